@@ -1,0 +1,301 @@
+"""The one ordered record of a run: every attempt and every change.
+
+A history is JSON lines. The first line is a :class:`Header`; then come
+:class:`PositionDeclared` and :class:`TargetDeclared` records, each before its
+first use, and :class:`Observation` and :class:`Event` records in the order in
+which the harness learnt of them (``index`` counts both together from 0).
+Checkers read a history and nothing else, so a saved one can be judged again.
+
+``at_ns`` is Unix time in nanoseconds as the observing process saw it: its wall
+clock at its start plus its monotonic clock since, so that a step of the wall
+clock in mid-run cannot reorder one client's attempts. Durations are in
+microseconds.
+"""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Iterable, Iterator
+from typing import Final, Literal
+
+import msgspec
+
+from svcproof.errors import BadHistory
+
+__all__ = [
+    "VERSION",
+    "Attempt",
+    "Backend",
+    "Event",
+    "Header",
+    "History",
+    "Observation",
+    "Outcome",
+    "Position",
+    "PositionDeclared",
+    "Record",
+    "Target",
+    "TargetDeclared",
+    "decode_attempt",
+    "decode_lines",
+    "encode",
+]
+
+#: Version of the format; a reader refuses any other.
+VERSION: Final = 1
+
+Family = Literal["ipv4", "ipv6"]
+Protocol = Literal["tcp", "udp"]
+
+
+class Outcome(enum.StrEnum):
+    """How one attempt ended, in words that never change.
+
+    All but ``UNKNOWN`` are answers of the network. ``UNKNOWN`` means that the
+    harness could not tell (the exec was lost, the client Pod is gone): it is
+    never evidence for anything.
+    """
+
+    ANSWERED = "answered"
+    REFUSED = "refused"
+    RESET = "reset"
+    TIMED_OUT = "timed-out"
+    UNREACHABLE = "unreachable"
+    NAME_FAILED = "name-failed"
+    UNKNOWN = "unknown"
+
+
+class Position(msgspec.Struct, frozen=True, omit_defaults=True):
+    """A place from which a client sends.
+
+    ``kind``: ``pod`` (a client Pod), ``host-network`` (a Pod in its node's
+    network namespace), ``backend`` (a Pod behind the Service: hairpin) or
+    ``outside`` (neither a node nor a Pod). ``node`` is empty for ``outside``.
+    ``pod`` is the Pod to run the client in, empty for ``outside``.
+    """
+
+    name: str
+    kind: Literal["pod", "host-network", "backend", "outside"]
+    node: str = ""
+    pod: str = ""
+    namespace: str = ""
+    addresses: tuple[str, ...] = ()
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class Target(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What a client dials.
+
+    ``form`` is the kind of address: ``cluster-ip``, ``short-name``, ``fqdn``,
+    ``node-port``, ``pod-ip`` or ``load-balancer``. ``host`` is the name or
+    literal address dialled; ``entry_node`` the node whose address it is, for
+    ``node-port``.
+    """
+
+    name: str
+    service: str
+    form: Literal["cluster-ip", "short-name", "fqdn", "node-port", "pod-ip", "load-balancer"]
+    host: str
+    port: int
+    protocol: Protocol = "tcp"
+    family: Family = "ipv4"
+    entry_node: str = ""
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class Backend(msgspec.Struct, frozen=True, omit_defaults=True):
+    """Who a reply says it comes from. ``run`` tells this run's Pods from strangers."""
+
+    pod: str
+    uid: str = ""
+    node: str = ""
+    namespace: str = ""
+    run: str = ""
+
+
+class Attempt(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
+    """One fresh connection, as a prober reports it.
+
+    ``source_address`` and ``source_port`` are what the backend saw;
+    ``local_address`` is the client's own end and ``remote_address`` the
+    literal address dialled. ``rcode`` is the DNS response code (``NXDOMAIN``,
+    ``SERVFAIL``, …) of a ``name-failed``. ``detail`` is the error text, for
+    people: nothing is ever decided by it.
+    """
+
+    at_ns: int
+    outcome: Outcome
+    resolve_us: int | None = None
+    connect_us: int | None = None
+    reply_us: int | None = None
+    backend: Backend | None = None
+    source_address: str = ""
+    source_port: int = 0
+    local_address: str = ""
+    remote_address: str = ""
+    rcode: str = ""
+    detail: str = ""
+
+
+class Observation(Attempt, frozen=True, omit_defaults=True, kw_only=True, tag="observation", tag_field="type"):
+    """One attempt in a history: where in the order, from which position, to which target."""
+
+    index: int
+    position: str
+    target: str
+
+
+class Event(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True, tag="event", tag_field="type"):
+    """Something that was done to the cluster, or that it was seen to do.
+
+    ``kind`` is a word such as ``converged``, ``scaled``, ``patched``,
+    ``fault-injected``, ``fault-healed``; ``facts`` holds the particulars.
+    """
+
+    index: int
+    at_ns: int
+    kind: str
+    facts: dict[str, str | int | float | list[str]] = {}
+
+
+class Header(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True, tag="header", tag_field="type"):
+    """The first line: format version, run id, case, and what the cluster is."""
+
+    version: int
+    run: str
+    case: str
+    cluster: dict[str, str | int | list[str]] = {}
+
+
+class PositionDeclared(msgspec.Struct, frozen=True, tag="position", tag_field="type"):
+    """Says what a position's name in later observations means."""
+
+    position: Position
+
+
+class TargetDeclared(msgspec.Struct, frozen=True, tag="target", tag_field="type"):
+    """Says what a target's name in later observations means."""
+
+    target: Target
+
+
+Record = Header | PositionDeclared | TargetDeclared | Observation | Event
+
+_encoder: Final = msgspec.json.Encoder()
+_record_decoder: Final = msgspec.json.Decoder(Record)
+_attempt_decoder: Final = msgspec.json.Decoder(Attempt)
+
+
+class History(msgspec.Struct, frozen=True, kw_only=True):
+    """An immutable history. ``entries`` are observations and events by ``index``."""
+
+    header: Header
+    positions: dict[str, Position]
+    targets: dict[str, Target]
+    entries: tuple[Observation | Event, ...]
+
+    @property
+    def observations(self) -> Iterator[Observation]:
+        """The observations, in order."""
+        return (entry for entry in self.entries if isinstance(entry, Observation))
+
+    @property
+    def events(self) -> Iterator[Event]:
+        """The events, in order."""
+        return (entry for entry in self.entries if isinstance(entry, Event))
+
+
+def encode(record: Record) -> bytes:
+    """One record as one JSON line, newline included."""
+    return _encoder.encode(record) + b"\n"
+
+
+def decode_attempt(line: bytes | str) -> Attempt:
+    """One line of a prober's output.
+
+    Raises :class:`~svcproof.errors.BadHistory` for anything that is not an attempt.
+    """
+    try:
+        return _attempt_decoder.decode(line)
+    except (msgspec.DecodeError, UnicodeError) as error:
+        raise BadHistory(f"not an attempt: {error}: {line[:200]!r}") from error
+
+
+def decode_lines(lines: Iterable[bytes], *, source: str = "history") -> History:
+    """A history from its JSON lines.
+
+    A last line without a newline is what a killed writer leaves: it is dropped.
+    Raises :class:`~svcproof.errors.BadHistory`, naming source and line, for a
+    missing header, another version, an undeclared name, an index out of order
+    or anything that does not parse.
+    """
+    reader = _Reader(source)
+    for number, line in enumerate(lines, start=1):
+        if not line.endswith(b"\n"):
+            break
+        if line.strip():
+            reader.read(number, line)
+    return reader.history()
+
+
+class _Reader:
+    """Builds a history record by record, checking each against those before."""
+
+    def __init__(self, source: str) -> None:
+        self._source = source
+        self._header: Header | None = None
+        self._positions: dict[str, Position] = {}
+        self._targets: dict[str, Target] = {}
+        self._entries: list[Observation | Event] = []
+
+    def read(self, number: int, line: bytes) -> None:
+        try:
+            record = _record_decoder.decode(line)
+        except (msgspec.DecodeError, UnicodeError) as error:
+            raise self._bad(number, str(error)) from error
+        if isinstance(record, Header):
+            self._read_header(number, record)
+        elif self._header is None:
+            raise self._bad(number, "the first line is not a header")
+        elif isinstance(record, PositionDeclared):
+            self._positions[record.position.name] = record.position
+        elif isinstance(record, TargetDeclared):
+            self._targets[record.target.name] = record.target
+        else:
+            self._read_entry(number, record)
+
+    def history(self) -> History:
+        if self._header is None:
+            raise BadHistory(f"{self._source}: empty, there is not even a header")
+        return History(
+            header=self._header,
+            positions=self._positions,
+            targets=self._targets,
+            entries=tuple(self._entries),
+        )
+
+    def _read_header(self, number: int, header: Header) -> None:
+        if self._header is not None:
+            raise self._bad(number, "a second header")
+        if header.version != VERSION:
+            raise self._bad(
+                number, f"format version {header.version}; this svcproof reads {VERSION}"
+            )
+        self._header = header
+
+    def _read_entry(self, number: int, entry: Observation | Event) -> None:
+        if entry.index != len(self._entries):
+            raise self._bad(number, f"index {entry.index} where {len(self._entries)} was due")
+        if isinstance(entry, Observation):
+            if entry.position not in self._positions:
+                raise self._bad(number, f"position {entry.position!r} was not declared")
+            if entry.target not in self._targets:
+                raise self._bad(number, f"target {entry.target!r} was not declared")
+        self._entries.append(entry)
+
+    def _bad(self, number: int, what: str) -> BadHistory:
+        return BadHistory(f"{self._source}, line {number}: {what}")

@@ -1,0 +1,43 @@
+"""Every limit of the harness in one documented, frozen object. Seconds throughout."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+__all__ = ["DEFAULT_LIMITS", "Limits"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """How long to wait, and how hard to try.
+
+    None of these is a promise of Kubernetes: a limit that runs out is reported
+    as such (:class:`~svcproof.errors.WaitExpired`), never as a routing verdict,
+    except where a check says so.
+    """
+
+    #: One component of an embedded cluster becoming healthy.
+    component_ready: float = 60.0
+    #: All nodes Ready, after the API server answers.
+    nodes_ready: float = 60.0
+    #: A workload's Pods ready: image present, so a start and its readiness probe.
+    workload_ready: float = 60.0
+    #: EndpointSlices listing what they should, after a change.
+    endpoints: float = 30.0
+    #: Every node routing to what it should, after the EndpointSlices do
+    #: (upstream's e2e allows 30 s for endpoint changes).
+    convergence: float = 60.0
+    #: Answers by exactly the wanted Pods, in a row, that count as converged.
+    convergence_streak: int = 30
+    #: A namespace being gone after its deletion.
+    namespace_gone: float = 60.0
+    #: One connection being established: above 1 s, because ICMP rate limiting
+    #: delays a refusal by 1.02 s, and above 3 s, the second SYN retransmission.
+    connect: float = 4.0
+    #: One answer, connect included.
+    attempt: float = 6.0
+    #: One call to the API server.
+    api_call: float = 30.0
+
+
+DEFAULT_LIMITS = Limits()

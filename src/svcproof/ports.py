@@ -1,0 +1,152 @@
+"""What the harness needs from a cluster: one small protocol and optional powers.
+
+Every kind of cluster implements :class:`Cluster`. What only some can do is a
+protocol of its own, asked for at run time with ``isinstance``; a cluster that
+lacks one is *not supported* for that purpose, with a reason, never skipped
+silently.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal, Protocol, runtime_checkable
+
+from svcproof.history import Attempt, Position
+from svcproof.snapshot import Snapshot
+
+__all__ = [
+    "CanFreezeComponents",
+    "CanRunInNodes",
+    "CanStopNodes",
+    "Cluster",
+    "ClusterFacts",
+    "Manifest",
+    "ProbePlan",
+]
+
+#: One Kubernetes object as plain data.
+Manifest = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class ClusterFacts:
+    """What a cluster is: recorded in every history and report."""
+
+    name: str
+    kind: Literal["embedded", "kind", "existing", "fake"]
+    kubernetes_version: str
+    proxy_mode: str
+    families: tuple[Literal["ipv4", "ipv6"], ...]
+    node_names: tuple[str, ...]
+    extra: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProbePlan:
+    """Fresh connections to make to one address.
+
+    ``host`` is a literal address or a name (resolved anew for each
+    connection, by the resolver of the place where the client runs).
+    ``connect_timeout`` and ``attempt_timeout`` are seconds.
+    """
+
+    host: str
+    port: int
+    count: int
+    protocol: Literal["tcp", "udp"] = "tcp"
+    family: Literal["ipv4", "ipv6"] = "ipv4"
+    concurrency: int = 8
+    rate: float = 0.0  #: connections started per second; 0 means as fast as it goes
+    source_ports: tuple[int, int] | None = None
+    connect_timeout: float = 4.0
+    attempt_timeout: float = 6.0
+    dialect: Literal["echo", "agnhost", "notes"] = "echo"
+
+
+class Cluster(Protocol):
+    """The whole required surface of a cluster."""
+
+    @property
+    def facts(self) -> ClusterFacts:
+        """What this cluster is. Cheap, constant."""
+        ...
+
+    def create_namespace(self, name: str) -> None:
+        """Make a namespace in which Pods can start (its service account exists)."""
+        ...
+
+    def delete_namespace(self, name: str) -> None:
+        """Ask for a namespace's deletion; do not wait for it."""
+        ...
+
+    def apply(self, manifests: Sequence[Manifest], *, namespace: str) -> None:
+        """Create the objects, or change them to what the manifests say.
+
+        Raises :class:`~svcproof.errors.ApplyFailed` with the server's text.
+        """
+        ...
+
+    def patch(self, kind: str, name: str, changes: Manifest, *, namespace: str) -> None:
+        """Change fields of one object (JSON merge patch). Raises like :meth:`apply`."""
+        ...
+
+    def delete(self, kind: str, name: str, *, namespace: str) -> None:
+        """Delete one object; one that is not there is no error."""
+        ...
+
+    def snapshot(self, namespace: str) -> Snapshot:
+        """The nodes, and that namespace's Pods, Services and EndpointSlices, now."""
+        ...
+
+    def outside_positions(self) -> tuple[Position, ...]:
+        """The clients outside the cluster, if this cluster can have any."""
+        ...
+
+    def probe(self, position: Position, plan: ProbePlan) -> Iterator[Attempt]:
+        """Make the connections of ``plan`` from ``position``; yield each as it ends.
+
+        Yields exactly ``plan.count`` attempts: those that the harness lost are
+        ``unknown`` with the reason in ``detail``. Never raises for what the
+        network or the exec did.
+        """
+        ...
+
+    def close(self) -> None:
+        """Release what this object holds; end the cluster if this run started it."""
+        ...
+
+
+@runtime_checkable
+class CanRunInNodes(Protocol):
+    """Commands can be run in a node's namespaces."""
+
+    def run_in_node(self, node: str, command: Sequence[str]) -> tuple[int, str, str]:
+        """Run a command in the node: exit code, standard output, standard error."""
+        ...
+
+
+@runtime_checkable
+class CanFreezeComponents(Protocol):
+    """A node's components (``kube-proxy``, ``kubelet``, ``containerd``) can be stopped in their tracks."""
+
+    def freeze(self, component: str, node: str) -> None:
+        """SIGSTOP."""
+        ...
+
+    def thaw(self, component: str, node: str) -> None:
+        """SIGCONT."""
+        ...
+
+
+@runtime_checkable
+class CanStopNodes(Protocol):
+    """A node can crash and come back."""
+
+    def stop_node(self, node: str) -> None:
+        """Take the node away at once, as a power cut would."""
+        ...
+
+    def start_node(self, node: str) -> None:
+        """Start it again; returns when the node is Ready."""
+        ...

@@ -1,0 +1,122 @@
+"""What a cluster's objects said at one moment, reduced to what routing depends on.
+
+Plain values without behaviour of their own: a cluster fills them in, ``expect``
+and the checkers read them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+__all__ = ["Endpoint", "EndpointSlice", "Node", "Pod", "Service", "ServicePort", "Snapshot"]
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """A node; ``addresses`` are its InternalIPs, one per family."""
+
+    name: str
+    addresses: tuple[str, ...]
+    ready: bool
+    zone: str = ""
+    schedulable: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Pod:
+    """A Pod; ``ready`` is its Ready condition, ``terminating`` that it has a deletion time."""
+
+    name: str
+    namespace: str
+    uid: str
+    node: str
+    addresses: tuple[str, ...]
+    labels: dict[str, str]
+    phase: str
+    ready: bool
+    terminating: bool = False
+    host_network: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ServicePort:
+    """One port of a Service; ``target_port`` is a number or a container port's name."""
+
+    port: int
+    target_port: int | str
+    protocol: Literal["TCP", "UDP", "SCTP"] = "TCP"
+    name: str = ""
+    node_port: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """A Service's spec, as the API server completed it."""
+
+    name: str
+    namespace: str
+    type: Literal["ClusterIP", "NodePort", "LoadBalancer", "ExternalName"]
+    cluster_ips: tuple[str, ...]
+    ports: tuple[ServicePort, ...]
+    selector: dict[str, str] = field(default_factory=dict)
+    session_affinity: Literal["None", "ClientIP"] = "None"
+    affinity_timeout_seconds: int = 10800
+    external_traffic_policy: Literal["", "Cluster", "Local"] = ""
+    internal_traffic_policy: Literal["Cluster", "Local"] = "Cluster"
+    external_name: str = ""
+    load_balancer_addresses: tuple[str, ...] = ()
+    health_check_node_port: int = 0
+    publish_not_ready_addresses: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """One endpoint of an EndpointSlice, with its three conditions."""
+
+    addresses: tuple[str, ...]
+    ready: bool
+    serving: bool
+    terminating: bool
+    node: str = ""
+    zone: str = ""
+    pod: str = ""
+    pod_uid: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class EndpointSlice:
+    """An EndpointSlice; ``ports`` maps a port's name to its number."""
+
+    name: str
+    service: str
+    family: Literal["IPv4", "IPv6", "FQDN"]
+    ports: dict[str, int]
+    endpoints: tuple[Endpoint, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """The nodes of a cluster, and the Pods, Services and EndpointSlices of one namespace."""
+
+    nodes: tuple[Node, ...]
+    pods: tuple[Pod, ...]
+    services: tuple[Service, ...]
+    slices: tuple[EndpointSlice, ...]
+
+    def service(self, name: str) -> Service:
+        """The Service of that name; ``KeyError`` lists the names there are."""
+        for service in self.services:
+            if service.name == name:
+                return service
+        raise KeyError(f"no Service {name!r}; there are {[s.name for s in self.services]}")
+
+    def slices_of(self, service: str) -> tuple[EndpointSlice, ...]:
+        """The EndpointSlices that belong to a Service."""
+        return tuple(item for item in self.slices if item.service == service)
+
+    def pods_matching(self, selector: dict[str, str]) -> tuple[Pod, ...]:
+        """The Pods whose labels match every pair of a (non-empty) selector."""
+        if not selector:
+            return ()
+        return tuple(pod for pod in self.pods if selector.items() <= pod.labels.items())
