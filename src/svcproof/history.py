@@ -2,9 +2,14 @@
 
 A history is JSON lines. The first line is a :class:`Header`; then come
 :class:`PositionDeclared` and :class:`TargetDeclared` records, each before its
-first use, and :class:`Observation` and :class:`Event` records in the order in
-which the harness learnt of them (``index`` counts both together from 0).
-Checkers read a history and nothing else, so a saved one can be judged again.
+first use, and the *entries*: :class:`Expectation`, :class:`Observation` and
+:class:`Event` records in the order in which the harness learnt of them
+(``index`` counts all three together from 0). Checkers read a history and
+nothing else, so a saved one can be judged again.
+
+An expectation opens a *cell*: the attempts of its position to its target that
+follow, up to the next expectation for the same pair. Attempts outside any cell
+are kept, and never judged.
 
 ``at_ns`` is Unix time in nanoseconds as the observing process saw it: its wall
 clock at its start plus its monotonic clock since, so that a step of the wall
@@ -26,7 +31,10 @@ __all__ = [
     "VERSION",
     "Attempt",
     "Backend",
+    "Cell",
+    "Entry",
     "Event",
+    "Expectation",
     "Header",
     "History",
     "Observation",
@@ -141,7 +149,14 @@ class Attempt(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     detail: str = ""
 
 
-class Observation(Attempt, frozen=True, omit_defaults=True, kw_only=True, tag="observation", tag_field="type"):
+class Observation(
+    Attempt,
+    frozen=True,
+    omit_defaults=True,
+    kw_only=True,
+    tag="observation",
+    tag_field="type",
+):
     """One attempt in a history: where in the order, from which position, to which target."""
 
     index: int
@@ -149,7 +164,9 @@ class Observation(Attempt, frozen=True, omit_defaults=True, kw_only=True, tag="o
     target: str
 
 
-class Event(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True, tag="event", tag_field="type"):
+class Event(
+    msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True, tag="event", tag_field="type"
+):
     """Something that was done to the cluster, or that it was seen to do.
 
     ``kind`` is a word such as ``converged``, ``scaled``, ``patched``,
@@ -162,7 +179,34 @@ class Event(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True, tag="
     facts: dict[str, str | int | float | list[str]] = {}
 
 
-class Header(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True, tag="header", tag_field="type"):
+class Expectation(
+    msgspec.Struct,
+    frozen=True,
+    omit_defaults=True,
+    kw_only=True,
+    tag="expectation",
+    tag_field="type",
+):
+    """What the rules promise one position that dials one target, from here on.
+
+    ``allowed`` are the backends of which each must answer and nobody else may;
+    it is empty when ``outcome`` is not ``answered``. ``minimum`` is the fewest
+    attempts that can decide the question: the sample size for a wanted
+    false-alarm rate, fixed before anything was sent.
+    """
+
+    index: int
+    at_ns: int
+    position: str
+    target: str
+    outcome: Outcome = Outcome.ANSWERED
+    allowed: tuple[Backend, ...] = ()
+    minimum: int = 1
+
+
+class Header(
+    msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True, tag="header", tag_field="type"
+):
     """The first line: format version, run id, case, and what the cluster is."""
 
     version: int
@@ -183,7 +227,22 @@ class TargetDeclared(msgspec.Struct, frozen=True, tag="target", tag_field="type"
     target: Target
 
 
-Record = Header | PositionDeclared | TargetDeclared | Observation | Event
+class Cell(msgspec.Struct, frozen=True, kw_only=True):
+    """One expectation and the attempts it is about: what checkers judge."""
+
+    expectation: Expectation
+    position: Position
+    target: Target
+    observations: tuple[Observation, ...]
+
+    @property
+    def where(self) -> str:
+        """The pair in words, for findings."""
+        return f"{self.position} → {self.target}"
+
+
+Entry = Expectation | Observation | Event
+Record = Header | PositionDeclared | TargetDeclared | Entry
 
 _encoder: Final = msgspec.json.Encoder()
 _record_decoder: Final = msgspec.json.Decoder(Record)
@@ -191,12 +250,12 @@ _attempt_decoder: Final = msgspec.json.Decoder(Attempt)
 
 
 class History(msgspec.Struct, frozen=True, kw_only=True):
-    """An immutable history. ``entries`` are observations and events by ``index``."""
+    """An immutable history. ``entries`` are in the order of their ``index``."""
 
     header: Header
     positions: dict[str, Position]
     targets: dict[str, Target]
-    entries: tuple[Observation | Event, ...]
+    entries: tuple[Entry, ...]
 
     @property
     def observations(self) -> Iterator[Observation]:
@@ -207,6 +266,30 @@ class History(msgspec.Struct, frozen=True, kw_only=True):
     def events(self) -> Iterator[Event]:
         """The events, in order."""
         return (entry for entry in self.entries if isinstance(entry, Event))
+
+    @property
+    def cells(self) -> tuple[Cell, ...]:
+        """Every expectation with its attempts, in the order of the expectations."""
+        opened: list[tuple[Expectation, list[Observation]]] = []
+        current: dict[tuple[str, str], list[Observation]] = {}
+        for entry in self.entries:
+            if isinstance(entry, Expectation):
+                attempts: list[Observation] = []
+                current[entry.position, entry.target] = attempts
+                opened.append((entry, attempts))
+            elif isinstance(entry, Observation):
+                cell = current.get((entry.position, entry.target))
+                if cell is not None:
+                    cell.append(entry)
+        return tuple(
+            Cell(
+                expectation=expectation,
+                position=self.positions[expectation.position],
+                target=self.targets[expectation.target],
+                observations=tuple(observations),
+            )
+            for expectation, observations in opened
+        )
 
 
 def encode(record: Record) -> bytes:
@@ -250,7 +333,7 @@ class _Reader:
         self._header: Header | None = None
         self._positions: dict[str, Position] = {}
         self._targets: dict[str, Target] = {}
-        self._entries: list[Observation | Event] = []
+        self._entries: list[Entry] = []
 
     def read(self, number: int, line: bytes) -> None:
         try:
@@ -287,10 +370,10 @@ class _Reader:
             )
         self._header = header
 
-    def _read_entry(self, number: int, entry: Observation | Event) -> None:
+    def _read_entry(self, number: int, entry: Entry) -> None:
         if entry.index != len(self._entries):
             raise self._bad(number, f"index {entry.index} where {len(self._entries)} was due")
-        if isinstance(entry, Observation):
+        if not isinstance(entry, Event):
             if entry.position not in self._positions:
                 raise self._bad(number, f"position {entry.position!r} was not declared")
             if entry.target not in self._targets:

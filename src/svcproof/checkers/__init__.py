@@ -1,0 +1,1 @@
+"""Judges: pure functions of a history, each with one question."""

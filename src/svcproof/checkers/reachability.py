@@ -1,0 +1,89 @@
+"""Did every attempt end as the rules promise? One lost connection is a failure.
+
+There is no tolerance: a Service has no error budget, and upstream's retries are
+how a backend that eats every third connection passes there.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator
+
+from svcproof.history import Cell, History, Observation, Outcome
+from svcproof.verdict import Finding, Status, Verdict, judged
+
+__all__ = ["reachability"]
+
+_REMEDIES = {
+    Outcome.REFUSED: "a refusal means no usable endpoint in the rules of the node that was "
+    "entered, or nothing listening in the Pod: compare the EndpointSlices with the Pods",
+    Outcome.TIMED_OUT: "silence means a rule that leads to an address where nothing lives, a "
+    "policy that drops, or a broken path between nodes: see which backends never answered",
+    Outcome.RESET: "the connection was made and then cut: look at the log of the backend",
+    Outcome.UNREACHABLE: "no route: look for the kube-proxy of the entered node, whose rules "
+    "are missing, and at the routes of the client's node",
+    Outcome.NAME_FAILED: "the name did not resolve at the client: look at CoreDNS and at the "
+    "client's /etc/resolv.conf",
+    Outcome.ANSWERED: "something answered where nothing may: look at who, in the history",
+    Outcome.UNKNOWN: "the harness lost these attempts, they prove nothing: the history says "
+    "why; run again",
+}
+
+
+def reachability(history: History) -> Verdict:
+    """Every attempt of every cell has the expected outcome.
+
+    Attempts of unknown outcome, and cells with fewer attempts than their
+    minimum, are inconclusive.
+    """
+    cells = history.cells
+    findings = [finding for cell in cells for finding in _judge(cell)]
+    return judged(sum(len(cell.observations) for cell in cells), findings)
+
+
+def _judge(cell: Cell) -> Iterator[Finding]:
+    expected = cell.expectation.outcome
+    total = len(cell.observations)
+    for outcome, attempts in _unexpected(cell).items():
+        lost = outcome is Outcome.UNKNOWN
+        yield Finding(
+            status=Status.INCONCLUSIVE if lost else Status.FAIL,
+            summary=f"{len(attempts)} of {total} connections {_said(outcome)}",
+            where=cell.where,
+            expected=f"every connection {expected}",
+            seen=_counts(cell, attempts),
+            indices=tuple(attempt.index for attempt in attempts),
+            remedy=_REMEDIES[outcome],
+        )
+    if total < cell.expectation.minimum:
+        yield Finding(
+            status=Status.INCONCLUSIVE,
+            summary="too few connections to decide",
+            where=cell.where,
+            expected=f"at least {cell.expectation.minimum} connections",
+            seen=str(total),
+            indices=(cell.expectation.index,),
+            remedy="see in the history why the client stopped, and run again",
+        )
+
+
+def _unexpected(cell: Cell) -> dict[Outcome, list[Observation]]:
+    by_outcome: dict[Outcome, list[Observation]] = defaultdict(list)
+    expected = cell.expectation.outcome
+    for attempt in cell.observations:
+        if attempt.outcome is not expected:
+            by_outcome[attempt.outcome].append(attempt)
+    return by_outcome
+
+
+def _said(outcome: Outcome) -> str:
+    return "could not be told" if outcome is Outcome.UNKNOWN else f"ended {outcome}"
+
+
+def _counts(cell: Cell, attempts: list[Observation]) -> str:
+    counts: dict[Outcome, int] = defaultdict(int)
+    for attempt in cell.observations:
+        counts[attempt.outcome] += 1
+    text = ", ".join(f"{number} {outcome}" for outcome, number in counts.items())
+    detail = attempts[0].detail
+    return f"{text} ({detail})" if detail else text

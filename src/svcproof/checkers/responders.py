@@ -1,0 +1,153 @@
+"""Did every backend that should answer answer, and nobody else?
+
+Identity is by Pod UID: a Pod's name can come back, its UID cannot. A reply from
+outside this run (another run id, or none) is a *stranger*, a finding of its own:
+it means that the address leads somewhere else altogether, not that the wrong
+backend was chosen.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator
+
+from svcproof.history import Backend, Cell, History, Observation, Outcome
+from svcproof.verdict import Finding, Status, Verdict, judged
+
+__all__ = ["responders"]
+
+
+def responders(history: History) -> Verdict:
+    """In every cell that expects answers, exactly the allowed backends answer.
+
+    A backend that never answered is a failure once there are as many answers
+    as the cell's minimum, else inconclusive: with fewer it may be chance.
+    """
+    cells = [cell for cell in history.cells if cell.expectation.outcome is Outcome.ANSWERED]
+    run = history.header.run
+    findings = [finding for cell in cells for finding in _judge(cell, run)]
+    return judged(sum(len(_answers(cell)) for cell in cells), findings)
+
+
+def _judge(cell: Cell, run: str) -> Iterator[Finding]:
+    answers = _answers(cell)
+    nameless = [answer for answer in answers if answer.backend is None]
+    if nameless:
+        yield _nameless(cell, nameless)
+    seen: set[Backend] = set()
+    for backend, attempts in _by_backend(answers).items():
+        rightful = _rightful(backend, cell)
+        if backend.run != run:
+            yield _stranger(cell, backend, attempts, run)
+        elif rightful is None:
+            yield _wrong(cell, backend, attempts)
+        else:
+            seen.add(rightful)
+    missing = [backend for backend in cell.expectation.allowed if backend not in seen]
+    if missing:
+        yield _missing(cell, missing, len(answers))
+    elif len(answers) < cell.expectation.minimum:
+        yield _too_few(cell, len(answers))
+
+
+def _by_backend(answers: list[Observation]) -> dict[Backend, list[Observation]]:
+    grouped: dict[Backend, list[Observation]] = defaultdict(list)
+    for answer in answers:
+        if answer.backend is not None:
+            grouped[answer.backend].append(answer)
+    return grouped
+
+
+def _rightful(backend: Backend, cell: Cell) -> Backend | None:
+    """The allowed backend that this one is: by UID, or by name if one side has no UID."""
+    for allowed in cell.expectation.allowed:
+        if backend.uid and allowed.uid:
+            if backend.uid == allowed.uid:
+                return allowed
+        elif backend.pod == allowed.pod:
+            return allowed
+    return None
+
+
+def _answers(cell: Cell) -> list[Observation]:
+    return [entry for entry in cell.observations if entry.outcome is Outcome.ANSWERED]
+
+
+def _indices(attempts: list[Observation]) -> tuple[int, ...]:
+    return tuple(attempt.index for attempt in attempts)
+
+
+def _names(backends: list[Backend] | tuple[Backend, ...]) -> str:
+    return ", ".join(sorted(describe(backend) for backend in backends)) or "nobody"
+
+
+def describe(backend: Backend) -> str:
+    """A backend in words."""
+    return f"{backend.pod} on {backend.node}" if backend.node else backend.pod
+
+
+def _missing(cell: Cell, missing: list[Backend], answers: int) -> Finding:
+    enough = answers >= cell.expectation.minimum
+    return Finding(
+        status=Status.FAIL if enough else Status.INCONCLUSIVE,
+        summary=f"never answered: {_names(missing)}"
+        + ("" if enough else f" (but {answers} answers are too few to tell)"),
+        where=cell.where,
+        expected=f"answers by each of {_names(cell.expectation.allowed)} "
+        f"within {cell.expectation.minimum} connections",
+        seen=f"{answers} answers, none by {_names(missing)}",
+        indices=(cell.expectation.index,),
+        remedy="look whether the EndpointSlices list the Pod as ready, whether the rules of "
+        "the entered node have it, and whether the client's node reaches the Pod's",
+    )
+
+
+def _wrong(cell: Cell, backend: Backend, attempts: list[Observation]) -> Finding:
+    return Finding(
+        status=Status.FAIL,
+        summary=f"answered by a Pod that should not get traffic: {describe(backend)}",
+        where=cell.where,
+        expected=f"answers only by {_names(cell.expectation.allowed)}",
+        seen=f"{len(attempts)} answers by {describe(backend)}",
+        indices=_indices(attempts),
+        remedy="stale rules are the usual cause: look whether the entered node's kube-proxy is "
+        "alive and has seen the last change of the EndpointSlices",
+    )
+
+
+def _stranger(cell: Cell, backend: Backend, attempts: list[Observation], run: str) -> Finding:
+    whose = f"run {backend.run!r}" if backend.run else "no run at all"
+    return Finding(
+        status=Status.FAIL,
+        summary=f"a stranger answered: {describe(backend)}, of {whose}",
+        where=cell.where,
+        expected=f"answers only by Pods of this run, {run!r}",
+        seen=f"{len(attempts)} answers by {describe(backend)} in namespace {backend.namespace!r}",
+        indices=_indices(attempts),
+        remedy="the address leads to somebody else's Pods: look for another Service or host port "
+        "with the same address, or an address range that is used twice",
+    )
+
+
+def _nameless(cell: Cell, attempts: list[Observation]) -> Finding:
+    return Finding(
+        status=Status.INCONCLUSIVE,
+        summary=f"{len(attempts)} answers did not say by whom",
+        where=cell.where,
+        expected="each answer names its Pod",
+        seen=attempts[0].detail or "an answer without an identity",
+        indices=_indices(attempts),
+        remedy="use an image whose dialect the probe understands",
+    )
+
+
+def _too_few(cell: Cell, answers: int) -> Finding:
+    return Finding(
+        status=Status.INCONCLUSIVE,
+        summary="too few answers to say that only the right Pods answer",
+        where=cell.where,
+        expected=f"at least {cell.expectation.minimum} answers",
+        seen=str(answers),
+        indices=(cell.expectation.index,),
+        remedy="see in the history how the other connections ended",
+    )

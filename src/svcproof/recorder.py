@@ -1,0 +1,183 @@
+"""Writes a history while it happens: each record is in the file at once.
+
+One ``write`` of a whole line per record, to a file opened for appending: what
+the harness learnt survives its own SIGKILL, up to the last attempt.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from pathlib import Path
+from types import TracebackType
+from typing import Final
+
+from svcproof.errors import EnvironmentProblem
+from svcproof.history import (
+    VERSION,
+    Attempt,
+    Backend,
+    Entry,
+    Event,
+    Expectation,
+    Header,
+    History,
+    Observation,
+    Outcome,
+    Position,
+    PositionDeclared,
+    Record,
+    Target,
+    TargetDeclared,
+    encode,
+)
+
+__all__ = ["Recorder", "now_ns"]
+
+_WALL_START: Final = time.time_ns()
+_MONOTONIC_START: Final = time.monotonic_ns()
+
+Fact = str | int | float | list[str]
+
+
+def now_ns() -> int:
+    """Unix time that never runs backwards: see :mod:`svcproof.history` on clocks."""
+    return _WALL_START + time.monotonic_ns() - _MONOTONIC_START
+
+
+class Recorder:
+    """The one writer of a history; may be used from several threads.
+
+    ``path`` is ``None`` for a history that only lives in memory.
+    """
+
+    def __init__(
+        self,
+        path: Path | None,
+        *,
+        run: str,
+        case: str,
+        cluster: dict[str, str | int | list[str]] | None = None,
+    ) -> None:
+        self.path = path
+        self._lock = threading.Lock()
+        self._positions: dict[str, Position] = {}
+        self._targets: dict[str, Target] = {}
+        self._entries: list[Entry] = []
+        self._file = None if path is None else _open(path)
+        self._header = Header(version=VERSION, run=run, case=case, cluster=cluster or {})
+        self._write(self._header)
+
+    @property
+    def run(self) -> str:
+        """The run id that every Pod of this run answers with."""
+        return self._header.run
+
+    def observe(self, position: Position, target: Target, attempt: Attempt) -> Observation:
+        """Append one attempt."""
+        with self._lock:
+            self._declare(position, target)
+            observation = Observation(
+                index=len(self._entries),
+                position=position.name,
+                target=target.name,
+                **{name: getattr(attempt, name) for name in _ATTEMPT_FIELDS},
+            )
+            self._append(observation)
+        return observation
+
+    def expect(
+        self,
+        position: Position,
+        target: Target,
+        *,
+        outcome: Outcome,
+        allowed: tuple[Backend, ...],
+        minimum: int,
+    ) -> Expectation:
+        """Append what is promised to ``position`` from here on; opens a cell."""
+        with self._lock:
+            self._declare(position, target)
+            expectation = Expectation(
+                index=len(self._entries),
+                at_ns=now_ns(),
+                position=position.name,
+                target=target.name,
+                outcome=outcome,
+                allowed=allowed,
+                minimum=minimum,
+            )
+            self._append(expectation)
+        return expectation
+
+    def event(self, kind: str, **facts: Fact) -> Event:
+        """Append something that was done, or that the cluster was seen to do."""
+        with self._lock:
+            event = Event(index=len(self._entries), at_ns=now_ns(), kind=kind, facts=facts)
+            self._append(event)
+        return event
+
+    def freeze(self) -> History:
+        """The history so far."""
+        with self._lock:
+            return History(
+                header=self._header,
+                positions=dict(self._positions),
+                targets=dict(self._targets),
+                entries=tuple(self._entries),
+            )
+
+    def close(self) -> None:
+        """Close the file; what was recorded stays readable through :meth:`freeze`."""
+        if self._file is not None:
+            os.close(self._file)
+            self._file = None
+
+    def __enter__(self) -> Recorder:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def _declare(self, position: Position, target: Target) -> None:
+        if self._positions.get(position.name) != position:
+            self._positions[position.name] = position
+            self._write(PositionDeclared(position))
+        if self._targets.get(target.name) != target:
+            self._targets[target.name] = target
+            self._write(TargetDeclared(target))
+
+    def _append(self, entry: Entry) -> None:
+        self._entries.append(entry)
+        self._write(entry)
+
+    def _write(self, record: Record) -> None:
+        if self._file is None:
+            return
+        try:
+            os.write(self._file, encode(record))
+        except OSError as error:
+            raise EnvironmentProblem(
+                f"cannot write the evidence to {self.path}: {error.strerror}",
+                remedy="make room, or choose another directory with --svc-evidence",
+            ) from error
+
+
+_ATTEMPT_FIELDS: Final = Attempt.__struct_fields__
+
+
+def _open(path: Path) -> int:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        return os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_TRUNC, 0o644)
+    except OSError as error:
+        raise EnvironmentProblem(
+            f"cannot create the evidence file {path}: {error.strerror}",
+            remedy="choose a writable directory with --svc-evidence",
+        ) from error

@@ -1,0 +1,118 @@
+"""Verdicts: three values, the worst wins, and silence is never success.
+
+``PASS < INCONCLUSIVE < FAIL``. A failure that was seen stays a failure whatever
+else could not be told; what could not be told is never a pass.
+"""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
+from typing import Final
+
+from svcproof.history import History
+
+__all__ = ["Checker", "Finding", "Status", "Verdict", "compose", "judged", "worst"]
+
+
+class Status(enum.IntEnum):
+    """The three verdicts, in the order in which one outweighs another."""
+
+    PASS = 0
+    INCONCLUSIVE = 1
+    FAIL = 2
+
+    @property
+    def word(self) -> str:
+        """The status as reports spell it."""
+        return self.name
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finding:
+    """One thing that is wrong, or that could not be told, and the evidence for it.
+
+    ``indices`` are entries of the history; ``where`` is position → target;
+    ``remedy`` is what to do next.
+    """
+
+    status: Status
+    summary: str
+    where: str = ""
+    expected: str = ""
+    seen: str = ""
+    indices: tuple[int, ...] = ()
+    remedy: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """A status, how many pieces of evidence it rests on, and why it is not a pass."""
+
+    status: Status
+    judged: int
+    findings: tuple[Finding, ...] = ()
+
+
+#: A judge: a pure function of a history.
+Checker = Callable[[History], Verdict]
+
+NOTHING_JUDGED: Final = Finding(
+    status=Status.INCONCLUSIVE,
+    summary="nothing was judged",
+    expected="at least one piece of evidence",
+    seen="none",
+    remedy="see in the history whether anything was sent, and which checks were asked for",
+)
+
+
+def worst(statuses: Iterable[Status]) -> Status:
+    """The status that outweighs all others; of none at all: inconclusive."""
+    return max(statuses, default=Status.INCONCLUSIVE)
+
+
+def judged(count: int, findings: Iterable[Finding]) -> Verdict:
+    """The verdict of ``count`` pieces of evidence with these findings.
+
+    No evidence is a finding of its own: inconclusive.
+    """
+    found = tuple(findings)
+    if count == 0:
+        found = (*found, NOTHING_JUDGED)
+    return Verdict(worst([Status.PASS, *(finding.status for finding in found)]), count, found)
+
+
+def compose(checkers: Mapping[str, Checker]) -> Checker:
+    """One judge out of several that look at the same history.
+
+    Their findings are joined, each prefixed with its checker's name; the
+    evidence is the largest that any of them judged, since they judge the same.
+    No checkers at all, and a checker that crashes, are inconclusive.
+    """
+
+    def checker(history: History) -> Verdict:
+        verdicts = [_guarded(name, check, history) for name, check in checkers.items()]
+        if not verdicts:
+            return judged(0, ())
+        return Verdict(
+            worst(verdict.status for verdict in verdicts),
+            max(verdict.judged for verdict in verdicts),
+            tuple(finding for verdict in verdicts for finding in verdict.findings),
+        )
+
+    return checker
+
+
+def _guarded(name: str, check: Checker, history: History) -> Verdict:
+    try:
+        verdict = check(history)
+    except Exception as error:  # whatever a judge trips over, it has not judged
+        crash = Finding(
+            status=Status.INCONCLUSIVE,
+            summary=f"{name}: the check itself crashed: {type(error).__name__}: {error}",
+            remedy="this is a fault of the harness: report it with the history",
+        )
+        return Verdict(Status.INCONCLUSIVE, 0, (crash,))
+    named = (replace(found, summary=f"{name}: {found.summary}") for found in verdict.findings)
+    return Verdict(verdict.status, verdict.judged, tuple(named))
