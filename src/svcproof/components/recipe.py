@@ -1,0 +1,138 @@
+"""How the programs are built: packages, flags, environment, and the key that all of it makes."""
+
+from __future__ import annotations
+
+import os
+import platform
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from svcproof.components.sources import COMPONENTS, ECHO_HOSTNAME, digest
+from svcproof.components.versions import KubernetesVersion, resolve
+from svcproof.errors import UsageError
+
+__all__ = ["ARCHITECTURES", "OUTPUT_NAMES", "PARTS", "Step", "Target", "host_architecture"]
+
+#: Import paths by part of the progress display, in the order they are built.
+PARTS: Final[Mapping[str, tuple[str, ...]]] = {
+    "kube": ("./kube",),
+    "etcd": ("go.etcd.io/etcd/server/v3",),
+    "containerd": (
+        "github.com/containerd/containerd/v2/cmd/containerd",
+        "github.com/containerd/containerd/v2/cmd/containerd-shim-runc-v2",
+        "github.com/containerd/containerd/v2/cmd/ctr",
+    ),
+    "coredns": ("./coredns",),
+    "cni": (
+        "github.com/containernetworking/plugins/plugins/main/ptp",
+        "github.com/containernetworking/plugins/plugins/main/loopback",
+        "github.com/containernetworking/plugins/plugins/ipam/host-local",
+        "github.com/containernetworking/plugins/plugins/meta/portmap",
+    ),
+    "echo-hostname": (".",),
+}
+
+#: The go command names a program after its package; these are called otherwise here.
+OUTPUT_NAMES: Final[Mapping[str, str]] = {"server": "etcd"}
+
+#: Go's name by the name the kernel has for it.
+ARCHITECTURES: Final[Mapping[str, str]] = {"x86_64": "amd64", "aarch64": "arm64"}
+
+_FLAGS: Final = ("-trimpath", "-buildvcs=false")
+_LINKER_FLAGS: Final = "-s -w"
+# A user's own settings must not change what comes out: these are part of the key
+# by being constant. Proxy, checksum database and caches stay as they are set.
+_ENVIRONMENT: Final[Mapping[str, str]] = {
+    "CGO_ENABLED": "0",
+    "GOOS": "linux",
+    "GOAMD64": "v1",
+    "GOARM64": "v8.0",
+    "GOFLAGS": "-buildvcs=false",
+    "GOWORK": "off",
+    "GOTOOLCHAIN": "local",
+    "GO111MODULE": "on",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One call of ``go build``: where, and what."""
+
+    directory: Path
+    flags: tuple[str, ...]
+    packages: tuple[str, ...]
+    #: Below the directory for the outcome; "" where the go command names several.
+    output: str
+    parts: Mapping[str, tuple[str, ...]]
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """What is to be built: a Kubernetes version for an architecture."""
+
+    version: KubernetesVersion
+    architecture: str
+
+    @classmethod
+    def of(cls, kubernetes: str, architecture: str | None = None) -> Target:
+        """The target for a version as a user writes it; this machine's architecture by default."""
+        return cls(resolve(kubernetes), architecture or host_architecture())
+
+    @property
+    def platform(self) -> str:
+        """As in ``linux-amd64``."""
+        return f"linux-{self.architecture}"
+
+    @property
+    def key(self) -> str:
+        """Equal exactly when the same sources are built in the same way."""
+        environment = [f"{name}={value}" for name, value in sorted(_ENVIRONMENT.items())]
+        packages = [package for group in PARTS.values() for package in group]
+        settings = [self.architecture, *self._component_flags(), *environment, *packages]
+        return f"{self.prefix}{digest(self.version.minor, *settings)[:12]}"
+
+    @property
+    def prefix(self) -> str:
+        """What the keys of this minor on this platform begin with, without its patch."""
+        return f"{self.version.minor}-{self.platform}-"
+
+    def steps(self) -> tuple[Step, ...]:
+        """Everything from the pinned module in one call, so that shared packages compile once."""
+        pinned = {part: group for part, group in PARTS.items() if part != "echo-hostname"}
+        packages = tuple(package for group in pinned.values() for package in group)
+        own = {"echo-hostname": PARTS["echo-hostname"]}
+        own_flags = (*_FLAGS, f"-ldflags={_LINKER_FLAGS}")
+        return (
+            Step(COMPONENTS, self._component_flags(), packages, "", pinned),
+            Step(ECHO_HOSTNAME, own_flags, own["echo-hostname"], "echo-hostname", own),
+        )
+
+    def environment(self) -> dict[str, str]:
+        """The caller's environment with what would change the outcome replaced."""
+        return {**os.environ, **_ENVIRONMENT, "GOARCH": self.architecture}
+
+    def _component_flags(self) -> tuple[str, ...]:
+        major, minor = self.version.minor.split(".")
+        base, client = "k8s.io/component-base/version", "k8s.io/client-go/pkg/version"
+        stamps = {
+            f"{base}.gitVersion": f"v{self.version.patch}",
+            f"{base}.gitMajor": major,
+            f"{base}.gitMinor": minor,
+            f"{base}.gitTreeState": "clean",
+            f"{client}.gitVersion": f"v{self.version.patch}",
+        }
+        linker = " ".join([_LINKER_FLAGS, *(f"-X {k}={v}" for k, v in stamps.items())])
+        modfile = f"-modfile=versions/{self.version.minor}/go.mod"
+        return (*_FLAGS, modfile, f"-ldflags={linker}")
+
+
+def host_architecture() -> str:
+    """Go's name of this machine's architecture."""
+    machine = platform.machine()
+    try:
+        return ARCHITECTURES[machine]
+    except KeyError:
+        known = ", ".join(ARCHITECTURES)
+        raise UsageError(f"no components can be built for {machine}; known are {known}") from None

@@ -1,0 +1,47 @@
+"""The Go sources the components are built from, in a checkout and in an installed wheel alike."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+__all__ = ["COMPONENTS", "ECHO_HOSTNAME", "digest"]
+
+# resolve(): in a checkout these are symlinks, and the go command wants to stand
+# in a module's real directory.
+_SOURCES: Final = Path(__file__).resolve().parent.parent / "sources"
+#: The Go module of everything but our own program.
+COMPONENTS: Final = (_SOURCES / "components").resolve()
+#: The Go module of the app, the prober and the pause program.
+ECHO_HOSTNAME: Final = (_SOURCES / "echo-hostname").resolve()
+
+#: What can change a binary. Tests, prose and programs built in place cannot.
+_SUFFIXES: Final = frozenset({".go", ".mod", ".sum", ".html", ".tmpl"})
+
+
+def digest(minor: str, *settings: str) -> str:
+    """A hash over the sources of one minor and over how they are built."""
+    total = hashlib.sha256()
+    for setting in settings:
+        total.update(f"{setting}\0".encode())
+    for name, path in _inputs(minor):
+        content = hashlib.sha256(path.read_bytes()).hexdigest()
+        total.update(f"{name}\0{content}\0".encode())
+    return total.hexdigest()
+
+
+def _inputs(minor: str) -> Iterator[tuple[str, Path]]:
+    """Name and path of each file, in an order that does not depend on the file system."""
+    versions = COMPONENTS / "versions"
+    for root in (COMPONENTS, ECHO_HOSTNAME):
+        for path in sorted(root.rglob("*")):
+            if path.suffix not in _SUFFIXES or path.name.endswith("_test.go"):
+                continue
+            if path.is_relative_to(versions) and path.parent != versions / minor:
+                continue
+            # The go.mod at the top is the default minor's; -modfile replaces it.
+            if path.parent == COMPONENTS and path.suffix in (".mod", ".sum"):
+                continue
+            yield f"{root.name}/{path.relative_to(root).as_posix()}", path
