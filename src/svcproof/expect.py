@@ -24,7 +24,7 @@ from svcproof.errors import NotSupported
 from svcproof.history import Backend, Family, Outcome, Target
 from svcproof.snapshot import Endpoint, Service, Snapshot
 
-__all__ = ["Promise", "endpoint_lists", "promise", "target_of", "usable"]
+__all__ = ["Promise", "endpoint_lists", "promise", "usable"]
 
 _INTERNAL = frozenset({"cluster-ip", "short-name", "fqdn"})
 _SLICE_FAMILY = {"ipv4": "IPv4", "ipv6": "IPv6"}

@@ -128,7 +128,7 @@ class CanRunInNodes(Protocol):
 
 @runtime_checkable
 class CanFreezeComponents(Protocol):
-    """A node's components (``kube-proxy``, ``kubelet``, ``containerd``) can be stopped in their tracks."""
+    """A node's ``kube-proxy``, ``kubelet`` or ``containerd`` can be stopped in its tracks."""
 
     def freeze(self, component: str, node: str) -> None:
         """SIGSTOP."""

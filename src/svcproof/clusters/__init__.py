@@ -1,0 +1,1 @@
+"""Kinds of cluster; :mod:`~svcproof.clusters.registry` knows them by name."""

@@ -1,0 +1,161 @@
+"""Where clients stand and what they dial, in words, before a cluster exists.
+
+A test's cases are named when tests are collected, and the Pods and addresses
+are known only when the cluster runs: specs are the names, resolved later into
+:class:`~svcproof.history.Position` and :class:`~svcproof.history.Target`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Final, Literal, TypeVar, get_args
+
+from svcproof.errors import UsageError
+from svcproof.history import Family, Protocol, Target
+from svcproof.snapshot import Service, ServicePort, Snapshot
+
+__all__ = [
+    "Form",
+    "PositionKind",
+    "PositionSpec",
+    "TargetSpec",
+    "position_specs",
+    "resolve_target",
+    "target_specs",
+]
+
+PositionKind = Literal["pod", "host-network", "backend", "outside"]
+Form = Literal["cluster-ip", "short-name", "fqdn", "node-port"]
+
+_T = TypeVar("_T", bound=str)
+
+_POSITION_WORDS: Final = {
+    "pod": "a Pod on {node}",
+    "host-network": "the host network of {node}",
+    "backend": "a backend Pod on {node}",
+    "outside": "outside the cluster",
+}
+_FORM_WORDS: Final = {
+    "cluster-ip": "by ClusterIP",
+    "short-name": "by short name",
+    "fqdn": "by FQDN",
+    "node-port": "at {node}",
+}
+_FAMILY_WORDS: Final = {"ipv4": "IPv4", "ipv6": "IPv6"}
+
+
+@dataclass(frozen=True, slots=True)
+class PositionSpec:
+    """A place for a client; ``node`` is empty for ``outside``."""
+
+    kind: PositionKind
+    node: str = ""
+
+    def __str__(self) -> str:
+        return _POSITION_WORDS[self.kind].format(node=self.node)
+
+    @property
+    def words(self) -> str:
+        """The place as part of a case's name."""
+        return f"from {self}"
+
+
+@dataclass(frozen=True, slots=True)
+class TargetSpec:
+    """A way to dial a Service. ``show_family`` is for clusters that have two."""
+
+    form: Form
+    family: Family
+    entry_node: str = ""
+    show_family: bool = False
+
+    @property
+    def words(self) -> str:
+        """The way as part of a case's name."""
+        words = _FORM_WORDS[self.form].format(node=self.entry_node)
+        return f"{words} over {_FAMILY_WORDS[self.family]}" if self.show_family else words
+
+
+def position_specs(kinds: Sequence[str], nodes: Sequence[str]) -> Iterator[PositionSpec]:
+    """Each kind of place, on every node where that means anything."""
+    for kind in kinds:
+        known = _known(kind, get_args(PositionKind), "kind of position")
+        if known == "outside":
+            yield PositionSpec("outside")
+        else:
+            yield from (PositionSpec(known, node) for node in nodes)
+
+
+def target_specs(
+    forms: Sequence[str], nodes: Sequence[str], families: Sequence[Family]
+) -> Iterator[TargetSpec]:
+    """Each form of address, in every family, and for node ports at every node."""
+    both = len(families) > 1
+    for form in forms:
+        known = _known(form, get_args(Form), "form of address")
+        entries = nodes if known == "node-port" else ("",)
+        for family in families:
+            for entry in entries:
+                yield TargetSpec(known, family, entry, both)
+
+
+def resolve_target(
+    spec: TargetSpec,
+    service: Service,
+    snapshot: Snapshot,
+    *,
+    port_name: str = "",
+    cluster_domain: str = "cluster.local",
+) -> Target:
+    """The address that ``spec`` means for a Service as the cluster has it now."""
+    port = _port(service, port_name)
+    return Target(
+        name=f"{service.name} {spec.words}",
+        service=service.name,
+        form=spec.form,
+        host=_host(spec, service, snapshot, cluster_domain),
+        port=port.node_port if spec.form == "node-port" else port.port,
+        protocol=_PROTOCOLS[port.protocol],
+        family=spec.family,
+        entry_node=spec.entry_node,
+    )
+
+
+_PROTOCOLS: Final[dict[str, Protocol]] = {"TCP": "tcp", "UDP": "udp"}
+
+
+def _known(value: str, known: tuple[_T, ...], what: str) -> _T:
+    for item in known:
+        if item == value:
+            return item
+    raise UsageError(f"unknown {what} {value!r}; there are: {', '.join(known)}")
+
+
+def _port(service: Service, name: str) -> ServicePort:
+    for port in service.ports:
+        if name in ("", port.name):
+            return port
+    names = ", ".join(port.name for port in service.ports)
+    raise UsageError(f"Service {service.name} has no port {name!r}; it has: {names}")
+
+
+def _host(spec: TargetSpec, service: Service, snapshot: Snapshot, domain: str) -> str:
+    if spec.form == "short-name":
+        return service.name
+    if spec.form == "fqdn":
+        return f"{service.name}.{service.namespace}.svc.{domain}"
+    if spec.form == "cluster-ip":
+        return _of_family(service.cluster_ips, spec.family, f"Service {service.name}")
+    node = next((node for node in snapshot.nodes if node.name == spec.entry_node), None)
+    if node is None:
+        names = ", ".join(node.name for node in snapshot.nodes)
+        raise UsageError(f"there is no node {spec.entry_node!r}; there are: {names}")
+    return _of_family(node.addresses, spec.family, f"node {node.name}")
+
+
+def _of_family(addresses: Sequence[str], family: Family, whose: str) -> str:
+    for address in addresses:
+        if (":" in address) == (family == "ipv6"):
+            return address
+    raise UsageError(f"{whose} has no {_FAMILY_WORDS[family]} address, only {', '.join(addresses)}")
