@@ -1,0 +1,2 @@
+package probe
+func Main([]string) int { return 0 }
