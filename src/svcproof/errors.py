@@ -101,6 +101,7 @@ class StartFailed(EnvironmentProblem):
         remedy: str = "",
     ) -> None:
         self.component = component
+        self.reason = reason
         self.exit_code = exit_code
         self.log_lines = tuple(log_lines)
         state = "" if exit_code is None else f" (exit code {exit_code})"

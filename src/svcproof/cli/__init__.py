@@ -1,0 +1,78 @@
+"""The ``svcproof`` command. Each subcommand's module is imported when it is called."""
+
+from __future__ import annotations
+
+import sys
+from importlib import import_module
+from typing import Final
+
+import click
+
+from svcproof import __version__
+from svcproof.errors import SvcproofError
+
+__all__ = ["group", "main"]
+
+#: Subcommand → module and name of the click command in it.
+_COMMANDS: Final = {
+    "run": "svcproof.cli.run:run",
+    "up": "svcproof.cli.up:up",
+    "status": "svcproof.cli.cluster:status",
+    "kubectl": "svcproof.cli.cluster:kubectl",
+    "kubeconfig": "svcproof.cli.cluster:kubeconfig",
+    "logs": "svcproof.cli.cluster:logs",
+    "shell": "svcproof.cli.cluster:shell",
+    "down": "svcproof.cli.cluster:down",
+    "doctor": "svcproof.cli.doctor:doctor",
+    "components": "svcproof.cli.components:components",
+}
+
+_USAGE_OR_ENVIRONMENT: Final = 4
+_INTERRUPTED: Final = 2
+
+
+class _LazyGroup(click.Group):
+    """Lists commands without importing them."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        del ctx
+        return list(_COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        del ctx
+        if cmd_name not in _COMMANDS:
+            return None
+        module, _, name = _COMMANDS[cmd_name].partition(":")
+        command = getattr(import_module(module), name)
+        assert isinstance(command, click.Command)
+        return command
+
+
+@click.group(cls=_LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="svcproof")
+def group() -> None:
+    """Proof that a cluster's Services route as Kubernetes promises.
+
+    \b
+    svcproof run          start a real 3-node cluster, judge its routing, end it
+    svcproof up           start a cluster and keep it; run --svc-name NAME uses it
+    svcproof doctor       what this machine has, and what it lacks
+
+    Exit codes: 0 pass, 1 fail, 2 interrupted, 3 inconclusive, 4 usage or environment.
+    """
+
+
+def main() -> None:
+    """Entry point: errors become one clear message and the exit codes of the project."""
+    try:
+        code = group.main(prog_name="svcproof", standalone_mode=False)
+    except SvcproofError as error:
+        click.echo(f"svcproof: {error}", err=True)
+        sys.exit(_USAGE_OR_ENVIRONMENT)
+    except click.exceptions.Abort:
+        click.echo("svcproof: interrupted", err=True)
+        sys.exit(_INTERRUPTED)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(_USAGE_OR_ENVIRONMENT)
+    sys.exit(code if isinstance(code, int) else 0)

@@ -1,0 +1,134 @@
+"""Commands about clusters that run already."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from pathlib import Path
+
+import click
+
+from svcproof.cli.options import name_option
+from svcproof.clusters.embedded.state import StateDirectory, find_running, running
+from svcproof.errors import UsageError
+
+__all__ = ["down", "kubeconfig", "kubectl", "logs", "shell", "status"]
+
+_PASS_THROUGH = {"ignore_unknown_options": True, "allow_interspersed_args": False}
+
+
+@click.command()
+def status() -> None:
+    """The clusters that run on this machine."""
+    from rich.console import Console
+    from rich.table import Table
+
+    from svcproof.clusters.embedded.launch import sweep_stale
+
+    sweep_stale()
+    clusters = running()
+    if not clusters:
+        click.echo("no cluster is running; start one with: svcproof up")
+        return
+    table = Table(box=None, pad_edge=False)
+    for column in ("name", "kubernetes", "nodes", "proxy mode", "families", "range", "state"):
+        table.add_column(column)
+    for directory in clusters:
+        table.add_row(*_status_row(directory))
+    Console(width=None if sys.stdout.isatty() else 200).print(table)
+
+
+def _status_row(directory: StateDirectory) -> list[str]:
+    plan = directory.plan()
+    return [
+        plan.name,
+        plan.kubernetes_version,
+        str(len(plan.nodes)),
+        plan.proxy_mode,
+        "+".join(family.family for family in plan.families),
+        ", ".join(family.everything for family in plan.families),
+        _health(directory),
+    ]
+
+
+def _health(directory: StateDirectory) -> str:
+    from svcproof.clusters.embedded.world import World
+
+    if not directory.timeline_file.exists():
+        return "starting"
+    dead = [label for label, alive in World(directory).alive().items() if not alive]
+    return f"ended: {', '.join(dead)}" if dead else "all components run"
+
+
+@click.command(context_settings=_PASS_THROUGH)
+@name_option
+@click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
+def kubectl(name: str, arguments: tuple[str, ...]) -> None:
+    """Run kubectl (the cluster's own version) against a running cluster."""
+    directory = find_running(name)
+    kube = Path(directory.plan().components) / "kube"
+    environment = {**os.environ, "KUBECONFIG": str(directory.kubeconfig)}
+    os.execve(kube, ["kubectl", *arguments], environment)
+
+
+@click.command()
+@name_option
+def kubeconfig(name: str) -> None:
+    """Print the path of a running cluster's kubeconfig."""
+    click.echo(find_running(name).kubeconfig)
+
+
+@click.command()
+@name_option
+@click.option("--follow", "-f", is_flag=True, help="Go on printing what is written.")
+@click.argument("component")
+@click.argument("node", default="")
+def logs(name: str, follow: bool, component: str, node: str) -> None:
+    """Print the log of COMPONENT (on NODE): etcd, kube-apiserver, kubelet node-1, …"""
+    directory = find_running(name)
+    path = directory.logs / (f"{component}-{node}.log" if node else f"{component}.log")
+    if not path.is_file():
+        known = ", ".join(sorted(_as_arguments(file.stem) for file in directory.logs.glob("*.log")))
+        raise UsageError(
+            f"cluster {name} has no log of {component} {node}".rstrip() + f"; it has: {known}"
+        )
+    with path.open(errors="replace") as file:
+        while True:
+            for line in file:
+                click.echo(line, nl=False)
+            if not follow:
+                return
+            time.sleep(0.2)
+
+
+def _as_arguments(stem: str) -> str:
+    component, separator, number = stem.rpartition("-node-")
+    return f"{component} node-{number}" if separator else stem
+
+
+@click.command(context_settings=_PASS_THROUGH)
+@name_option
+@click.argument("node")
+@click.argument("command", nargs=-1, type=click.UNPROCESSED)
+def shell(name: str, node: str, command: tuple[str, ...]) -> None:
+    """Open a shell, or run COMMAND, in all namespaces of NODE."""
+    from svcproof.clusters.embedded.world import World
+
+    prefix = World(find_running(name)).node_prefix(node)
+    program = list(command) or [os.environ.get("SHELL", "/bin/sh")]
+    os.execvp(prefix[0], [*prefix, *program])
+
+
+@click.command()
+@name_option
+@click.option("--all", "everything", is_flag=True, help="End every cluster of this machine.")
+def down(name: str, everything: bool) -> None:
+    """End a running cluster; nothing of it is left."""
+    from svcproof.clusters.embedded.launch import end, sweep_stale
+
+    sweep_stale()
+    for directory in running() if everything else [find_running(name)]:
+        began = time.monotonic()
+        end(directory)
+        click.echo(f"cluster {directory.name} ended in {time.monotonic() - began:.2f} s")

@@ -1,0 +1,64 @@
+"""``svcproof up``: start a cluster and leave it running."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable
+
+import click
+
+from svcproof.cli.options import cluster_shape, name_option
+
+__all__ = ["up"]
+
+
+@click.command()
+@name_option
+@cluster_shape
+def up(  # noqa: PLR0913 - one argument per option
+    name: str,
+    nodes: str,
+    proxy_mode: str,
+    ip_families: str,
+    k8s_version: str,
+    components: str,
+    no_install: bool,
+) -> None:
+    """Start a cluster and keep it until `svcproof down`."""
+    from svcproof.clusters.embedded.start import start
+    from svcproof.clusters.options import cluster_options
+    from svcproof.components import open_progress
+
+    options = cluster_options(
+        name=name,
+        nodes=nodes,
+        proxy_mode=proxy_mode,
+        ip_families=ip_families,
+        kubernetes_version=k8s_version,
+        components_directory=components,
+        allow_install=not no_install,
+    )
+    with open_progress() as progress:
+        owner, found = start(options, name=name, report=_reporter(), progress=progress)
+    owner.detach()
+    timeline = owner.directory.timeline()
+    click.echo(
+        f"cluster {name}: Kubernetes {found.kubernetes_version}, {options.nodes} nodes, "
+        f"{options.proxy_mode}, {options.ip_families}; nodes Ready after "
+        f"{timeline['nodes ready']:.1f} s, DNS after {timeline['dns ready']:.1f} s"
+    )
+    suffix = "" if name == "default" else f" --name {name}"
+    click.echo(f"  look around   svcproof kubectl{suffix} get nodes -o wide")
+    click.echo(f"  prove it      svcproof run --svc-name {name}")
+    click.echo(f"  end it        svcproof down{suffix}")
+
+
+def _reporter() -> Callable[[str], None]:
+    """Milestones with the seconds since the start, on standard error."""
+    began = time.monotonic()
+
+    def report(milestone: str) -> None:
+        print(f"  {time.monotonic() - began:5.1f} s  {milestone}", file=sys.stderr, flush=True)  # noqa: T201
+
+    return report

@@ -1,0 +1,215 @@
+"""Starting a cluster from outside: choose its addresses, start its keeper, follow its reports."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from ipaddress import ip_interface, ip_network
+from pathlib import Path
+from typing import Final
+
+import msgspec
+
+from svcproof.clusters.embedded.addressing import Network, choose_slot
+from svcproof.clusters.embedded.keeper import DETACH, END
+from svcproof.clusters.embedded.plan import ClusterPlan, make_plan
+from svcproof.clusters.embedded.processes import last_lines
+from svcproof.clusters.embedded.reports import decode_report
+from svcproof.clusters.embedded.state import (
+    StateDirectory,
+    base_lock,
+    running,
+    stale,
+    try_lock,
+)
+from svcproof.clusters.embedded.sweep import sweep
+from svcproof.clusters.options import ClusterOptions
+from svcproof.components import Components
+from svcproof.errors import NameInUse, StartFailed, WaitExpired
+
+__all__ = ["Owner", "end", "launch", "sweep_stale"]
+
+_END_LIMIT: Final = 30.0
+
+
+class Owner:
+    """Holds a cluster's life: when the holder dies, or calls :meth:`end`, the cluster ends."""
+
+    def __init__(self, directory: StateDirectory, pipe: int) -> None:
+        self.directory = directory
+        self._pipe = pipe
+
+    def detach(self) -> None:
+        """Let the cluster live on without an owner."""
+        os.write(self._pipe, DETACH)
+        os.close(self._pipe)
+
+    def end(self) -> None:
+        """End the cluster; returns when nothing of it is left."""
+        os.close(self._pipe)
+        await_gone(self.directory)
+
+
+def launch(
+    options: ClusterOptions,
+    *,
+    name: str,
+    components: Components,
+    images: tuple[Path, ...],
+    report: Callable[[str], None],
+) -> Owner:
+    """Start a cluster and wait until it is ready.
+
+    Raises :class:`~svcproof.errors.NameInUse` and
+    :class:`~svcproof.errors.StartFailed`; whatever is raised, also
+    ``KeyboardInterrupt``, nothing is left of the cluster.
+    """
+    sweep_stale()
+    with _claimed(options, name, components, images) as (directory, lock):
+        owner, reports = _start_keeper(directory, lock)
+    try:
+        _follow(directory, reports, report)
+    except BaseException:
+        owner.end()
+        raise
+    finally:
+        os.close(reports)
+    return owner
+
+
+def end(directory: StateDirectory) -> None:
+    """End a running cluster; returns when nothing of it is left."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as control, suppress(OSError):
+        control.connect(str(directory.control_socket))
+        control.sendall(END)
+    await_gone(directory)
+
+
+def sweep_stale() -> None:
+    """Clean up after clusters whose processes were all killed at the same time."""
+    for directory in stale():
+        with suppress(FileNotFoundError):
+            lock = try_lock(directory.path)
+            if lock is not None:
+                sweep(directory)
+                os.close(lock)
+
+
+def await_gone(directory: StateDirectory) -> None:
+    """Wait until a cluster's directory is gone, which is the last thing of it."""
+    deadline = time.monotonic() + _END_LIMIT
+    while directory.path.exists():
+        if time.monotonic() > deadline:
+            raise WaitExpired(
+                f"the end of cluster {directory.name}",
+                limit=_END_LIMIT,
+                last_state=f"{directory.path} is still there",
+                remedy="svcproof down --all sweeps what is left",
+            )
+        time.sleep(0.01)
+
+
+@contextmanager
+def _claimed(
+    options: ClusterOptions, name: str, components: Components, images: tuple[Path, ...]
+) -> Iterator[tuple[StateDirectory, int]]:
+    """A locked directory with a plan in it, removed again if the keeper does not start."""
+    with base_lock() as base:
+        directory = StateDirectory(base / name)
+        try:
+            directory.path.mkdir(mode=0o700)
+        except FileExistsError as error:
+            raise NameInUse(
+                f"a cluster called {name!r} is running already",
+                remedy=f"choose another --name, or end it with: svcproof down --name {name}",
+            ) from error
+        lock = os.open(directory.path, os.O_RDONLY | os.O_DIRECTORY)
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        try:
+            directory.logs.mkdir()
+            plan = _plan(options, directory, components, images)
+            directory.plan_file.write_bytes(msgspec.json.encode(plan))
+            yield directory, lock
+        except BaseException:
+            shutil.rmtree(directory.path, ignore_errors=True)
+            raise
+        finally:
+            os.close(lock)
+
+
+def _plan(
+    options: ClusterOptions,
+    directory: StateDirectory,
+    components: Components,
+    images: tuple[Path, ...],
+) -> ClusterPlan:
+    used = [other.plan().slot for other in running() if other.plan_file.exists()]
+    return make_plan(
+        name=directory.name,
+        slot=choose_slot(_networks_of_this_machine(), used),
+        kubernetes_version=components.kubernetes_version,
+        proxy_mode=options.proxy_mode,
+        ip_families=options.ip_families,
+        nodes=options.nodes,
+        state=directory.path,
+        components=components.directory,
+        seed=Path(),
+        images=images,
+    )
+
+
+def _networks_of_this_machine() -> Iterator[Network]:
+    """Every network that an address or a route of the host names."""
+    from pyroute2 import IPRoute
+
+    with IPRoute() as links:
+        for address in links.get_addr():
+            text = f"{address.get('IFA_ADDRESS')}/{address['prefixlen']}"
+            yield ip_interface(text).network
+        for route in links.get_routes():
+            destination = route.get("RTA_DST")
+            if destination:
+                yield ip_network(f"{destination}/{route['dst_len']}", strict=False)
+
+
+def _start_keeper(directory: StateDirectory, lock: int) -> tuple[Owner, int]:
+    owner_read, owner_write = os.pipe()
+    reports_read, reports_write = os.pipe()
+    command = [sys.executable, "-m", "svcproof.clusters.embedded.keeper", str(directory.path)]
+    command += [str(lock), str(owner_read), str(reports_write)]
+    with (directory.logs / "keeper.log").open("ab") as log:
+        subprocess.Popen(
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            pass_fds=(lock, owner_read, reports_write),
+            start_new_session=True,  # a Ctrl-C in the terminal is for the owner
+        )
+    os.close(owner_read)
+    os.close(reports_write)
+    return Owner(directory, owner_write), reports_read
+
+
+def _follow(
+    directory: StateDirectory, reports: int, report: Callable[[str], None]
+) -> dict[str, float]:
+    """Pass milestones on until the cluster is ready."""
+    with os.fdopen(os.dup(reports), "rb") as lines:
+        for line in lines:
+            message = decode_report(line)
+            if message.failed:
+                raise message.failed.error()
+            if message.ready is not None:
+                return message.ready
+            report(message.milestone)
+    log = directory.logs / "keeper.log"
+    written = last_lines(log) if log.exists() else []
+    raise StartFailed("supervisor", "ended without a word", log_lines=written)

@@ -1,0 +1,115 @@
+"""What a cluster is to be, decided before anything is created. Pure data.
+
+The launcher makes a :class:`ClusterPlan`, writes it as JSON, and the keeper and
+the supervisor, which are processes of their own, read it.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+
+import msgspec
+
+from svcproof.clusters.embedded.addressing import FamilyAddresses, addresses_of
+
+__all__ = ["WORLD", "ClusterPlan", "NodePlan", "make_plan"]
+
+#: The cluster's own directory, on a tmpfs that only its mount namespaces see.
+#: The same path in the supervisor and in every node, so that one configuration
+#: serves both.
+WORLD = Path("/run/svcproof")
+
+Family = Literal["ipv4", "ipv6"]
+_FAMILIES: dict[str, tuple[Family, ...]] = {
+    "ipv4": ("ipv4",),
+    "ipv6": ("ipv6",),
+    "dual": ("ipv4", "ipv6"),
+}
+
+
+class NodePlan(msgspec.Struct, frozen=True):
+    """One node: its name, its zone, and per family its address and Pod range."""
+
+    name: str
+    zone: str
+    addresses: tuple[str, ...]
+    pod_ranges: tuple[str, ...]
+
+    @property
+    def directory(self) -> Path:
+        """Where the node's state is, inside the cluster's world."""
+        return WORLD / "nodes" / self.name
+
+
+class ClusterPlan(msgspec.Struct, frozen=True, kw_only=True):
+    """A whole cluster; ``state`` and ``components`` are directories of the host."""
+
+    name: str
+    slot: int
+    kubernetes_version: str
+    proxy_mode: Literal["iptables", "nftables"]
+    families: tuple[FamilyAddresses, ...]
+    nodes: tuple[NodePlan, ...]
+    state: str
+    components: str
+    seed: str
+    images: tuple[str, ...]
+
+    @property
+    def primary(self) -> FamilyAddresses:
+        """The family that comes first: the API server's and each node's primary address."""
+        return self.families[0]
+
+    @property
+    def host_link(self) -> str:
+        """The host's end of the only link into the fabric (at most 15 characters)."""
+        return f"sp-{self.name}"
+
+    @property
+    def cgroup_parent(self) -> str:
+        """The cgroup below which all containers of this cluster are."""
+        return f"/svcproof/{self.name}"
+
+    @property
+    def api_server(self) -> str:
+        """The API server's URL, reachable from the host and from every node."""
+        address = self.primary.control_plane
+        return f"https://[{address}]:6443" if ":" in address else f"https://{address}:6443"
+
+
+def make_plan(
+    *,
+    name: str,
+    slot: int,
+    kubernetes_version: str,
+    proxy_mode: Literal["iptables", "nftables"],
+    ip_families: str,
+    nodes: int,
+    state: Path,
+    components: Path,
+    seed: Path,
+    images: tuple[Path, ...],
+) -> ClusterPlan:
+    """Lay out a cluster: every third node is in the same zone, families in the order wanted."""
+    families = tuple(addresses_of(slot, family, nodes) for family in _FAMILIES[ip_families])
+    return ClusterPlan(
+        name=name,
+        slot=slot,
+        kubernetes_version=kubernetes_version,
+        proxy_mode=proxy_mode,
+        families=families,
+        nodes=tuple(
+            NodePlan(
+                name=f"node-{i + 1}",
+                zone=f"zone-{i % 3 + 1}",
+                addresses=tuple(family.nodes[i] for family in families),
+                pod_ranges=tuple(family.node_pods[i] for family in families),
+            )
+            for i in range(nodes)
+        ),
+        state=str(state),
+        components=str(components),
+        seed=str(seed),
+        images=tuple(str(image) for image in images),
+    )

@@ -1,0 +1,107 @@
+"""PID 1 of a cluster's own PID namespace: starts the cluster, then watches over it.
+
+When it ends, however it ends, the kernel ends every process of the cluster,
+and with them go the mounts, the namespaces and the links.
+"""
+
+from __future__ import annotations
+
+import os
+import select
+import signal
+import subprocess
+import sys
+import threading
+from pathlib import Path
+from typing import Final, NoReturn
+
+import msgspec
+
+from svcproof.clusters.embedded.boot import Boot
+from svcproof.clusters.embedded.plan import ClusterPlan
+from svcproof.clusters.embedded.processes import ProcessTable
+from svcproof.clusters.embedded.reports import Failure, Report, Reporter
+from svcproof.clusters.embedded.state import Processes, StateDirectory
+from svcproof.clusters.embedded.sweep import sweep
+from svcproof.errors import StartFailed, SvcproofError
+
+__all__ = ["main"]
+
+_REAP_EVERY: Final = 1.0
+
+
+def main(arguments: list[str]) -> None:
+    """Arguments: the state directory, and the descriptors of the host's network namespace,
+    of the pipe from the keeper (its end is the keeper's death) and of the pipe for reports.
+    """
+    directory = StateDirectory(Path(arguments[0]))
+    host_namespace, keeper, reports = (int(argument) for argument in arguments[1:4])
+    reporter = Reporter(reports)
+    _end_with(keeper, directory)
+    try:
+        boot = _start(directory, host_namespace, reporter)
+    except StartFailed as error:
+        reporter.send(Report(failed=Failure.of(error)))
+        sys.exit(1)
+    except (OSError, subprocess.SubprocessError, SvcproofError) as error:
+        reporter.send(Report(failed=Failure("supervisor", str(error))))
+        sys.exit(1)
+    reporter.send(Report(ready=boot.timeline))
+    os.close(reports)
+    _watch_over(boot.table)
+
+
+def _start(directory: StateDirectory, host_namespace: int, reporter: Reporter) -> Boot:
+    plan = directory.plan()
+    _cover_run(plan)
+    boot = Boot(plan, directory, lambda milestone: reporter.send(Report(milestone=milestone)))
+    boot.run(host_namespace)
+    processes = Processes(boot.table.node_inits, boot.table.process_numbers())
+    directory.processes_file.write_bytes(msgspec.json.encode(processes))
+    directory.timeline_file.write_bytes(msgspec.json.encode(boot.timeline))
+    return boot
+
+
+def _end_with(keeper: int, directory: StateDirectory) -> None:
+    """End everything when the keeper dies, and clean up in its place."""
+
+    def until_the_end() -> None:
+        select.select([keeper], [], [])
+        for _ in range(2):  # what was being forked during the first round
+            os.kill(-1, signal.SIGKILL)
+        sweep(directory, await_link=False)
+        os._exit(1)
+
+    threading.Thread(target=until_the_end, daemon=True).start()
+
+
+def _cover_run(plan: ClusterPlan) -> None:
+    """A tmpfs over /run that only this mount namespace sees, the components in it."""
+    staging = Path(plan.state) / "world"
+    staging.mkdir()
+    components = staging / "svcproof" / "components"
+
+    def mount(*arguments: str) -> None:
+        # --no-mtab: mount's own notes are in /run, which is just being replaced.
+        subprocess.run(["mount", "--no-mtab", *arguments], check=True, timeout=10)
+
+    mount("--make-rprivate", "/")
+    mount("-t", "tmpfs", "-o", "mode=0755", "svcproof", str(staging))
+    components.mkdir(parents=True)
+    mount("--bind", plan.components, str(components))
+    mount("-o", "remount,bind,ro", str(components))
+    # Moved, so that nothing of it stays below the directory that will be removed.
+    mount("--move", str(staging), "/run")
+    staging.rmdir()
+
+
+def _watch_over(table: ProcessTable) -> NoReturn:
+    """Collect the dead for ever; a component that ends stays ended, and ``status`` says so."""
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGCHLD})
+    while True:
+        table.reap()
+        signal.sigtimedwait({signal.SIGCHLD}, _REAP_EVERY)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

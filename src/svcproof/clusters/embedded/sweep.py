@@ -1,0 +1,85 @@
+"""Removing what outlives a cluster's last process: empty cgroups and its directory.
+
+Everything else (processes, mounts, namespaces, links, addresses, routes) goes
+with the namespaces themselves. Only what carries this cluster's name is
+touched.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Final
+
+from tenacity import Retrying, retry_if_result, stop_after_delay, wait_fixed
+
+from svcproof.clusters.embedded.plan import ClusterPlan
+from svcproof.clusters.embedded.state import StateDirectory
+
+__all__ = ["sweep"]
+
+_LIMIT: Final = 10.0
+
+
+def sweep(directory: StateDirectory, *, await_link: bool = True) -> None:
+    """Remove what is left of a cluster whose processes have all been killed.
+
+    ``await_link``: wait for the host's link to go, as it does with the fabric's
+    namespace; not for a caller that is itself the last process in there. The
+    directory goes last: as long as it is there, somebody will sweep again.
+    """
+    try:
+        plan = directory.plan()
+    except (OSError, ValueError):  # killed before it was written: nothing was made yet
+        shutil.rmtree(directory.path, ignore_errors=True)
+        return
+    gone = _within(_LIMIT, lambda: _remove_cgroups(plan))
+    if await_link:
+        gone = _within(_LIMIT, lambda: not _host_link(plan).exists()) and gone
+    if gone:
+        shutil.rmtree(directory.path, ignore_errors=True)
+
+
+def _within(limit: float, done: Callable[[], bool]) -> bool:
+    """Whether ``done()`` came true within ``limit`` seconds (the kernel frees in the background)."""
+    waiting = Retrying(
+        retry=retry_if_result(lambda finished: not finished),
+        stop=stop_after_delay(limit),
+        wait=wait_fixed(0.01),
+        retry_error_callback=lambda _: False,
+    )
+    return bool(waiting(done))
+
+
+def _host_link(plan: ClusterPlan) -> Path:
+    return Path("/sys/class/net") / plan.host_link
+
+
+def _remove_cgroups(plan: ClusterPlan) -> bool:
+    """Remove the cluster's cgroups in every hierarchy; true when none is left."""
+    remaining = False
+    for mount in _cgroup_mounts():
+        top = mount / plan.cgroup_parent.lstrip("/")
+        for path, _, _ in os.walk(top, topdown=False):
+            remaining |= not _remove_directory(Path(path))
+        _remove_directory(top.parent)  # shared by all clusters: goes with the last
+    return not remaining
+
+
+def _remove_directory(path: Path) -> bool:
+    try:
+        path.rmdir()
+    except FileNotFoundError:
+        return True
+    except OSError:  # still has processes or children
+        return False
+    return True
+
+
+def _cgroup_mounts() -> Iterator[Path]:
+    for line in Path("/proc/self/mounts").read_text().splitlines():
+        _, mount_point, kind, *_ = line.split(" ")
+        if kind in {"cgroup", "cgroup2"}:
+            yield Path(mount_point)
