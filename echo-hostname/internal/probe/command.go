@@ -1,2 +1,53 @@
 package probe
-func Main([]string) int { return 0 }
+
+import (
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"svcproof.dev/echo-hostname/internal/resolve"
+	"svcproof.dev/echo-hostname/internal/usage"
+)
+
+// Main runs the subcommand. The exit code is 0 if every attempt was made,
+// whatever became of it, and 1 if the run was interrupted or the output lost.
+func Main(arguments []string) int {
+	options, flags, err := parse(arguments)
+	if err != nil {
+		usage.Exit(flags, err)
+	}
+	signals := make(chan os.Signal, 1)
+	signal.Notify(signals, syscall.SIGTERM, syscall.SIGINT)
+	interrupted, err := Run(options, os.Stdout, signals)
+	if err != nil {
+		fmt.Fprintf(os.Stderr, "echo-hostname probe: %v\n", err)
+		return 1
+	}
+	if interrupted {
+		return 1
+	}
+	return 0
+}
+
+// Run makes the attempts and writes a line for each, until a signal comes.
+func Run(options Options, to io.Writer, stop <-chan os.Signal) (interrupted bool, err error) {
+	var resolver *resolve.Resolver
+	if !options.literal.IsValid() {
+		if resolver, err = resolve.FromFile(options.ResolvConf); err != nil {
+			return false, err
+		}
+	}
+	e, err := newEngine(options, resolver, to)
+	if err != nil {
+		return false, err
+	}
+	go func() {
+		if _, ok := <-stop; ok {
+			e.interrupt()
+		}
+	}()
+	err = e.run()
+	return e.interrupted.Load(), err
+}

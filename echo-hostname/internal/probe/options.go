@@ -1,0 +1,141 @@
+package probe
+
+import (
+	"errors"
+	"flag"
+	"fmt"
+	"net/netip"
+	"strings"
+	"time"
+
+	"svcproof.dev/echo-hostname/internal/usage"
+)
+
+// Options are what the command line says; svcproof.ports.ProbePlan says what
+// most of them mean.
+type Options struct {
+	Host           string
+	Port           uint16
+	Count          int
+	Protocol       string
+	Family         string
+	Concurrency    int
+	Rate           float64
+	SourcePorts    portRange
+	Bind           netip.Addr
+	ConnectTimeout time.Duration
+	AttemptTimeout time.Duration
+	ResolveTimeout time.Duration
+	Dialect        string
+	KeepAlive      bool
+	ResolvConf     string
+
+	literal netip.Addr // Host, if it is an address
+}
+
+const (
+	maxCount       = 100_000_000
+	maxConcurrency = 4096
+)
+
+// rangeFlag is --source-ports.
+type rangeFlag struct{ ports *portRange }
+
+func (r rangeFlag) String() string { return "" }
+
+func (r rangeFlag) Set(text string) (err error) {
+	*r.ports, err = parsePortRange(text)
+	return err
+}
+
+func parse(arguments []string) (Options, *flag.FlagSet, error) {
+	o := Options{}
+	protocol := usage.OneOf{Value: "tcp", Valid: []string{"tcp", "udp"}}
+	family := usage.OneOf{Value: "ipv4", Valid: []string{"ipv4", "ipv6"}}
+	dialect := usage.OneOf{Value: "echo", Valid: []string{"echo", "agnhost", "notes"}}
+	connect, attempt, resolve := usage.Seconds(4*time.Second), usage.Seconds(6*time.Second), usage.Seconds(6*time.Second)
+	var port uint
+	var bind string
+	flags := usage.NewFlags("probe")
+	flags.StringVar(&o.Host, "host", "", "literal `ADDRESS` or name to connect to; a name is asked of DNS for each connection (/etc/hosts is not read)")
+	flags.UintVar(&port, "port", 0, "`PORT` to connect to")
+	flags.IntVar(&o.Count, "count", 1, "how many attempts to make")
+	flags.Var(&protocol, "protocol", "tcp or udp")
+	flags.Var(&family, "family", "ipv4 or ipv6")
+	flags.IntVar(&o.Concurrency, "concurrency", 8, "how many attempts may be under way at once")
+	flags.Float64Var(&o.Rate, "rate", 0, "attempts started per second; 0 is as fast as it goes")
+	flags.Var(rangeFlag{&o.SourcePorts}, "source-ports", "use only source ports `LOW-HIGH`, one after the other")
+	flags.StringVar(&bind, "bind", "", "connect from this `ADDRESS`")
+	flags.Var(&connect, "connect-timeout", "limit for a connection to be established, in seconds or with a unit")
+	flags.Var(&attempt, "attempt-timeout", "limit for an answer, connecting included, resolving not")
+	flags.Var(&resolve, "resolve-timeout", "limit for finding a name's address")
+	flags.Var(&dialect, "dialect", "what the server understands: echo, agnhost (netexec) or notes (only tcp)")
+	flags.BoolVar(&o.KeepAlive, "keep-alive", false, "keep connections open and send later requests over them: the attempts are then not fresh")
+	flags.StringVar(&o.ResolvConf, "resolv-conf", "/etc/resolv.conf", "`FILE` with the name servers")
+	if err := usage.Parse(flags, arguments); err != nil {
+		return o, flags, err
+	}
+	o.Protocol, o.Family, o.Dialect = protocol.Value, family.Value, dialect.Value
+	o.ConnectTimeout, o.AttemptTimeout, o.ResolveTimeout = time.Duration(connect), time.Duration(attempt), time.Duration(resolve)
+	if port == 0 || port > 65535 {
+		return o, flags, fmt.Errorf("--port %d: give 1 to 65535", port)
+	}
+	o.Port = uint16(port)
+	return o, flags, o.complete(bind)
+}
+
+// complete checks the values against each other and fills in what follows.
+func (o *Options) complete(bind string) error {
+	switch {
+	case o.Host == "":
+		return errors.New("--host is missing: an address or a name")
+	case o.Count < 1 || o.Count > maxCount:
+		return fmt.Errorf("--count %d: give 1 to %d", o.Count, maxCount)
+	case o.Concurrency < 1 || o.Concurrency > maxConcurrency:
+		return fmt.Errorf("--concurrency %d: give 1 to %d", o.Concurrency, maxConcurrency)
+	case !(o.Rate >= 0 && o.Rate <= 1e6):
+		return fmt.Errorf("--rate %g: give 0 to 1000000", o.Rate)
+	case o.ConnectTimeout <= 0 || o.AttemptTimeout <= 0 || o.ResolveTimeout <= 0:
+		return errors.New("every timeout must be above 0")
+	case o.Dialect == "notes" && o.Protocol == "udp":
+		return errors.New("--dialect notes is only for --protocol tcp")
+	}
+	if bind != "" {
+		address, err := o.address("--bind", bind)
+		if err != nil {
+			return err
+		}
+		o.Bind = address
+	}
+	if looksLikeAddress(o.Host) {
+		address, err := o.address("--host", o.Host)
+		if err != nil {
+			return err
+		}
+		o.literal = address
+	}
+	if o.Protocol == "udp" && o.SourcePorts.size() == 0 {
+		o.SourcePorts = ephemeralPorts()
+	}
+	if size := o.SourcePorts.size(); size > 0 {
+		o.Concurrency = min(o.Concurrency, size) // more would only wait for a port
+	}
+	o.Concurrency = min(o.Concurrency, o.Count)
+	return nil
+}
+
+func looksLikeAddress(host string) bool {
+	_, err := netip.ParseAddr(host)
+	return err == nil || strings.Contains(host, ":")
+}
+
+func (o *Options) address(name, text string) (netip.Addr, error) {
+	address, err := netip.ParseAddr(text)
+	if err != nil || address.Zone() != "" {
+		return address, fmt.Errorf("%s %q: not an address (and zones are not supported)", name, text)
+	}
+	if address = address.Unmap(); address.Is4() != (o.Family == "ipv4") {
+		return address, fmt.Errorf("%s %s is not of --family %s", name, text, o.Family)
+	}
+	return address, nil
+}

@@ -1,0 +1,92 @@
+package resolve
+
+import (
+	"net/netip"
+	"strings"
+	"time"
+)
+
+// Failure is why there is no address.
+type Failure struct {
+	// Rcode is NXDOMAIN, SERVFAIL, REFUSED or another response code's name;
+	// NODATA for a name that exists without an address of the family; TIMEOUT
+	// if no server answered.
+	Rcode string
+	// Detail tells each name asked for and what came of it.
+	Detail string
+	// Ours says that it is this machine's trouble, and no Rcode applies.
+	Ours bool
+}
+
+// verdicts of one name, by how much they weigh when several names of the search
+// list failed. It is glibc's order: a server's failure leaves open whether the
+// name exists, so it outweighs NXDOMAIN; a name that does exist outweighs that.
+var weight = map[string]int{"NXDOMAIN": 1, "NODATA": 3}
+
+const otherWeight = 2
+
+// Lookup finds one address of a name within the limit: the first one of the
+// answer, as clients that do not balance by themselves take it.
+func (r *Resolver) Lookup(host string, ipv6 bool, limit time.Duration) (netip.Addr, *Failure) {
+	deadline := time.Now().Add(limit)
+	var worst string
+	var story []string
+	for _, name := range r.names(host) {
+		reply := r.askAll(question{name: name, ipv6: ipv6}, deadline)
+		if reply.err != nil {
+			return netip.Addr{}, &Failure{Ours: true, Detail: name + " " + reply.err.Error()}
+		}
+		if reply.rcode == success {
+			return reply.address, nil
+		}
+		story = append(story, name+" "+reply.rcode+reply.remark)
+		if worst == "" || weigh(reply.rcode) > weigh(worst) {
+			worst = reply.rcode
+		}
+		if reply.rcode == timeout {
+			worst = timeout // the other names would meet the same silence
+			break
+		}
+	}
+	return netip.Addr{}, &Failure{Rcode: worst, Detail: strings.Join(story, "; ")}
+}
+
+func weigh(rcode string) int {
+	if w, ok := weight[rcode]; ok {
+		return w
+	}
+	return otherWeight
+}
+
+// askAll asks the servers in order, in rounds, until one knows. What a server
+// says instead of an answer (SERVFAIL, REFUSED) is kept in case none does.
+func (r *Resolver) askAll(q question, deadline time.Time) reply {
+	last := reply{rcode: timeout}
+	for round := range r.attempts {
+		for i, server := range r.servers {
+			now := time.Now()
+			if !now.Before(deadline) {
+				return last
+			}
+			left := (r.attempts-round)*len(r.servers) - i
+			got := r.askOne(q, server, now.Add(r.patience(deadline.Sub(now), left)))
+			if got.err != nil || got.rcode == success || weight[got.rcode] > 0 {
+				return got
+			}
+			if got.rcode != timeout || last.rcode == timeout {
+				last = got
+			}
+		}
+		if last.rcode != timeout {
+			return last // every server was heard or had its chance
+		}
+	}
+	return last
+}
+
+// patience is the time for one question: as resolv.conf says, but such that the
+// questions still to come get their share of what is left. Otherwise one lost
+// packet could use up everything.
+func (r *Resolver) patience(remaining time.Duration, questions int) time.Duration {
+	return min(r.timeout, remaining/time.Duration(questions))
+}
