@@ -8,7 +8,7 @@ silently.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol, runtime_checkable
 
@@ -103,12 +103,12 @@ class Cluster(Protocol):
         """The clients outside the cluster, if this cluster can have any."""
         ...
 
-    def probe(self, position: Position, plan: ProbePlan) -> Iterator[Attempt]:
+    def probe(self, position: Position, plan: ProbePlan) -> Generator[Attempt, None, None]:
         """Make the connections of ``plan`` from ``position``; yield each as it ends.
 
         Yields exactly ``plan.count`` attempts: those that the harness lost are
         ``unknown`` with the reason in ``detail``. Never raises for what the
-        network or the exec did.
+        network or the exec did. Closing the generator ends the client early.
         """
         ...
 

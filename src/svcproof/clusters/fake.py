@@ -11,7 +11,7 @@ from __future__ import annotations
 import ipaddress
 import random
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass
 
 from msgspec.structs import replace
@@ -111,7 +111,7 @@ class FakeCluster:
         """One client outside."""
         return (Position(name="outside the cluster", kind="outside", addresses=("203.0.113.1",)),)
 
-    def probe(self, position: Position, plan: ProbePlan) -> Iterator[Attempt]:
+    def probe(self, position: Position, plan: ProbePlan) -> Generator[Attempt, None, None]:
         """Draw ``plan.count`` attempts."""
         lost = ""
         for number in range(plan.count):
@@ -222,6 +222,7 @@ def open_cluster(options: ClusterOptions, report: Callable[[str], None]) -> Fake
         families=options.families,
         proxy_mode=options.proxy_mode,
         kubernetes_version=f"{options.kubernetes_version}.0",
+        seed=options.seed,
     )
 
 

@@ -13,6 +13,7 @@ from typing import Any, Final
 from svcproof.clusters import objects
 from svcproof.errors import ApplyFailed
 from svcproof.history import Family
+from svcproof.manifest_files import RUN_LABEL
 from svcproof.snapshot import Endpoint, Node, Pod, Service
 
 __all__ = ["FakeModel"]
@@ -99,12 +100,11 @@ class FakeModel:
         ]
 
     def run_of(self, pod_name: str) -> str:
-        """The run id that a Pod would answer with: the value of its ``SVCPROOF_RUN``."""
-        for key, pods in self._pods.items():
-            if any(pod.name == pod_name for pod in pods):
-                containers = self._objects[key]["spec"]["template"]["spec"]["containers"]
-                variables = containers[0].get("env", [])
-                return next((v["value"] for v in variables if v["name"] == "SVCPROOF_RUN"), "")
+        """The run id that a Pod answers with: the value of its run label."""
+        for pods in self._pods.values():
+            for pod in pods:
+                if pod.name == pod_name:
+                    return pod.labels.get(RUN_LABEL, "")
         return ""
 
     def _require_namespace(self, namespace: str) -> None:

@@ -36,7 +36,8 @@ class ClusterOptions:
     ``name`` is empty for a fresh cluster of this run; any other is the name of
     a cluster that ``svcproof up`` keeps. ``components_directory`` holds ready
     binaries; ``allow_install`` permits installing missing system tools;
-    ``keep`` leaves the cluster running afterwards.
+    ``keep`` leaves the cluster running afterwards; ``seed`` repeats the draws of a
+    fake one.
     """
 
     kind: str = "embedded"
@@ -48,6 +49,7 @@ class ClusterOptions:
     components_directory: Path | None = None
     allow_install: bool = True
     keep: bool = False
+    seed: int = 0
 
     @property
     def families(self) -> tuple[Family, ...]:
@@ -66,6 +68,7 @@ def cluster_options(
     components_directory: str | Path = "",
     allow_install: bool = True,
     keep: bool = False,
+    seed: int | str = 0,
 ) -> ClusterOptions:
     """Check every value; the first wrong one is a :class:`~svcproof.errors.UsageError`."""
     from svcproof.clusters import registry
@@ -84,6 +87,7 @@ def cluster_options(
         components_directory=_directory(components_directory),
         allow_install=allow_install,
         keep=keep,
+        seed=_number(seed, "seed"),
     )
 
 
@@ -110,15 +114,17 @@ def _checked_name(name: str) -> str:
 
 
 def _node_count(value: int | str) -> int:
-    try:
-        nodes = int(value)
-    except ValueError as error:
-        raise UsageError(f"number of nodes {value!r} is no number; valid: 1 to {MAX_NODES}") from (
-            error
-        )
+    nodes = _number(value, "number of nodes")
     if not 1 <= nodes <= MAX_NODES:
         raise UsageError(f"{nodes} nodes cannot be had; valid: 1 to {MAX_NODES}")
     return nodes
+
+
+def _number(value: int | str, what: str) -> int:
+    try:
+        return int(value)
+    except ValueError:
+        raise UsageError(f"{what} {value!r} is no whole number") from None
 
 
 def _directory(value: str | Path) -> Path | None:

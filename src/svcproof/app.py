@@ -1,0 +1,142 @@
+"""The app under test and its clients, as they run in one namespace of a cluster."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from svcproof.errors import NotSupported, UsageError
+from svcproof.history import Family, Position, Target
+from svcproof.limits import Limits
+from svcproof.manifest_files import of_run
+from svcproof.places import PositionSpec, TargetSpec, resolve_target
+from svcproof.ports import Cluster
+from svcproof.snapshot import Pod, Snapshot
+from svcproof.waits import wait_for
+from svcproof.workloads import lacking
+
+__all__ = ["App", "Clients"]
+
+#: On client Pods: the kind of position that they are.
+CLIENT_LABEL = "svcproof.dev/client"
+
+
+class App:
+    """Applied manifests: Deployments, and the Services in front of them."""
+
+    def __init__(
+        self,
+        cluster: Cluster,
+        namespace: str,
+        manifests: Sequence[Mapping[str, Any]],
+        *,
+        run: str,
+        limits: Limits,
+    ) -> None:
+        self.cluster = cluster
+        self.namespace = namespace
+        self.manifests = of_run(manifests, run)
+        self.run = run
+        self._limits = limits
+
+    def apply(self) -> None:
+        """Create the objects, or change them back to what the manifests say."""
+        self.cluster.apply(self.manifests, namespace=self.namespace)
+
+    def wait_ready(self) -> float:
+        """Wait until Pods and EndpointSlices are as wanted; the seconds that took."""
+        return wait_for(
+            f"the app in namespace {self.namespace}",
+            lambda: lacking(self.manifests, self.snapshot()),
+            limit=self._limits.workload_ready,
+            remedy=f"look at `kubectl -n {self.namespace} get pods,endpointslices -o wide`",
+        )
+
+    def scale(self, replicas: int, *, deployment: str = "") -> float:
+        """Change the number of replicas and wait until all follows; the seconds that took."""
+        name = deployment or self._only("Deployment")
+        self.manifests = tuple(
+            _scaled(manifest, replicas)
+            if manifest["kind"] == "Deployment" and manifest["metadata"]["name"] == name
+            else manifest
+            for manifest in self.manifests
+        )
+        self.cluster.patch(
+            "Deployment", name, {"spec": {"replicas": replicas}}, namespace=self.namespace
+        )
+        return self.wait_ready()
+
+    def snapshot(self) -> Snapshot:
+        """The cluster's nodes and this namespace, now."""
+        return self.cluster.snapshot(self.namespace)
+
+    def target(self, spec: TargetSpec, service: str = "") -> Target:
+        """The address that ``spec`` means; ``service`` may be left out if there is only one."""
+        snapshot = self.snapshot()
+        return resolve_target(
+            spec,
+            snapshot.service(service or self._only("Service")),
+            snapshot,
+            cluster_domain=self.cluster.facts.extra.get("cluster-domain", "cluster.local"),
+        )
+
+    @property
+    def families(self) -> tuple[Family, ...]:
+        """The cluster's IP families."""
+        return self.cluster.facts.families
+
+    def _only(self, kind: str) -> str:
+        names = [item["metadata"]["name"] for item in self.manifests if item["kind"] == kind]
+        if len(names) != 1:
+            raise UsageError(
+                f"the manifests have {len(names)} objects of kind {kind}"
+                f" ({', '.join(names) or 'none'}): say which one is meant"
+            )
+        return str(names[0])
+
+
+class Clients:
+    """The places to send from: client Pods in a namespace, and what is outside the cluster."""
+
+    def __init__(self, app: App) -> None:
+        self._app = app
+        self._positions: dict[PositionSpec, Position] = {}
+
+    def position(self, spec: PositionSpec) -> Position:
+        """The ready client at a place. Raises ``NotSupported`` where there can be none."""
+        if spec not in self._positions:
+            self._positions[spec] = self._find(spec)
+        return self._positions[spec]
+
+    def _find(self, spec: PositionSpec) -> Position:
+        if spec.kind == "outside":
+            for position in self._app.cluster.outside_positions():
+                return position
+            raise NotSupported("this cluster has no client outside of it")
+        if spec.node not in self._app.cluster.facts.node_names:
+            raise NotSupported(
+                f"there is no node {spec.node}; there are: "
+                + ", ".join(self._app.cluster.facts.node_names)
+            )
+        pod = self._pod(spec, self._app.snapshot())
+        return Position(
+            name=str(spec),
+            kind=spec.kind,
+            node=pod.node,
+            pod=pod.name,
+            namespace=pod.namespace,
+            addresses=pod.addresses,
+        )
+
+    def _pod(self, spec: PositionSpec, snapshot: Snapshot) -> Pod:
+        for pod in snapshot.pods_matching({CLIENT_LABEL: spec.kind}):
+            if pod.node == spec.node and pod.ready and not pod.terminating:
+                return pod
+        raise NotSupported(
+            f"no client Pod of kind {spec.kind} is ready on {spec.node}",
+            remedy="the node takes no Pods, or the clients' manifest was replaced",
+        )
+
+
+def _scaled(manifest: Mapping[str, Any], replicas: int) -> Mapping[str, Any]:
+    return {**manifest, "spec": {**manifest["spec"], "replicas": replicas}}

@@ -1,0 +1,1 @@
+"""Reporters: results in, text out. They read and decide nothing."""

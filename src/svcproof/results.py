@@ -1,0 +1,76 @@
+"""What a run proved, as data for reporters: no behaviour, nothing decided."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import msgspec
+
+from svcproof.history import Cell, History, Observation, Outcome
+from svcproof.verdict import Verdict
+
+__all__ = ["CaseResult", "ClusterLine", "RunResult", "case_result"]
+
+
+class CaseResult(msgspec.Struct, frozen=True, kw_only=True):
+    """One test case. ``promise`` is the sentence that it proves; cases share it."""
+
+    case: str
+    promise: str
+    kinds: tuple[str, ...]
+    positions: tuple[str, ...]
+    forms: tuple[str, ...]
+    targets: tuple[str, ...]
+    judged: int
+    failed: int
+    verdict: str
+    history: str
+
+
+class ClusterLine(msgspec.Struct, frozen=True, kw_only=True):
+    """The cluster, and how long it took to start (0 when it ran already)."""
+
+    name: str
+    kind: str
+    kubernetes_version: str
+    proxy_mode: str
+    families: tuple[str, ...]
+    nodes: int
+    start_seconds: float = 0.0
+
+
+class RunResult(msgspec.Struct, frozen=True, kw_only=True):
+    """A whole run."""
+
+    cluster: ClusterLine | None
+    cases: tuple[CaseResult, ...]
+    unsupported: tuple[str, ...]
+    evidence: str
+
+
+def case_result(
+    history: History, verdict: Verdict, *, case: str, promise: str, path: str
+) -> CaseResult:
+    """What one judged history says, reduced to a row."""
+    cells = history.cells
+    attempts = [attempt for cell in cells for attempt in cell.observations]
+    return CaseResult(
+        case=case,
+        promise=promise,
+        kinds=_distinct(cell.position.kind for cell in cells),
+        positions=_distinct(cell.position.name for cell in cells),
+        forms=_distinct(cell.target.form for cell in cells),
+        targets=_distinct(cell.target.name for cell in cells),
+        judged=len(attempts),
+        failed=sum(_failed(cell, attempt) for cell in cells for attempt in cell.observations),
+        verdict=verdict.status.word,
+        history=path,
+    )
+
+
+def _failed(cell: Cell, attempt: Observation) -> bool:
+    return attempt.outcome not in (cell.expectation.outcome, Outcome.UNKNOWN)
+
+
+def _distinct(values: Iterable[str]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(values))

@@ -1,0 +1,182 @@
+"""Converge, then measure once.
+
+Before a pair of position and target is measured it must have settled: the
+wanted answers in a row, by every backend due. That sample is thrown away, only
+its duration is recorded. The measurement itself is made once and never
+repeated: a result that is retried until it pleases has no error rate.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Generator, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from dataclasses import dataclass, field
+from typing import Any
+
+from svcproof.app import App
+from svcproof.checkers.convergence import CONVERGED, NOT_CONVERGED
+from svcproof.checkers.endpoints import ENDPOINTS
+from svcproof.errors import WaitExpired
+from svcproof.expect import Promise, endpoint_lists, promise
+from svcproof.history import Attempt, History, Observation, Outcome, Position, Target
+from svcproof.limits import Limits
+from svcproof.ports import ProbePlan
+from svcproof.recorder import Recorder
+from svcproof.snapshot import Snapshot
+from svcproof.stats import sample_size
+from svcproof.waits import wait_for
+
+__all__ = ["Pair", "Routing"]
+
+Pair = tuple[Position, Target]
+
+#: Positions that are probed at the same time; each is one exec, and execs cost
+#: the nodes more than connections do.
+_PARALLEL = 6
+
+
+@dataclass
+class Routing:
+    """Sends on behalf of one test case and records what comes of it."""
+
+    app: App
+    recorder: Recorder
+    limits: Limits
+
+    def probe(
+        self, position: Position, target: Target, *, count: int, **plan: Any
+    ) -> list[Observation]:
+        """Make ``count`` connections now, record each, and promise nothing about them.
+
+        Further arguments are those of :class:`~svcproof.ports.ProbePlan`.
+        """
+        return [
+            self.recorder.observe(position, target, attempt)
+            for attempt in self._attempts(position, target, count, **plan)
+        ]
+
+    def measure(self, pairs: Iterable[Pair]) -> History:
+        """Let every pair settle, then measure all of them once, side by side."""
+        wanted = list(pairs)
+        snapshot = self.app.snapshot()
+        self._record_endpoints(snapshot, {target.service for _, target in wanted})
+        promises = [promise(snapshot, target, run=self.recorder.run) for _, target in wanted]
+        cells = list(zip(wanted, promises, strict=True))
+        with ThreadPoolExecutor(_PARALLEL, thread_name_prefix="svcproof-probe") as pool:
+            _all(pool, [(self.converge, *pair, due) for pair, due in cells])
+            _all(pool, [(self._measure, *pair, due) for pair, due in cells])
+        return self.recorder.freeze()
+
+    def converge(self, position: Position, target: Target, due: Promise) -> None:
+        """Wait until the pair gives what is due, so many times in a row; record how it went."""
+        streak = _Streak(due, self.limits.convergence_streak)
+        started = time.monotonic()
+        last_state = ""
+        try:
+            wait_for(
+                f"{position} → {target} to settle",
+                lambda: self._extend(streak, position, target),
+                limit=self.limits.convergence,
+            )
+        except WaitExpired as expired:
+            last_state = expired.last_state
+        self.recorder.event(
+            NOT_CONVERGED if last_state else CONVERGED,
+            position=position.name,
+            target=target.name,
+            seconds=round(time.monotonic() - started, 3),
+            attempts=streak.attempts,
+            streak=self.limits.convergence_streak,
+            limit_seconds=self.limits.convergence,
+            last_state=last_state,
+        )
+
+    def _extend(self, streak: _Streak, position: Position, target: Target) -> str:
+        with closing(self._attempts(position, target, streak.batch)) as attempts:
+            for attempt in attempts:
+                lacking = streak.add(attempt)
+                if streak.broken:
+                    return lacking
+        return streak.lacking
+
+    def _measure(self, position: Position, target: Target, due: Promise) -> None:
+        size = sample_size(len(due.allowed))
+        self.recorder.expect(
+            position, target, outcome=due.outcome, allowed=due.allowed, minimum=size
+        )
+        self.probe(position, target, count=size)
+
+    def _record_endpoints(self, snapshot: Snapshot, services: Iterable[str]) -> None:
+        for name in sorted(services):
+            listed, ready = endpoint_lists(snapshot, snapshot.service(name))
+            self.recorder.event(ENDPOINTS, service=name, listed=listed, due=ready)
+
+    def _attempts(
+        self, position: Position, target: Target, count: int, **plan: Any
+    ) -> Generator[Attempt, None, None]:
+        defaults: dict[str, Any] = {
+            "protocol": target.protocol,
+            "family": target.family,
+            "connect_timeout": self.limits.connect,
+            "attempt_timeout": self.limits.attempt,
+        }
+        wanted = ProbePlan(host=target.host, port=target.port, count=count, **(defaults | plan))
+        return self.app.cluster.probe(position, wanted)
+
+
+@dataclass
+class _Streak:
+    """How many attempts in a row gave what is due, and by whom."""
+
+    due: Promise
+    length: int
+    attempts: int = 0
+    good: int = 0
+    seen: set[str] = field(default_factory=set)
+    broken: str = ""
+
+    @property
+    def batch(self) -> int:
+        """How many attempts to make at once: likely enough to complete the streak."""
+        return max(self.length, 10 * len(self.due.allowed))
+
+    @property
+    def lacking(self) -> str:
+        """What is still lacking; "" when settled."""
+        if self.broken:
+            return self.broken
+        missing = {backend.uid: backend.pod for backend in self.due.allowed}
+        names = sorted(name for uid, name in missing.items() if uid not in self.seen)
+        if names:
+            return f"{self.good} right answers in a row, none by {', '.join(names)}"
+        return "" if self.good >= self.length else f"only {self.good} right answers in a row"
+
+    def add(self, attempt: Attempt) -> str:
+        """Count one attempt; what is lacking now."""
+        self.attempts += 1
+        self.broken = self._wrong(attempt)
+        if self.broken:
+            self.good = 0
+            self.seen.clear()
+        else:
+            self.good += 1
+            if attempt.backend is not None:
+                self.seen.add(attempt.backend.uid)
+        return self.lacking
+
+    def _wrong(self, attempt: Attempt) -> str:
+        if attempt.outcome is not self.due.outcome:
+            return f"a connection ended {attempt.outcome} ({attempt.detail or 'no detail'})"
+        if attempt.outcome is not Outcome.ANSWERED:
+            return ""
+        uids = {backend.uid for backend in self.due.allowed}
+        if attempt.backend is None or attempt.backend.uid not in uids:
+            return f"an answer by {attempt.backend.pod if attempt.backend else 'nobody'}"
+        return ""
+
+
+def _all(pool: ThreadPoolExecutor, calls: Sequence[tuple[Any, ...]]) -> None:
+    for future in [pool.submit(function, *arguments) for function, *arguments in calls]:
+        future.result()

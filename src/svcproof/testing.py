@@ -1,0 +1,74 @@
+"""Names for the annotations of one's own tests: what the fixtures give."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any, Protocol
+
+from svcproof.app import App, Clients
+from svcproof.history import History, Observation, Position, Target
+from svcproof.places import PositionSpec, TargetSpec
+from svcproof.ports import Cluster
+from svcproof.recorder import Recorder
+from svcproof.routing import Pair, Routing
+from svcproof.verdict import Checker, Verdict
+
+__all__ = [
+    "App",
+    "Clients",
+    "Cluster",
+    "Judge",
+    "Measure",
+    "Pair",
+    "Place",
+    "Position",
+    "PositionSpec",
+    "Probe",
+    "Recorder",
+    "Routing",
+    "Target",
+    "TargetSpec",
+    "Way",
+]
+
+
+class Measure(Protocol):
+    """The fixture ``measure``."""
+
+    def __call__(self, pairs: Iterable[Pair], /) -> History:
+        """Let each pair settle, then measure all of them, once."""
+        ...
+
+
+class Judge(Protocol):
+    """The fixture ``judge``."""
+
+    def __call__(self, checks: Mapping[str, Checker] = ..., /) -> Verdict:
+        """The verdict on the case's history; anything but a pass ends the test."""
+        ...
+
+
+class Probe(Protocol):
+    """The fixture ``probe``."""
+
+    def __call__(
+        self, position: Position, target: Target, *, count: int, **plan: Any
+    ) -> list[Observation]:
+        """Make connections that are recorded and not judged."""
+        ...
+
+
+class Place(Protocol):
+    """The fixture ``place``."""
+
+    def __call__(self, spec: PositionSpec, /) -> Position:
+        """The client at a place."""
+        ...
+
+
+class Way(Protocol):
+    """The fixture ``way``."""
+
+    def __call__(self, spec: TargetSpec, service: str = ..., /) -> Target:
+        """The address that a spec means."""
+        ...

@@ -1,0 +1,74 @@
+"""What still lacks until a set of applied manifests is ready, as a snapshot shows it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from svcproof.expect import endpoint_lists
+from svcproof.snapshot import Pod, Snapshot
+
+__all__ = ["lacking"]
+
+Manifest = Mapping[str, Any]
+
+
+def lacking(manifests: Sequence[Manifest], snapshot: Snapshot) -> str:
+    """The first thing that is not yet as the manifests say, in words; "" if all is.
+
+    Deployments have all their Pods ready and no other Pod that is not on its
+    way out; DaemonSets a ready Pod on every node that takes Pods; the
+    EndpointSlices of Services with a selector list exactly the ready Pods.
+    """
+    for manifest in manifests:
+        for lack in _LOOKS.get(manifest["kind"], _nothing)(manifest, snapshot):
+            return f"{manifest['kind']} {manifest['metadata']['name']}: {lack}"
+    return ""
+
+
+def _nothing(_: Manifest, __: Snapshot) -> Iterator[str]:
+    return iter(())
+
+
+def _deployment(manifest: Manifest, snapshot: Snapshot) -> Iterator[str]:
+    wanted = manifest["spec"].get("replicas", 1)
+    pods = _living(manifest, snapshot)
+    ready = sum(pod.ready for pod in pods)
+    if ready != wanted or len(pods) != wanted:
+        yield f"{ready} of {wanted} Pods ready{_states(pods)}"
+
+
+def _daemon_set(manifest: Manifest, snapshot: Snapshot) -> Iterator[str]:
+    wanted = {node.name for node in snapshot.nodes if node.ready and node.schedulable}
+    pods = _living(manifest, snapshot)
+    missing = wanted - {pod.node for pod in pods if pod.ready}
+    if missing or not wanted:
+        yield f"no ready Pod on {', '.join(sorted(missing)) or 'any node'}{_states(pods)}"
+
+
+def _service(manifest: Manifest, snapshot: Snapshot) -> Iterator[str]:
+    if not manifest["spec"].get("selector"):
+        return
+    try:
+        service = snapshot.service(manifest["metadata"]["name"])
+    except KeyError as error:
+        yield str(error)
+        return
+    listed, due = endpoint_lists(snapshot, service)
+    if listed != due:
+        yield f"EndpointSlices list {listed}, ready Pods are {due}"
+
+
+def _living(manifest: Manifest, snapshot: Snapshot) -> list[Pod]:
+    selector = manifest["spec"]["selector"]["matchLabels"]
+    return [pod for pod in snapshot.pods_matching(selector) if not pod.terminating]
+
+
+def _states(pods: Sequence[Pod]) -> str:
+    unready = [
+        f"{pod.name} on {pod.node or 'no node'} is {pod.phase}" for pod in pods if not pod.ready
+    ]
+    return f" ({', '.join(unready)})" if unready else ""
+
+
+_LOOKS = {"Deployment": _deployment, "DaemonSet": _daemon_set, "Service": _service}

@@ -1,0 +1,1 @@
+"""The suites: what svcproof proves about a cluster."""
