@@ -20,7 +20,12 @@ func Main(arguments []string) int {
 	}
 	signals := make(chan os.Signal, 1)
 	signal.Notify(signals, syscall.SIGTERM, syscall.SIGINT)
-	interrupted, err := Run(options, os.Stdout, signals)
+	stop := make(chan struct{})
+	go func() {
+		<-signals
+		close(stop)
+	}()
+	interrupted, err := Run(options, os.Stdout, stop)
 	if err != nil {
 		fmt.Fprintf(os.Stderr, "echo-hostname probe: %v\n", err)
 		return 1
@@ -31,23 +36,16 @@ func Main(arguments []string) int {
 	return 0
 }
 
-// Run makes the attempts and writes a line for each, until a signal comes.
-func Run(options Options, to io.Writer, stop <-chan os.Signal) (interrupted bool, err error) {
+// Run makes the attempts and writes a line for each, until stop is closed: then
+// the rest are reported as unknown.
+func Run(options Options, to io.Writer, stop <-chan struct{}) (interrupted bool, err error) {
 	var resolver *resolve.Resolver
 	if !options.literal.IsValid() {
 		if resolver, err = resolve.FromFile(options.ResolvConf); err != nil {
 			return false, err
 		}
 	}
-	e, err := newEngine(options, resolver, to)
-	if err != nil {
-		return false, err
-	}
-	go func() {
-		if _, ok := <-stop; ok {
-			e.interrupt()
-		}
-	}()
-	err = e.run()
-	return e.interrupted.Load(), err
+	c := newCampaign(options, resolver)
+	err = c.run(to, stop)
+	return c.interrupted.Load(), err
 }

@@ -71,14 +71,13 @@ const errnoPortsBusy = syscall.Errno(1 << 12)
 
 // connect makes the socket and begins to connect it.
 func (e *engine) connect(s *slot) (step, syscall.Errno) {
-	tries := max(1, e.options.SourcePorts.size())
-	for range tries {
+	for range max(1, e.ports.size()) {
 		at, errno := e.connectOnce(s)
 		if errno == 0 || errno == unix.EINPROGRESS {
 			return at, errno
 		}
 		taken := errno == unix.EADDRINUSE || errno == unix.EADDRNOTAVAIL && at == connecting
-		if !taken || e.options.SourcePorts.size() == 0 {
+		if !taken || e.ports == nil {
 			return at, errno
 		}
 		sys.Close(s.fd)
@@ -107,8 +106,7 @@ func (e *engine) connectOnce(s *slot) (step, syscall.Errno) {
 
 // bind gives the socket the wanted source address and the next source port.
 func (e *engine) bind(fd int, ipv4 bool) syscall.Errno {
-	ports := e.options.SourcePorts.size()
-	if ports == 0 && !e.options.Bind.IsValid() {
+	if e.ports == nil && !e.options.Bind.IsValid() {
 		return 0
 	}
 	own := netip.AddrPortFrom(e.options.Bind, 0)
@@ -116,8 +114,8 @@ func (e *engine) bind(fd int, ipv4 bool) syscall.Errno {
 		own = netip.AddrPortFrom(unspecified(ipv4), 0)
 	}
 	option, level := unix.IP_BIND_ADDRESS_NO_PORT, unix.IPPROTO_IP
-	if ports > 0 {
-		own = netip.AddrPortFrom(own.Addr(), e.options.SourcePorts.next())
+	if e.ports != nil {
+		own = netip.AddrPortFrom(own.Addr(), e.ports.next())
 		// Otherwise a port would be blocked by any other connection from it.
 		option, level = unix.SO_REUSEADDR, unix.SOL_SOCKET
 		if e.options.Protocol == "udp" {
@@ -141,20 +139,19 @@ func unspecified(ipv4 bool) netip.Addr {
 	return netip.IPv6Unspecified()
 }
 
-// waitForPort takes an attempt back until a source port is free; in the end it
-// is reported as our own trouble.
+// waitForPort puts an attempt off until a source port is free; in the end it is
+// reported as our own trouble.
 func (e *engine) waitForPort(s *slot) {
 	if e.portsBusy == 0 {
 		e.portsBusy = e.now
 	}
 	if e.now-e.portsBusy >= portPatience {
-		p := e.options.SourcePorts
-		e.end(s, Unknown, "bind: every source port of "+strconv.Itoa(int(p.low))+"-"+strconv.Itoa(int(p.high))+" is in use")
+		e.end(s, Unknown, "bind: every source port of "+e.ports.String()+" is in use")
 		return
 	}
-	e.retryPortAt = e.now + portRetry
-	e.started--
-	e.putBack(s)
+	s.phase = awaitingPort
+	s.deadline = e.now + portRetry
+	e.noteDeadline(s)
 }
 
 // fail ends an attempt with what an error means.

@@ -1,17 +1,10 @@
-// Package probe makes fresh connections and tells what became of each.
-//
-// One thread with one epoll drives all of them, each a small state machine over
-// plain sockets, because a prober must not be slower than what it measures:
-// goroutines with net.Dialer reach about 0.7 of wrk's rate. Only names are
-// resolved, and output is written, elsewhere.
 package probe
 
 import (
+	"errors"
 	"io"
 	"net/netip"
 	"runtime"
-	"strconv"
-	"sync/atomic"
 	"time"
 
 	"svcproof.dev/echo-hostname/internal/poll"
@@ -22,9 +15,9 @@ import (
 const (
 	// drainLimit is how long an ended attempt waits for the server's FIN.
 	drainLimit = 20 * time.Millisecond
-	// portRetry and portPatience: how soon and how long a source port is tried
-	// for when all of the range are taken. The previous connection from the same
-	// port may be closed here but still wait for its last ACK.
+	// portRetry and portPatience: how soon a source port is tried for again when
+	// all of the range are taken, and how long. The previous connection from the
+	// same port may be closed here but still wait for its last ACK.
 	portRetry    = time.Millisecond
 	portPatience = time.Second
 )
@@ -36,52 +29,35 @@ type found struct {
 	failure *resolve.Failure
 }
 
-// engine makes the attempts.
+// engine makes attempts on one thread.
 type engine struct {
-	options  Options
-	dialect  dialect
-	requests [][]byte
-	resolver *resolve.Resolver
-	poller   *poll.Poller
-	out      *output
+	*campaign
+	poller *poll.Poller
+	out    *output
 
-	base   time.Time // all times are since then
-	baseNS int64     // the wall clock at that time
-	now    time.Duration
+	now time.Duration
 
 	slots    []slot
 	free     []*slot
 	resolved chan found
-	started  int
-	ended    int
-	holding  int // slots that are not free
 
 	nextDeadline time.Duration // no deadline is earlier
 	portsBusy    time.Duration // since when all source ports are taken; 0: they are not
-	retryPortAt  time.Duration
-
-	interrupted atomic.Bool
 }
 
-func newEngine(options Options, resolver *resolve.Resolver, to io.Writer) (*engine, error) {
+func newEngine(c *campaign, slots int, to io.Writer) (*engine, error) {
 	poller, err := poll.New()
 	if err != nil {
 		return nil, err
 	}
-	now := time.Now()
 	e := &engine{
-		options:      options,
-		dialect:      dialects[options.Dialect],
-		resolver:     resolver,
+		campaign:     c,
 		poller:       poller,
 		out:          newOutput(to),
-		base:         now,
-		baseNS:       now.UnixNano(),
-		slots:        make([]slot, options.Concurrency),
-		resolved:     make(chan found, options.Concurrency),
+		slots:        make([]slot, slots),
+		resolved:     make(chan found, slots),
 		nextDeadline: never,
 	}
-	e.requests = e.makeRequests()
 	for i := range e.slots {
 		s := &e.slots[i]
 		s.index, s.fd = int32(i), -1
@@ -93,49 +69,19 @@ func newEngine(options Options, resolver *resolve.Resolver, to io.Writer) (*engi
 
 const never = time.Duration(1<<63 - 1)
 
-// makeRequests prepares what each stage of the dialect sends.
-func (e *engine) makeRequests() (requests [][]byte) {
-	if e.options.Protocol == "udp" {
-		for _, datagram := range e.dialect.datagrams {
-			requests = append(requests, []byte(datagram))
-		}
-		return requests
-	}
-	host := e.options.Host
-	if e.options.literal.Is6() {
-		host = "[" + host + "]"
-	}
-	host += ":" + strconv.Itoa(int(e.options.Port))
-	for i, path := range e.dialect.paths {
-		request := "GET " + path + " HTTP/1.1\r\nHost: " + host + "\r\nUser-Agent: svcproof-probe\r\n"
-		if i == len(e.dialect.paths)-1 && !e.options.KeepAlive {
-			// The server is to close first: TIME_WAIT, a minute long, is then on
-			// its side, where it costs nothing. On ours each would block a source
-			// port towards that address, and 28,000 ports are gone in seconds.
-			request += "Connection: close\r\n"
-		}
-		requests = append(requests, []byte(request+"\r\n"))
-	}
-	return requests
-}
-
-// interrupt makes run end early. It may be called from any goroutine.
-func (e *engine) interrupt() {
-	e.interrupted.Store(true)
-	e.poller.Wake()
-}
-
-// run makes every attempt, or after an interrupt reports the rest as unknown.
+// run makes attempts while there are any left to claim. After an interrupt it
+// reports its own as unknown.
 func (e *engine) run() error {
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
 	defer e.poller.Close()
-	for !e.interrupted.Load() && (e.ended < e.options.Count || e.draining()) {
+	for !e.interrupted.Load() && (!e.allClaimed() || e.busy()) {
 		e.tick()
 		e.startDue()
 		events, err := e.poller.Wait(e.patience())
 		if err != nil {
-			return err
+			e.giveUp(err.Error())
+			return errors.Join(err, e.out.close())
 		}
 		e.tick()
 		// Events come before deadlines: if this process was held up, what has
@@ -149,65 +95,50 @@ func (e *engine) run() error {
 		e.expire()
 		e.out.flush(e.now)
 	}
-	e.giveUp()
-	e.out.pending = append(e.out.pending, `{"type":"end","attempts":`...)
-	e.out.pending = strconv.AppendInt(e.out.pending, int64(e.ended), 10)
-	e.out.pending = append(e.out.pending, "}\n"...)
+	e.giveUp(interruptedDetail)
 	return e.out.close()
 }
 
 func (e *engine) tick() { e.now = time.Since(e.base) }
 
-// draining says whether connections of ended attempts are still to be closed.
-func (e *engine) draining() bool { return e.holding > 0 }
+// busy says whether any slot is in use.
+func (e *engine) busy() bool { return len(e.free) < len(e.slots) }
 
 // startDue begins the attempts whose time has come. At most one per slot, so
 // that attempts that end at once cannot keep the loop from the others.
 func (e *engine) startDue() {
 	for range e.slots {
-		if !e.mayStart() || e.now < e.dueAt() || len(e.free) == 0 {
+		if len(e.free) == 0 || e.out.clogged() || !e.claim(e.now) {
 			return
 		}
 		last := len(e.free) - 1
 		s := e.free[last]
 		e.free = e.free[:last]
-		e.holding++
 		e.start(s)
 	}
-}
-
-func (e *engine) mayStart() bool {
-	return e.started < e.options.Count && !e.out.clogged()
-}
-
-// dueAt is when the next attempt is to start.
-func (e *engine) dueAt() time.Duration {
-	at := e.retryPortAt
-	if e.options.Rate > 0 {
-		at = max(at, time.Duration(float64(e.started)/e.options.Rate*float64(time.Second)))
-	}
-	return at
 }
 
 // patience is how long there is nothing to do unless something happens.
 func (e *engine) patience() time.Duration {
 	until := e.nextDeadline
-	if e.mayStart() && len(e.free) > 0 {
+	if len(e.free) > 0 && !e.out.clogged() {
 		until = min(until, e.dueAt())
 	}
 	if due := e.out.due(e.now); due >= 0 {
 		until = min(until, e.now+due)
 	}
 	if until == never {
-		return -1
+		if e.busy() {
+			return -1 // a resolver will wake us
+		}
+		return 0 // the other engine has just claimed the last attempt
 	}
 	return max(0, until-e.now)
 }
 
 func (e *engine) start(s *slot) {
 	s.began = e.now
-	s.record = blank(e.baseNS + int64(e.now))
-	e.started++
+	s.record = blank(e.unix(e.now))
 	switch {
 	case s.fd >= 0:
 		s.record.local, s.record.remote = sys.LocalAddress(s.fd), s.peer
@@ -283,6 +214,10 @@ func (e *engine) timeOut(s *slot) {
 	switch s.phase {
 	case draining:
 		e.release(s)
+	case awaitingPort:
+		s.began = e.now
+		s.record.atNS = e.unix(e.now)
+		e.dial(s, s.peer.Addr())
 	case connectingTCP:
 		e.end(s, TimedOut, "connect: not established within "+(min(e.options.ConnectTimeout, e.options.AttemptTimeout)).String())
 	default:
@@ -300,7 +235,6 @@ func (e *engine) end(s *slot, outcome Outcome, detail string) {
 func (e *engine) report(s *slot, outcome Outcome, detail string) {
 	s.record.outcome, s.record.detail = outcome, detail
 	e.out.pending = s.record.appendTo(e.out.pending)
-	e.ended++
 }
 
 // release closes a slot's connection and frees the slot.
@@ -317,12 +251,10 @@ func (e *engine) release(s *slot) {
 func (e *engine) putBack(s *slot) {
 	s.phase = idle
 	e.free = append(e.free, s)
-	e.holding--
 }
 
-// giveUp reports what an interrupt left undone.
-func (e *engine) giveUp() {
-	const detail = "interrupted"
+// giveUp ends what is under way.
+func (e *engine) giveUp(detail string) {
 	for i := range e.slots {
 		s := &e.slots[i]
 		switch s.phase {
@@ -332,14 +264,5 @@ func (e *engine) giveUp() {
 		default:
 			e.end(s, Unknown, detail)
 		}
-	}
-	e.tick()
-	for e.ended < e.options.Count {
-		r := blank(e.baseNS + int64(e.now))
-		r.outcome, r.detail = Unknown, detail
-		e.out.pending = r.appendTo(e.out.pending)
-		e.started++
-		e.ended++
-		e.out.flush(e.now)
 	}
 }

@@ -114,9 +114,6 @@ func (o *Options) complete(bind string) error {
 		}
 		o.literal = address
 	}
-	if o.Protocol == "udp" && o.SourcePorts.size() == 0 {
-		o.SourcePorts = ephemeralPorts()
-	}
 	if size := o.SourcePorts.size(); size > 0 {
 		o.Concurrency = min(o.Concurrency, size) // more would only wait for a port
 	}

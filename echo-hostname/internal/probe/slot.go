@@ -11,6 +11,7 @@ type phase uint8
 const (
 	idle phase = iota
 	resolvingName
+	awaitingPort
 	connectingTCP
 	awaitingReply
 	// draining: the attempt has ended, its connection not quite. See engine.end.
