@@ -116,6 +116,8 @@ def shell(name: str, node: str, command: tuple[str, ...]) -> None:
     from svcproof.clusters.embedded.world import World
 
     prefix = World(find_running(name)).node_prefix(node)
+    if command[:1] == ("--",):
+        command = command[1:]
     program = list(command) or [os.environ.get("SHELL", "/bin/sh")]
     os.execvp(prefix[0], [*prefix, *program])
 

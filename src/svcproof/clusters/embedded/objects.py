@@ -46,11 +46,7 @@ class ControlPlaneClient:
     def create_nodes(self, plan: ClusterPlan) -> None:
         """Create every Node, with its Pod ranges and its addresses."""
         for node in plan.nodes:
-            body = node_object(node)
-            self._core.create_node(body, _request_timeout=_CALL_LIMIT)
-            self._core.patch_node_status(
-                node.name, {"status": body["status"]}, _request_timeout=_CALL_LIMIT
-            )
+            self._core.create_node(node_object(node), _request_timeout=_CALL_LIMIT)
 
     def create_dns(self, plan: ClusterPlan) -> None:
         """Create CoreDNS' objects; those that a seeded store has already are kept."""

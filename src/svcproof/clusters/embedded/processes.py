@@ -98,26 +98,6 @@ class ProcessTable:
             if component.name != "node"
         }
 
-    def reap(self) -> None:
-        """Collect orphans, which become this process's children: it is PID 1."""
-        known = {component.process.pid for component in self.components}
-        while True:
-            try:
-                found = os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
-            except ChildProcessError:
-                return
-            if found is None:
-                return
-            if found.si_pid in known:  # its Popen object collects it
-                self._poll(found.si_pid)
-            else:
-                os.waitpid(found.si_pid, 0)
-
-    def _poll(self, process_number: int) -> None:
-        for component in self.components:
-            if component.process.pid == process_number:
-                component.process.poll()
-
     def _start(self, name: str, node: str, command: list[str]) -> Component:
         log = self._logs / (f"{name}-{node}.log" if node else f"{name}.log")
         with log.open("ab") as output:

@@ -1,4 +1,4 @@
-"""PID 1 of a cluster's own PID namespace: starts the cluster, then watches over it.
+"""PID 1 of a cluster's own PID namespace: starts the cluster, then becomes its guard.
 
 When it ends, however it ends, the kernel ends every process of the cluster,
 and with them go the mounts, the namespaces and the links.
@@ -7,28 +7,22 @@ and with them go the mounts, the namespaces and the links.
 from __future__ import annotations
 
 import os
-import select
-import signal
 import subprocess
 import sys
 import threading
 from pathlib import Path
-from typing import Final, NoReturn
+from typing import NoReturn
 
 import msgspec
 
 from svcproof.clusters.embedded.boot import Boot
+from svcproof.clusters.embedded.guard import end_with_keeper
 from svcproof.clusters.embedded.plan import ClusterPlan
-from svcproof.clusters.embedded.processes import ProcessTable
 from svcproof.clusters.embedded.reports import Failure, Report, Reporter
 from svcproof.clusters.embedded.state import Processes, StateDirectory
-from svcproof.clusters.embedded.sweep import sweep
 from svcproof.errors import StartFailed, SvcproofError
 
 __all__ = ["main"]
-
-_REAP_EVERY: Final = 1.0
-
 
 def main(arguments: list[str]) -> None:
     """Arguments: the state directory, and the descriptors of the host's network namespace,
@@ -48,7 +42,7 @@ def main(arguments: list[str]) -> None:
         sys.exit(1)
     reporter.send(Report(ready=boot.timeline))
     os.close(reports)
-    _watch_over(boot.table)
+    _become_guard(directory, keeper)
 
 
 def _start(directory: StateDirectory, host_namespace: int, reporter: Reporter) -> Boot:
@@ -63,16 +57,7 @@ def _start(directory: StateDirectory, host_namespace: int, reporter: Reporter) -
 
 
 def _end_with(keeper: int, directory: StateDirectory) -> None:
-    """End everything when the keeper dies, and clean up in its place."""
-
-    def until_the_end() -> None:
-        select.select([keeper], [], [])
-        for _ in range(2):  # what was being forked during the first round
-            os.kill(-1, signal.SIGKILL)
-        sweep(directory, await_link=False)
-        os._exit(1)
-
-    threading.Thread(target=until_the_end, daemon=True).start()
+    threading.Thread(target=end_with_keeper, args=(keeper, directory), daemon=True).start()
 
 
 def _cover_run(plan: ClusterPlan) -> None:
@@ -95,12 +80,11 @@ def _cover_run(plan: ClusterPlan) -> None:
     staging.rmdir()
 
 
-def _watch_over(table: ProcessTable) -> NoReturn:
-    """Collect the dead for ever; a component that ends stays ended, and ``status`` says so."""
-    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGCHLD})
-    while True:
-        table.reap()
-        signal.sigtimedwait({signal.SIGCHLD}, _REAP_EVERY)
+def _become_guard(directory: StateDirectory, keeper: int) -> NoReturn:
+    """Turn into the guard: the same process, without the memory that starting took."""
+    os.set_inheritable(keeper, True)
+    module = "svcproof.clusters.embedded.guard"
+    os.execv(sys.executable, [sys.executable, "-m", module, str(directory.path), str(keeper)])
 
 
 if __name__ == "__main__":
