@@ -11,6 +11,7 @@
     │   └── NotSupported        this kind of cluster lacks a power
     ├── ClusterProblem          the cluster did not do what it was asked for
     │   ├── ApplyFailed         the API server refused an object
+    │   ├── ApiRefused          the API server refused another request
     │   └── WaitExpired         a bounded wait ran out
     └── BadHistory              a saved history that cannot be read
 
@@ -26,6 +27,7 @@ from typing import Final
 
 __all__ = [
     "EXIT_CODES",
+    "ApiRefused",
     "ApplyFailed",
     "BadHistory",
     "ClusterNotFound",
@@ -122,6 +124,14 @@ class ClusterProblem(SvcproofError):
 
 class ApplyFailed(ClusterProblem):
     """The API server refused an object; the text is its own."""
+
+
+class ApiRefused(ClusterProblem):
+    """The API server refused a request; ``status`` is the HTTP code, the text its own."""
+
+    def __init__(self, status: int, text: str) -> None:
+        self.status = status
+        super().__init__(text)
 
 
 class WaitExpired(ClusterProblem):

@@ -18,15 +18,16 @@ __all__ = ["responders"]
 
 
 def responders(history: History) -> Verdict:
-    """In every cell that expects answers, exactly the allowed backends answer.
+    """In every cell exactly the allowed backends answer; none where none is allowed.
 
     A backend that never answered is a failure once there are as many answers
     as the cell's minimum, else inconclusive: with fewer it may be chance.
+    Attempts of unknown outcome are no evidence.
     """
-    cells = [cell for cell in history.cells if cell.expectation.outcome is Outcome.ANSWERED]
+    cells = history.cells
     run = history.header.run
     findings = [finding for cell in cells for finding in _judge(cell, run)]
-    return judged(sum(len(_answers(cell)) for cell in cells), findings)
+    return judged(sum(_evidence(cell) for cell in cells), findings)
 
 
 def _judge(cell: Cell, run: str) -> Iterator[Finding]:
@@ -46,8 +47,8 @@ def _judge(cell: Cell, run: str) -> Iterator[Finding]:
     missing = [backend for backend in cell.expectation.allowed if backend not in seen]
     if missing:
         yield _missing(cell, missing, len(answers))
-    elif len(answers) < cell.expectation.minimum:
-        yield _too_few(cell, len(answers))
+    elif _evidence(cell) < cell.expectation.minimum:
+        yield _too_few(cell, _evidence(cell))
 
 
 def _by_backend(answers: list[Observation]) -> dict[Backend, list[Observation]]:
@@ -67,6 +68,13 @@ def _rightful(backend: Backend, cell: Cell) -> Backend | None:
         elif backend.pod == allowed.pod:
             return allowed
     return None
+
+
+def _evidence(cell: Cell) -> int:
+    """Attempts that tell who answers: the answered, or any ending where nobody may answer."""
+    if cell.expectation.outcome is Outcome.ANSWERED:
+        return len(_answers(cell))
+    return sum(attempt.outcome is not Outcome.UNKNOWN for attempt in cell.observations)
 
 
 def _answers(cell: Cell) -> list[Observation]:
@@ -131,23 +139,24 @@ def _stranger(cell: Cell, backend: Backend, attempts: list[Observation], run: st
 
 def _nameless(cell: Cell, attempts: list[Observation]) -> Finding:
     return Finding(
-        status=Status.INCONCLUSIVE,
-        summary=f"{len(attempts)} answers did not say by whom",
+        status=Status.FAIL,
+        summary=f"a stranger answered: {len(attempts)} answers do not say by whom",
         where=cell.where,
-        expected="each answer names its Pod",
+        expected="each answer names its Pod, as the app under test does",
         seen=attempts[0].detail or "an answer without an identity",
         indices=_indices(attempts),
-        remedy="use an image whose dialect the probe understands",
+        remedy="the address leads to something else than the app, or the app was replaced by an "
+        "image whose dialect the probe was not told of",
     )
 
 
-def _too_few(cell: Cell, answers: int) -> Finding:
+def _too_few(cell: Cell, evidence: int) -> Finding:
     return Finding(
         status=Status.INCONCLUSIVE,
-        summary="too few answers to say that only the right Pods answer",
+        summary="too little evidence to say that only the right Pods answer",
         where=cell.where,
-        expected=f"at least {cell.expectation.minimum} answers",
-        seen=str(answers),
+        expected=f"at least {cell.expectation.minimum} connections that tell",
+        seen=str(evidence),
         indices=(cell.expectation.index,),
         remedy="see in the history how the other connections ended",
     )

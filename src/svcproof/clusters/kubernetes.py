@@ -1,0 +1,177 @@
+"""A cluster behind an API server: what embedded, kind and existing clusters have in common."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+from svcproof.clusters import objects
+from svcproof.clusters.kubernetes_api import Api
+from svcproof.errors import ApiRefused, ApplyFailed
+from svcproof.history import Attempt, Position
+from svcproof.limits import DEFAULT_LIMITS, Limits
+from svcproof.ports import ClusterFacts, Manifest, ProbePlan
+from svcproof.probes import OutsideClient
+from svcproof.probes.pod_exec import PodProber
+from svcproof.snapshot import Snapshot
+from svcproof.waits import wait_for
+
+__all__ = ["KubernetesCluster"]
+
+_FIELD_MANAGER: Final = "svcproof"
+_APPLY: Final = "application/apply-patch+yaml"
+_MERGE: Final = "application/merge-patch+json"
+_CONFLICT: Final = 409
+_NOT_FOUND: Final = 404
+
+
+class KubernetesCluster:
+    """Implements :class:`~svcproof.ports.Cluster` for a kubeconfig.
+
+    ``outside`` are the clients that are neither node nor Pod. ``on_close`` is
+    what ends the cluster, if this run started it. ``temporary_directory`` is
+    where the kubernetes client may write the kubeconfig's certificates.
+    """
+
+    def __init__(
+        self,
+        kubeconfig: Path,
+        facts: ClusterFacts,
+        *,
+        context: str = "",
+        outside: Sequence[OutsideClient] = (),
+        on_close: Callable[[], None] | None = None,
+        limits: Limits = DEFAULT_LIMITS,
+        temporary_directory: Path | None = None,
+    ) -> None:
+        self._facts = facts
+        self._limits = limits
+        self._outside = {client.position.name: client for client in outside}
+        self._on_close = on_close
+        self.kubeconfig = kubeconfig
+        self.api = Api(
+            kubeconfig,
+            context=context,
+            timeout=limits.api_call,
+            temporary_directory=temporary_directory,
+        )
+
+    @property
+    def facts(self) -> ClusterFacts:
+        """What this cluster is."""
+        return self._facts
+
+    def create_namespace(self, name: str) -> None:
+        """Make a namespace and wait for its default service account: Pods need it."""
+        labels = {
+            "app.kubernetes.io/managed-by": "svcproof",
+            # Clients in the host network are not allowed below this level.
+            "pod-security.kubernetes.io/enforce": "privileged",
+        }
+        manifest = {
+            "apiVersion": "v1",
+            "kind": "Namespace",
+            "metadata": {"name": name, "labels": labels},
+        }
+        self._change("POST", "/api/v1/namespaces", manifest)
+        wait_for(
+            f"the default service account of namespace {name}",
+            lambda: self._lacking(f"/api/v1/namespaces/{name}/serviceaccounts/default"),
+            limit=self._limits.workload_ready,
+            interval=0.03,
+            remedy="look whether the kube-controller-manager is alive",
+        )
+
+    def delete_namespace(self, name: str) -> None:
+        """Ask for a namespace's deletion; one that is not there is no error."""
+        self._delete(f"/api/v1/namespaces/{name}")
+
+    def apply(self, manifests: Sequence[Manifest], *, namespace: str) -> None:
+        """Server-side apply, so that applying again changes things back."""
+        for manifest in manifests:
+            name = manifest["metadata"]["name"]
+            path = self._path(manifest["kind"], name, namespace, manifest["apiVersion"])
+            self._change(
+                "PATCH",
+                path,
+                manifest,
+                content_type=_APPLY,
+                query={"fieldManager": _FIELD_MANAGER, "force": "true"},
+            )
+
+    def patch(self, kind: str, name: str, changes: Manifest, *, namespace: str) -> None:
+        """Change fields of one object (RFC 7386)."""
+        path = self._path(kind, name, namespace)
+        self._change(
+            "PATCH", path, changes, content_type=_MERGE, query={"fieldManager": _FIELD_MANAGER}
+        )
+
+    def delete(self, kind: str, name: str, *, namespace: str) -> None:
+        """Delete one object; its Pods follow."""
+        self._delete(self._path(kind, name, namespace))
+
+    def snapshot(self, namespace: str) -> Snapshot:
+        """Four lists, one call each."""
+        scoped = f"/namespaces/{namespace}"
+        return Snapshot(
+            nodes=tuple(map(objects.node, self._items("/api/v1/nodes"))),
+            pods=tuple(map(objects.pod, self._items(f"/api/v1{scoped}/pods"))),
+            services=tuple(map(objects.service, self._items(f"/api/v1{scoped}/services"))),
+            slices=tuple(
+                map(
+                    objects.endpoint_slice,
+                    self._items(f"/apis/discovery.k8s.io/v1{scoped}/endpointslices"),
+                )
+            ),
+        )
+
+    def outside_positions(self) -> tuple[Position, ...]:
+        """The clients outside the cluster."""
+        return tuple(client.position for client in self._outside.values())
+
+    def probe(self, position: Position, plan: ProbePlan) -> Generator[Attempt, None, None]:
+        """Probe from outside, or in the position's Pod."""
+        if position.kind == "outside":
+            return self._outside[position.name].prober.probe(plan)
+        return PodProber(self.api, namespace=position.namespace, pod=position.pod).probe(plan)
+
+    def close(self) -> None:
+        """Close the connections, and end the cluster if it is this run's."""
+        self.api.close()
+        if self._on_close is not None:
+            on_close, self._on_close = self._on_close, None
+            on_close()
+
+    def _items(self, path: str) -> list[dict[str, Any]]:
+        items: list[dict[str, Any]] = self.api.get(path)["items"]
+        return items
+
+    def _path(self, kind: str, name: str, namespace: str, api_version: str = "") -> str:
+        try:
+            return self.api.path(kind, name, namespace, api_version)
+        except ApiRefused as error:
+            raise ApplyFailed(f"{kind} {name}: {error}") from error
+
+    def _change(self, method: str, path: str, body: Manifest, **options: Any) -> None:
+        try:
+            self.api.call(method, path, body, **options)
+        except ApiRefused as error:
+            raise ApplyFailed(f"{method} {path}: {error}") from error
+
+    def _delete(self, path: str) -> None:
+        try:
+            self.api.call("DELETE", path, {"propagationPolicy": "Background"})
+        except ApiRefused as error:
+            # A namespace that is being deleted answers 409 to a second request.
+            if error.status not in (_NOT_FOUND, _CONFLICT):
+                raise ApplyFailed(f"DELETE {path}: {error}") from error
+
+    def _lacking(self, path: str) -> str:
+        try:
+            self.api.get(path)
+        except ApiRefused as error:
+            if error.status == _NOT_FOUND:
+                return "not there yet"
+            raise
+        return ""

@@ -1,0 +1,158 @@
+"""The API server as JSON over HTTP, on the kubernetes client's configuration and connections.
+
+The client's typed models are left out: they cost more time than the calls, and
+a snapshot needs a dozen fields of them. What the client does is what is hard:
+kubeconfigs, credentials and their renewal, TLS, connection reuse.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Final
+from urllib.parse import quote, urlencode
+
+from svcproof.errors import ApiRefused, EnvironmentProblem, UsageError
+
+__all__ = ["Api"]
+
+_NOT_FOUND: Final = 404
+#: Where kinds are looked for that come without an apiVersion, in this order.
+_COMMON_GROUPS: Final = (
+    "v1",
+    "apps/v1",
+    "discovery.k8s.io/v1",
+    "batch/v1",
+    "networking.k8s.io/v1",
+    "rbac.authorization.k8s.io/v1",
+)
+
+
+class Api:
+    """One API server. May be used from several threads."""
+
+    def __init__(
+        self,
+        kubeconfig: Path,
+        *,
+        context: str = "",
+        timeout: float = 30.0,
+        temporary_directory: Path | None = None,
+    ) -> None:
+        self._kubeconfig = kubeconfig
+        self._context = context
+        self._timeout = timeout
+        self._temporary_directory = temporary_directory
+        self._resources: dict[str, dict[str, tuple[str, bool]]] = {}
+
+    @cached_property
+    def _client(self) -> Any:
+        from kubernetes.client import ApiClient, Configuration
+        from kubernetes.config import ConfigException, load_kube_config
+
+        configuration = Configuration()
+        directory = self._temporary_directory
+        try:
+            load_kube_config(
+                config_file=str(self._kubeconfig),
+                context=self._context or None,
+                client_configuration=configuration,
+                persist_config=False,
+                # Certificates in the file are written out, for OpenSSL reads only files.
+                temp_file_path=None if directory is None else str(directory),
+            )
+        except (ConfigException, OSError) as error:
+            raise UsageError(f"kubeconfig {self._kubeconfig}: {error}") from error
+        configuration.connection_pool_maxsize = 16
+        return ApiClient(configuration)
+
+    @property
+    def configuration(self) -> Any:
+        """The kubernetes client's configuration."""
+        return self._client.configuration
+
+    def url(self, path: str) -> str:
+        """The whole URL of a path."""
+        return f"{self.configuration.host}{path}"
+
+    def headers(self) -> dict[str, str]:
+        """The credentials that go into headers, renewed if they have to be."""
+        token = self.configuration.get_api_key_with_prefix("authorization")
+        return {"authorization": token} if token else {}
+
+    def get(self, path: str) -> Any:
+        """Read an object or a list."""
+        return self.call("GET", path)
+
+    def call(
+        self,
+        method: str,
+        path: str,
+        body: Any = None,
+        *,
+        content_type: str = "application/json",
+        query: Mapping[str, str] | None = None,
+    ) -> Any:
+        """One request. Raises :class:`ApiRefused` with the server's text."""
+        import urllib3
+
+        url = self.url(path) + (f"?{urlencode(query)}" if query else "")
+        try:
+            response = self._client.rest_client.pool_manager.request(
+                method,
+                url,
+                body=None if body is None else json.dumps(body).encode(),
+                headers={**self.headers(), "content-type": content_type},
+                timeout=urllib3.Timeout(total=self._timeout),
+                # Every call here can be made twice: server-side apply and merge
+                # patches say what is to be, not what to add.
+                retries=urllib3.Retry(total=2, allowed_methods=None, backoff_factor=0.2),
+            )
+        except urllib3.exceptions.HTTPError as error:
+            raise EnvironmentProblem(
+                f"the API server {self.configuration.host} does not answer: {error}",
+                remedy="look whether the cluster runs and the kubeconfig is the right one",
+            ) from error
+        if response.status >= 400:
+            raise ApiRefused(response.status, _message(response.data, response.status))
+        return json.loads(response.data)
+
+    def path(self, kind: str, name: str, namespace: str, api_version: str = "") -> str:
+        """The path of one object; :class:`ApiRefused` for a kind the server does not know."""
+        groups = (api_version,) if api_version else _COMMON_GROUPS
+        for group in groups:
+            found = self._kinds(group).get(kind)
+            if found is not None:
+                plural, namespaced = found
+                scope = f"/namespaces/{quote(namespace)}" if namespaced else ""
+                return f"{_prefix(group)}{scope}/{plural}/{quote(name)}"
+        raise ApiRefused(_NOT_FOUND, f"the server has no kind {kind!r} in {', '.join(groups)}")
+
+    def close(self) -> None:
+        """Close the connections."""
+        if "_client" in self.__dict__:
+            self._client.rest_client.pool_manager.clear()
+
+    def _kinds(self, group: str) -> dict[str, tuple[str, bool]]:
+        """A group's kinds, as plural and whether namespaced; asked for once."""
+        if group not in self._resources:
+            listed = self.get(_prefix(group))["resources"]
+            self._resources[group] = {
+                item["kind"]: (item["name"], item["namespaced"])
+                for item in listed
+                if "/" not in item["name"]
+            }
+        return self._resources[group]
+
+
+def _prefix(group: str) -> str:
+    return f"/apis/{group}" if "/" in group else f"/api/{group}"
+
+
+def _message(data: bytes, status: int) -> str:
+    try:
+        return str(json.loads(data)["message"])
+    except (ValueError, KeyError, TypeError):
+        return f"HTTP {status}: {data[:300].decode(errors='replace')}"
