@@ -22,6 +22,7 @@ from svcproof.clusters.embedded.keeper import DETACH, END
 from svcproof.clusters.embedded.plan import ClusterPlan, make_plan
 from svcproof.clusters.embedded.processes import last_lines
 from svcproof.clusters.embedded.reports import decode_report
+from svcproof.clusters.embedded.seeds import ensure_seeds
 from svcproof.clusters.embedded.state import (
     StateDirectory,
     base_lock,
@@ -62,7 +63,6 @@ def launch(
     *,
     name: str,
     components: Components,
-    images: tuple[Path, ...],
     report: Callable[[str], None],
 ) -> Owner:
     """Start a cluster and wait until it is ready.
@@ -72,7 +72,7 @@ def launch(
     ``KeyboardInterrupt``, nothing is left of the cluster.
     """
     sweep_stale()
-    with _claimed(options, name, components, images) as (directory, lock):
+    with _claimed(options, name, components) as (directory, lock):
         owner, reports = _start_keeper(directory, lock)
     try:
         _follow(directory, reports, report)
@@ -118,7 +118,7 @@ def await_gone(directory: StateDirectory) -> None:
 
 @contextmanager
 def _claimed(
-    options: ClusterOptions, name: str, components: Components, images: tuple[Path, ...]
+    options: ClusterOptions, name: str, components: Components
 ) -> Iterator[tuple[StateDirectory, int]]:
     """A locked directory with a plan in it, removed again if the keeper does not start."""
     with base_lock() as base:
@@ -134,7 +134,7 @@ def _claimed(
         fcntl.flock(lock, fcntl.LOCK_EX)
         try:
             directory.logs.mkdir()
-            plan = _plan(options, directory, components, images)
+            plan = _plan(options, directory, components)
             directory.plan_file.write_bytes(msgspec.json.encode(plan))
             yield directory, lock
         except BaseException:
@@ -145,23 +145,24 @@ def _claimed(
 
 
 def _plan(
-    options: ClusterOptions,
-    directory: StateDirectory,
-    components: Components,
-    images: tuple[Path, ...],
+    options: ClusterOptions, directory: StateDirectory, components: Components
 ) -> ClusterPlan:
     used = [other.plan().slot for other in running() if other.plan_file.exists()]
+    slot = choose_slot(_networks_of_this_machine(), used)
+    seeds = ensure_seeds(options, components, slot)
     return make_plan(
         name=directory.name,
-        slot=choose_slot(_networks_of_this_machine(), used),
+        slot=slot,
         kubernetes_version=components.kubernetes_version,
         proxy_mode=options.proxy_mode,
         ip_families=options.ip_families,
         nodes=options.nodes,
         state=directory.path,
         components=components.directory,
-        seed=Path(),
-        images=images,
+        seeds=seeds.directory,
+        store_seed=seeds.store,
+        image_seed=seeds.images,
+        image=seeds.archive,
     )
 
 

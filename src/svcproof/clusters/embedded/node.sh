@@ -1,9 +1,10 @@
 # Becomes a node: runs in fresh mount, PID, UTS and IPC namespaces and in the
 # node's network namespace, sets up its mounts, then turns into the init that
 # reaps orphans. Killing that init is a crash of the node.
-# Arguments: the node's name, its directory, the world's directory.
+# Arguments: the node's name, its directory, the world's directory, and the seed
+# with the images unpacked.
 set -eu
-name=$1 directory=$2 world=$3
+name=$1 directory=$2 world=$3 seed=$4
 mount --make-rprivate /
 # What programs keep at fixed places. File systems of their own, because the
 # kubelet looks for the mount that a directory is on by its device number, and
@@ -14,6 +15,21 @@ mount -t tmpfs -o mode=0755 "$name" /var/log
 mkdir /var/lib/kubelet /var/lib/containerd /var/lib/cni /var/log/pods /var/log/containers
 mount --rbind "$world" "$directory/run/svcproof"
 mount --no-mtab --rbind "$directory/run" /run
+# containerd's databases are the node's own; what they speak of is the seed's.
+content=io.containerd.content.v1.content
+snapshotter=io.containerd.snapshotter.v1.overlayfs
+cd /var/lib/containerd
+cp -r "$seed/io.containerd.metadata.v1.bolt" .
+mkdir -p "$content" "$snapshotter/snapshots" ../content/upper ../content/work
+cp "$seed/$snapshotter/metadata.db" "$snapshotter/"
+mount -t overlay \
+    -o "lowerdir=$seed/$content,upperdir=/var/lib/content/upper,workdir=/var/lib/content/work" \
+    "$name" "$content"
+for snapshot in "$seed/$snapshotter/snapshots"/*; do
+    mkdir "$snapshotter/snapshots/${snapshot##*/}"
+    mount --bind -o ro "$snapshot" "$snapshotter/snapshots/${snapshot##*/}"
+done
+cd /
 # The kubelet sets these kernel-wide settings. Here it finds, and would write,
 # copies of its own: nothing of the host is changed, so nothing needs restoring.
 private_setting() {

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import http
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
 
@@ -49,32 +50,37 @@ class ControlPlaneClient:
             self._core.create_node(node_object(node), _request_timeout=_CALL_LIMIT)
 
     def create_dns(self, plan: ClusterPlan) -> None:
-        """Create CoreDNS' objects; those that a seeded store has already are kept."""
+        """Create CoreDNS' objects."""
         from kubernetes import utils
 
         for item in dns_objects(plan):
-            try:
-                utils.create_from_dict(self._api, item)
-            except utils.FailToCreateError as error:
-                if any(e.status != http.HTTPStatus.CONFLICT for e in error.api_exceptions):
-                    raise
+            utils.create_from_dict(self._api, item)
 
-    def has_default_service_account(self) -> bool:
-        """Whether Pods can be created in the default namespace."""
-        accounts = self._core.list_namespaced_service_account(
-            "default", _request_timeout=_CALL_LIMIT
-        )
-        return any(account.metadata.name == "default" for account in accounts.items)
+    def namespaces_state(self) -> str:
+        """An empty text when Pods can be created in every namespace, else what is missing.
 
-    def unready_nodes(self) -> dict[str, str]:
-        """Node → reason for every node that is not Ready."""
-        unready = {}
-        for node in self._core.list_node(_request_timeout=_CALL_LIMIT).items:
-            conditions = {c.type: c for c in node.status.conditions or []}
-            ready = conditions.get("Ready")
+        A Pod needs its namespace's default service account and the authority's certificate.
+        """
+        namespaces = {item.metadata.name for item in self._list(self._core.list_namespace)}
+        for what, name, call in (
+            ("service account", "default", self._core.list_service_account_for_all_namespaces),
+            ("certificate", "kube-root-ca.crt", self._core.list_config_map_for_all_namespaces),
+        ):
+            items = [item.metadata for item in self._list(call)]
+            lacking = namespaces - {item.namespace for item in items if item.name == name}
+            if lacking:
+                return f"no {what} {name} yet in {', '.join(sorted(lacking))}"
+        return ""
+
+    def nodes_state(self) -> str:
+        """An empty text when every node is Ready, else node by node what its kubelet says."""
+        unready = []
+        for node in self._list(self._core.list_node):
+            ready = {c.type: c for c in node.status.conditions or []}.get("Ready")
             if ready is None or ready.status != "True":
-                unready[node.metadata.name] = ready.message if ready else "has not reported yet"
-        return unready
+                said = ready.message if ready else "has not reported yet"
+                unready.append(f"{node.metadata.name}: {said}")
+        return "; ".join(unready)
 
     def dns_state(self) -> str:
         """An empty text when the cluster DNS has a ready Pod, else what its Pods say."""
@@ -87,6 +93,11 @@ class ControlPlaneClient:
             "kube-system", label_selector="k8s-app=kube-dns", _request_timeout=_CALL_LIMIT
         )
         return "; ".join(map(_pod_state, pods.items)) or "no Pod of CoreDNS yet"
+
+
+    @staticmethod
+    def _list(call: Callable[..., Any]) -> list[Any]:
+        return list(call(_request_timeout=_CALL_LIMIT).items)
 
 
 def _pod_state(pod: Any) -> str:

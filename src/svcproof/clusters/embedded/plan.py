@@ -43,7 +43,13 @@ class NodePlan(msgspec.Struct, frozen=True):
 
 
 class ClusterPlan(msgspec.Struct, frozen=True, kw_only=True):
-    """A whole cluster; ``state`` and ``components`` are directories of the host."""
+    """A whole cluster.
+
+    ``state``, ``components`` and ``seeds`` are directories of the host; the
+    last two are in the world as well, and ``store_seed`` and ``image_seed`` are
+    where they are there. ``images`` are tars below ``components`` or ``seeds``,
+    again as the world has them.
+    """
 
     name: str
     slot: int
@@ -53,7 +59,9 @@ class ClusterPlan(msgspec.Struct, frozen=True, kw_only=True):
     nodes: tuple[NodePlan, ...]
     state: str
     components: str
-    seed: str
+    seeds: str
+    store_seed: str
+    image_seed: str
     images: tuple[str, ...]
 
     @property
@@ -88,10 +96,15 @@ def make_plan(
     nodes: int,
     state: Path,
     components: Path,
-    seed: Path,
-    images: tuple[Path, ...],
+    seeds: Path,
+    store_seed: str,
+    image_seed: str,
+    image: str,
 ) -> ClusterPlan:
-    """Lay out a cluster: every third node is in the same zone, families in the order wanted."""
+    """Lay out a cluster: every third node is in the same zone, families in the order wanted.
+
+    ``store_seed``, ``image_seed`` and ``image`` are names in the directory ``seeds``.
+    """
     families = tuple(addresses_of(slot, family, nodes) for family in _FAMILIES[ip_families])
     return ClusterPlan(
         name=name,
@@ -110,6 +123,8 @@ def make_plan(
         ),
         state=str(state),
         components=str(components),
-        seed=str(seed),
-        images=tuple(str(image) for image in images),
+        seeds=str(seeds),
+        store_seed=str(WORLD / "seeds" / store_seed),
+        image_seed=str(WORLD / "seeds" / image_seed),
+        images=(str(WORLD / "seeds" / image),),
     )

@@ -15,6 +15,7 @@ from svcproof.errors import StartFailed
 __all__ = ["Component", "ProcessTable", "last_lines"]
 
 _LOG_TAIL: Final = 20
+_STOP_LIMIT: Final = 30
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +84,13 @@ class ProcessTable:
             if (component.name, component.node) == (name, node):
                 return component
         raise KeyError(f"{name}/{node}")
+
+    def stop(self, name: str, node: str = "") -> None:
+        """End a program with SIGTERM, wait for it, and forget it."""
+        component = self.component(name, node)
+        component.process.terminate()
+        component.process.wait(timeout=_STOP_LIMIT)
+        self.components.remove(component)
 
     def process_numbers(self) -> dict[str, int]:
         """Label → process number of the program itself, in this PID namespace.

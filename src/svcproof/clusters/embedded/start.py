@@ -6,7 +6,6 @@ import os
 import secrets
 from collections.abc import Callable
 
-from svcproof.clusters.embedded.image_store import ensure_images
 from svcproof.clusters.embedded.launch import Owner, launch
 from svcproof.clusters.options import ClusterOptions
 from svcproof.components import Components, Progress, obtain
@@ -35,8 +34,7 @@ def start(
         allow_install=options.allow_install,
         progress=progress,
     )
-    images = ensure_images(components)
-    owner = launch(options, name=name, components=components, images=images, report=report)
+    owner = launch(options, name=name, components=components, report=report)
     return owner, components
 
 

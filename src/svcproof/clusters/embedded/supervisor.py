@@ -61,23 +61,24 @@ def _end_with(keeper: int, directory: StateDirectory) -> None:
 
 
 def _cover_run(plan: ClusterPlan) -> None:
-    """A tmpfs over /run that only this mount namespace sees, the components in it."""
+    """A tmpfs over /run that only this mount namespace sees; in it what is needed of the host."""
     staging = Path(plan.state) / "world"
+    components, seeds = staging / "svcproof" / "components", staging / "svcproof" / "seeds"
     staging.mkdir()
-    components = staging / "svcproof" / "components"
-
-    def mount(*arguments: str) -> None:
-        # --no-mtab: mount's own notes are in /run, which is just being replaced.
-        subprocess.run(["mount", "--no-mtab", *arguments], check=True, timeout=10)
-
-    mount("--make-rprivate", "/")
-    mount("-t", "tmpfs", "-o", "mode=0755", "svcproof", str(staging))
+    _mount("--make-rprivate", "/")
+    _mount("-t", "tmpfs", "-o", "mode=0755", "svcproof", str(staging))
     components.mkdir(parents=True)
-    mount("--bind", plan.components, str(components))
-    mount("-o", "remount,bind,ro", str(components))
+    seeds.mkdir()
+    _mount("--bind", "-o", "ro", plan.components, str(components))
+    _mount("--bind", plan.seeds, str(seeds))
     # Moved, so that nothing of it stays below the directory that will be removed.
-    mount("--move", str(staging), "/run")
+    _mount("--move", str(staging), "/run")
     staging.rmdir()
+
+
+def _mount(*arguments: str) -> None:
+    # --no-mtab: mount's own notes are in /run, which is being replaced.
+    subprocess.run(["mount", "--no-mtab", *arguments], check=True, timeout=10)
 
 
 def _become_guard(directory: StateDirectory, keeper: int) -> NoReturn:
