@@ -9,7 +9,15 @@ from svcproof.errors import NotSupported, UsageError
 from svcproof.history import Family, Position, Target
 from svcproof.limits import Limits
 from svcproof.manifest_files import of_run
-from svcproof.places import PositionSpec, TargetSpec, resolve_target
+from svcproof.places import (
+    Form,
+    PositionKind,
+    PositionSpec,
+    TargetSpec,
+    position_specs,
+    resolve_target,
+    target_specs,
+)
 from svcproof.ports import Cluster
 from svcproof.snapshot import Pod, Snapshot
 from svcproof.waits import wait_for
@@ -44,12 +52,11 @@ class App:
         self.cluster.apply(self.manifests, namespace=self.namespace)
 
     def wait_ready(self) -> float:
-        """Wait until Pods and EndpointSlices are as wanted; the seconds that took."""
-        return wait_for(
-            f"the app in namespace {self.namespace}",
-            lambda: lacking(self.manifests, self.snapshot()),
-            limit=self._limits.workload_ready,
-            remedy=f"look at `kubectl -n {self.namespace} get pods,endpointslices -o wide`",
+        """Wait until Pods and then EndpointSlices are as wanted; the seconds that took."""
+        services = [manifest for manifest in self.manifests if manifest["kind"] == "Service"]
+        workloads = [manifest for manifest in self.manifests if manifest["kind"] != "Service"]
+        return self._wait("Pods", workloads, self._limits.workload_ready) + self._wait(
+            "EndpointSlices", services, self._limits.endpoints
         )
 
     def scale(self, replicas: int, *, deployment: str = "") -> float:
@@ -80,10 +87,24 @@ class App:
             cluster_domain=self.cluster.facts.extra.get("cluster-domain", "cluster.local"),
         )
 
+    def targets(self, form: Form, service: str = "") -> list[Target]:
+        """The addresses of one form: in each family and, for node ports, at each node."""
+        facts = self.cluster.facts
+        specs = target_specs((form,), facts.node_names, facts.families)
+        return [self.target(spec, service) for spec in specs]
+
     @property
     def families(self) -> tuple[Family, ...]:
         """The cluster's IP families."""
         return self.cluster.facts.families
+
+    def _wait(self, what: str, manifests: Sequence[Mapping[str, Any]], limit: float) -> float:
+        return wait_for(
+            f"the {what} in namespace {self.namespace}",
+            lambda: lacking(manifests, self.snapshot()),
+            limit=limit,
+            remedy=f"look at `kubectl -n {self.namespace} get pods,endpointslices -o wide`",
+        )
 
     def _only(self, kind: str) -> str:
         names = [item["metadata"]["name"] for item in self.manifests if item["kind"] == kind]
@@ -107,6 +128,11 @@ class Clients:
         if spec not in self._positions:
             self._positions[spec] = self._find(spec)
         return self._positions[spec]
+
+    def everywhere(self, *kinds: PositionKind) -> list[Position]:
+        """The clients of these kinds, on every node."""
+        nodes = self._app.cluster.facts.node_names
+        return [self.position(spec) for spec in position_specs(kinds, nodes)]
 
     def _find(self, spec: PositionSpec) -> Position:
         if spec.kind == "outside":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import TypeVar
 
 import msgspec
 
@@ -11,14 +12,18 @@ from svcproof.verdict import Verdict
 
 __all__ = ["CaseResult", "ClusterLine", "RunResult", "case_result"]
 
+_T = TypeVar("_T")
+
 
 class CaseResult(msgspec.Struct, frozen=True, kw_only=True):
-    """One test case. ``promise`` is the sentence that it proves; cases share it."""
+    """One test case. ``promise`` is the sentence that it proves; cases share it.
+
+    ``positions`` are pairs of kind and name.
+    """
 
     case: str
     promise: str
-    kinds: tuple[str, ...]
-    positions: tuple[str, ...]
+    positions: tuple[tuple[str, str], ...]
     forms: tuple[str, ...]
     targets: tuple[str, ...]
     judged: int
@@ -57,8 +62,7 @@ def case_result(
     return CaseResult(
         case=case,
         promise=promise,
-        kinds=_distinct(cell.position.kind for cell in cells),
-        positions=_distinct(cell.position.name for cell in cells),
+        positions=_distinct((cell.position.kind, cell.position.name) for cell in cells),
         forms=_distinct(cell.target.form for cell in cells),
         targets=_distinct(cell.target.name for cell in cells),
         judged=len(attempts),
@@ -72,5 +76,5 @@ def _failed(cell: Cell, attempt: Observation) -> bool:
     return attempt.outcome not in (cell.expectation.outcome, Outcome.UNKNOWN)
 
 
-def _distinct(values: Iterable[str]) -> tuple[str, ...]:
+def _distinct(values: Iterable[_T]) -> tuple[_T, ...]:
     return tuple(dict.fromkeys(values))

@@ -57,6 +57,26 @@ class Routing:
             for attempt in self._attempts(position, target, count, **plan)
         ]
 
+    def scale(self, replicas: int) -> None:
+        """Change the number of replicas and wait for Pods and EndpointSlices to follow.
+
+        A wait that runs out is recorded, and left to the checks: what is
+        measured then is what the cluster made of the change.
+        """
+        self.recorder.event("scaling", replicas=replicas)
+        try:
+            seconds = self.app.scale(replicas)
+        except WaitExpired as expired:
+            self.recorder.event(
+                NOT_CONVERGED,
+                position="API server",
+                target=expired.waited_for,
+                limit_seconds=expired.limit,
+                last_state=expired.last_state,
+            )
+        else:
+            self.recorder.event("scaled", replicas=replicas, seconds=round(seconds, 3))
+
     def measure(self, pairs: Iterable[Pair]) -> History:
         """Let every pair settle, then measure all of them once, side by side."""
         wanted = list(pairs)

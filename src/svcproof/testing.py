@@ -26,6 +26,7 @@ __all__ = [
     "Probe",
     "Recorder",
     "Routing",
+    "Scale",
     "Target",
     "TargetSpec",
     "Way",
@@ -55,6 +56,14 @@ class Probe(Protocol):
         self, position: Position, target: Target, *, count: int, **plan: Any
     ) -> list[Observation]:
         """Make connections that are recorded and not judged."""
+        ...
+
+
+class Scale(Protocol):
+    """The fixture ``scale``."""
+
+    def __call__(self, replicas: int, /) -> None:
+        """Change the number of replicas, wait for Pods and EndpointSlices, record both."""
         ...
 
 

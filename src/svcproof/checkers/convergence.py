@@ -31,7 +31,7 @@ def _unsettled(event: Event) -> Finding:
         status=Status.INCONCLUSIVE,
         summary=f"did not settle within {facts.get('limit_seconds')} s",
         where=f"{facts.get('position')} → {facts.get('target')}",
-        expected=f"{facts.get('streak')} answers in a row, by each of the Pods due",
+        expected="the state that is due, steadily",
         seen=str(facts.get("last_state")),
         indices=(event.index,),
         remedy="routing that is right now and then is not right: look at the kube-proxy of the "

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from importlib.resources import files
 from pathlib import Path
 from typing import Final, Literal, cast
 
@@ -18,14 +17,12 @@ __all__ = [
     "PROXY_MODES",
     "ClusterOptions",
     "cluster_options",
-    "kubernetes_versions",
 ]
 
 PROXY_MODES: Final = ("iptables", "nftables")
 IP_FAMILIES: Final = ("ipv4", "ipv6", "dual")
 MAX_NODES: Final = 8
 
-_MINOR: Final = re.compile(r"\d+\.\d+")
 _NAME: Final = re.compile(r"[a-z][a-z0-9-]{0,11}")
 
 
@@ -72,11 +69,12 @@ def cluster_options(
 ) -> ClusterOptions:
     """Check every value; the first wrong one is a :class:`~svcproof.errors.UsageError`."""
     from svcproof.clusters import registry
+    from svcproof.components.versions import minors
 
     return ClusterOptions(
         kind=_one_of("cluster kind", kind, registry.kinds()),
         name=_checked_name(name),
-        kubernetes_version=_one_of("Kubernetes version", kubernetes_version, kubernetes_versions()),
+        kubernetes_version=_one_of("Kubernetes version", kubernetes_version, minors()),
         nodes=_node_count(nodes),
         proxy_mode=cast(
             Literal["iptables", "nftables"], _one_of("proxy mode", proxy_mode, PROXY_MODES)
@@ -89,13 +87,6 @@ def cluster_options(
         keep=keep,
         seed=_number(seed, "seed"),
     )
-
-
-def kubernetes_versions() -> tuple[str, ...]:
-    """The minor versions that components can be built for, oldest first."""
-    directory = files("svcproof") / "sources" / "components" / "versions"
-    minors = [entry.name for entry in directory.iterdir() if _MINOR.fullmatch(entry.name)]
-    return tuple(sorted(minors, key=lambda minor: [int(part) for part in minor.split(".")]))
 
 
 def _one_of(what: str, value: str, valid: Sequence[str]) -> str:

@@ -1,19 +1,18 @@
-"""The end of a run on the terminal: what was proven, in a table."""
+"""The end of a run on the terminal: what was proven, in words."""
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Iterable, Sequence
-from io import StringIO
 
 from svcproof.results import CaseResult, ClusterLine, RunResult
 
 __all__ = ["render"]
 
 _KINDS = {
-    "pod": "Pods",
-    "host-network": "host networks",
-    "backend": "backends",
-    "outside": "outside",
+    "pod": "Pod",
+    "host-network": "host network",
+    "backend": "backend",
 }
 _FORMS = {
     "cluster-ip": "ClusterIP",
@@ -21,56 +20,43 @@ _FORMS = {
     "fqdn": "FQDN",
     "node-port": "node port",
 }
+_WORDS = ("FAIL", "INCONCLUSIVE", "PASS")
 
 
-def render(run: RunResult, *, width: int = 100) -> str:
-    """The whole summary as text."""
-    parts = []
+def render(run: RunResult, *, width: int = 80) -> str:
+    """The whole summary as text: a verdict and a promise, then what it rests on."""
+    lines: list[str] = []
     if run.cluster is not None:
-        parts.append(_cluster(run.cluster))
+        lines += _wrapped(_cluster(run.cluster), "cluster", width)
+    for promise, group in _grouped(run.cases).items():
+        lines += _wrapped(promise, _verdict(group), width)
+        lines += _wrapped(_evidence(group), "", width)
+    for line in run.unsupported:
+        lines += _wrapped(line, "not supported", width)
     if run.cases:
-        parts.append(_table(run.cases, width))
-    parts += [f"not supported  {line}" for line in run.unsupported]
-    if run.cases:
-        parts.append(f"evidence  {run.evidence} ({len(run.cases)} histories)")
-    return "\n".join(parts)
+        lines += _wrapped(f"{run.evidence} ({_many(len(run.cases), 'history')})", "evidence", width)
+    return "\n".join(lines)
+
+
+def _wrapped(text: str, label: str, width: int) -> list[str]:
+    first = f"{label:<12}  "
+    return textwrap.wrap(
+        text,
+        width=max(width, 40),
+        initial_indent=first,
+        subsequent_indent=" " * len(first),
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
 
 
 def _cluster(line: ClusterLine) -> str:
     families = " and ".join(family.replace("ip", "IP") for family in line.families)
-    start = f", started in {line.start_seconds:.1f} s" if line.start_seconds else ""
-    nodes = "1 node" if line.nodes == 1 else f"{line.nodes} nodes"
+    start = f"; started in {line.start_seconds:.1f} s" if line.start_seconds >= 0.1 else ""
     return (
-        f"cluster  {line.kind} {line.name!r}: Kubernetes {line.kubernetes_version}, "
-        f"kube-proxy {line.proxy_mode}, {nodes}, {families}{start}"
+        f"{line.kind} {line.name}: Kubernetes {line.kubernetes_version}, "
+        f"kube-proxy {line.proxy_mode}, {_many(line.nodes, 'node')}, {families}{start}"
     )
-
-
-def _table(cases: Sequence[CaseResult], width: int) -> str:
-    from rich.box import SIMPLE_HEAD
-    from rich.console import Console
-    from rich.table import Table
-
-    table = Table(box=SIMPLE_HEAD, pad_edge=False, expand=False)
-    table.add_column("promise", ratio=1, overflow="fold")
-    table.add_column("from", no_wrap=False)
-    table.add_column("to")
-    table.add_column("connections", justify="right")
-    table.add_column("failed", justify="right")
-    table.add_column("verdict", no_wrap=True)
-    for promise, group in _grouped(cases).items():
-        table.add_row(
-            promise,
-            _places(group),
-            _ways(group),
-            f"{sum(case.judged for case in group):,}",
-            f"{sum(case.failed for case in group):,}",
-            _verdicts(group),
-        )
-    console = Console(file=StringIO(), width=width, color_system=None, highlight=False)
-    with console.capture() as capture:
-        console.print(table)
-    return capture.get().rstrip()
 
 
 def _grouped(cases: Iterable[CaseResult]) -> dict[str, list[CaseResult]]:
@@ -80,28 +66,39 @@ def _grouped(cases: Iterable[CaseResult]) -> dict[str, list[CaseResult]]:
     return groups
 
 
-def _places(group: Sequence[CaseResult]) -> str:
-    """ "3 Pods, 3 host networks": how many places of each kind."""
-    names = {
-        kind: {name for case in group if kind in case.kinds for name in case.positions}
-        for case in group
-        for kind in case.kinds
-    }
-    return ", ".join(
-        _KINDS[kind] if kind == "outside" else f"{len(places)} {_KINDS[kind]}"
-        for kind, places in names.items()
+def _verdict(group: Sequence[CaseResult]) -> str:
+    words = {case.verdict for case in group}
+    return next(word for word in _WORDS if word in words)
+
+
+def _evidence(group: Sequence[CaseResult]) -> str:
+    verdicts = [case.verdict for case in group]
+    split = ", ".join(f"{verdicts.count(word)} {word}" for word in _WORDS if word in verdicts)
+    connections = sum(case.judged for case in group)
+    return (
+        f"from {_places(group)} to {_ways(group)}: {_many(connections, 'connection')}, "
+        f"{sum(case.failed for case in group):,} failed"
+        + ("" if set(verdicts) == {"PASS"} else f"; cases: {split}")
     )
+
+
+def _places(group: Sequence[CaseResult]) -> str:
+    places = dict.fromkeys(place for case in group for place in case.positions)
+    kinds = [kind for kind, _ in places]
+    parts = [
+        "outside" if kind == "outside" else _many(kinds.count(kind), _KINDS.get(kind, kind))
+        for kind in dict.fromkeys(kinds)
+    ]
+    return " and ".join(parts) or "nowhere"
 
 
 def _ways(group: Sequence[CaseResult]) -> str:
     forms = dict.fromkeys(form for case in group for form in case.forms)
-    return ", ".join(_FORMS.get(form, form) for form in forms)
+    return ", ".join(_FORMS.get(form, form) for form in forms) or "nothing"
 
 
-def _verdicts(group: Sequence[CaseResult]) -> str:
-    words = [case.verdict for case in group]
-    if set(words) == {"PASS"}:
-        return "PASS"
-    return ", ".join(
-        f"{words.count(word)} {word}" for word in ("FAIL", "INCONCLUSIVE", "PASS") if word in words
-    )
+def _many(number: int, noun: str) -> str:
+    if number == 1:
+        return f"1 {noun}"
+    plural = f"{noun[:-1]}ies" if noun.endswith("ry") else f"{noun}s"
+    return f"{number:,} {plural}"

@@ -1,0 +1,32 @@
+"""NodePort: from outside, one port on every node leads to all of a Service's Pods."""
+
+import pytest
+
+from svcproof.testing import App, Clients, Judge, Measure, Position, Target
+
+
+@pytest.mark.positions("outside")
+@pytest.mark.targets("node-port")
+def test_nodeport(position: Position, target: Target, measure: Measure, judge: Judge) -> None:
+    """A NodePort answers from outside at every node: each ready Pod, no other, no loss."""
+    measure([(position, target)])
+    judge()
+
+
+def test_same_port_on_every_node(
+    echo_app: App, clients: Clients, measure: Measure, judge: Judge
+) -> None:
+    """One and the same port number answers on all nodes in the same moment."""
+    (outside,) = clients.everywhere("outside")
+    measure([(outside, target) for target in echo_app.targets("node-port")])
+    judge()
+
+
+@pytest.mark.positions("pod", "host-network")
+@pytest.mark.targets("cluster-ip")
+def test_nodeport_has_a_clusterip(
+    position: Position, target: Target, measure: Measure, judge: Judge
+) -> None:
+    """A NodePort Service has a ClusterIP as well, and it answers everywhere inside."""
+    measure([(position, target)])
+    judge()
