@@ -58,7 +58,7 @@ def connect(starting: Starting) -> ControlPlaneClient:
 
     api_server = starting.table.component("kube-apiserver")
     client = ControlPlaneClient(starting.state.kubeconfig)
-    starting.wait("the API server", client.ready, api_server)
+    starting.wait("the API server", client.readiness, api_server)
     return client
 
 

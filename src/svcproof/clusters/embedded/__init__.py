@@ -1,0 +1,32 @@
+"""A real multi-node Kubernetes without Docker: upstream's programs in Linux namespaces."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from svcproof.clusters.options import ClusterOptions
+from svcproof.ports import Cluster
+
+__all__ = ["open_cluster"]
+
+
+def open_cluster(options: ClusterOptions, report: Callable[[str], None]) -> Cluster:
+    """Join the cluster that ``svcproof up --name`` keeps, or start one for this run.
+
+    Raises :class:`~svcproof.errors.EnvironmentProblem` when it cannot.
+    """
+    from svcproof.clusters.embedded.cluster import EmbeddedCluster
+    from svcproof.clusters.embedded.start import fresh_name, require_root, start
+    from svcproof.clusters.embedded.state import find_running
+    from svcproof.components import open_progress
+
+    require_root()
+    if options.name:
+        return EmbeddedCluster(find_running(options.name))
+    with open_progress() as progress:
+        owner, _ = start(options, name=fresh_name(), report=report, progress=progress)
+    if options.keep:
+        owner.detach()
+        report(f"kept; end it with: svcproof down --name {owner.directory.name}")
+        return EmbeddedCluster(owner.directory)
+    return EmbeddedCluster(owner.directory, on_close=owner.end)

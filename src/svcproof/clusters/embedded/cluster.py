@@ -1,0 +1,68 @@
+"""A running embedded cluster as the harness sees it: the protocol and its optional powers."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Final
+
+from svcproof.clusters.embedded.state import StateDirectory
+from svcproof.clusters.embedded.world import World
+from svcproof.clusters.kubernetes import KubernetesCluster
+from svcproof.history import Position
+from svcproof.ports import ClusterFacts
+from svcproof.probes import OutsideClient
+from svcproof.probes.program import ProgramProber
+
+__all__ = ["EmbeddedCluster"]
+
+_FREEZE: Final = signal.SIGSTOP
+_THAW: Final = signal.SIGCONT
+
+
+class EmbeddedCluster(KubernetesCluster):
+    """Adds what only a cluster on this very machine can do.
+
+    Implements :class:`~svcproof.ports.CanRunInNodes` and
+    :class:`~svcproof.ports.CanFreezeComponents`.
+    """
+
+    def __init__(
+        self, directory: StateDirectory, *, on_close: Callable[[], None] | None = None
+    ) -> None:
+        self._world = World(directory)
+        plan = self._world.plan
+        outside = Position(
+            name="outside",
+            kind="outside",
+            addresses=tuple(family.outside for family in plan.families),
+        )
+        program = Path(plan.components) / "echo-hostname"
+        prober = ProgramProber(program, prefix=self._world.outside_prefix())
+        super().__init__(
+            directory.kubeconfig,
+            ClusterFacts(
+                name=plan.name,
+                kind="embedded",
+                kubernetes_version=plan.kubernetes_version,
+                proxy_mode=plan.proxy_mode,
+                families=tuple(family.family for family in plan.families),
+                node_names=tuple(node.name for node in plan.nodes),
+            ),
+            outside=[OutsideClient(outside, prober)],
+            on_close=on_close,
+            temporary_directory=directory.path,
+        )
+
+    def run_in_node(self, node: str, command: Sequence[str]) -> tuple[int, str, str]:
+        """Run a command in all namespaces of a node."""
+        return self._world.run_in_node(node, command)
+
+    def freeze(self, component: str, node: str) -> None:
+        """Stop a component in its tracks; its rules and containers live on."""
+        self._world.signal_component(component, node, _FREEZE)
+
+    def thaw(self, component: str, node: str) -> None:
+        """Let a frozen component go on."""
+        self._world.signal_component(component, node, _THAW)
