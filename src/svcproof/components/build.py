@@ -4,24 +4,37 @@ from __future__ import annotations
 
 import shutil
 import tempfile
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 from svcproof.components.golang import find_go, go_version
-from svcproof.components.model import Manifest
+from svcproof.components.model import Manifest, missing_binaries
 from svcproof.components.plan import Plan, make_plan, package_of
 from svcproof.components.process import Command, CommandError, stream
 from svcproof.components.progress import Progress
-from svcproof.components.recipe import OUTPUT_NAMES, Target
+from svcproof.components.recipe import OUTPUT_NAMES, Step, Target
+from svcproof.components.resources import collector_setting, require_space
 from svcproof.errors import ComponentsUnavailable
 
-__all__ = ["PARTIAL", "build"]
+__all__ = ["build"]
 
 #: What the name of a directory that is being filled begins with.
-PARTIAL: Final = ".partial-"
+_PARTIAL: Final = ".partial-"
 
 
-def build(target: Target, destination: Path, progress: Progress) -> None:
+@dataclass(frozen=True, slots=True)
+class _Build:
+    """One build at work."""
+
+    go: Path
+    target: Target
+    out: Path
+    temporary: Path
+    progress: Progress
+
+
+def build(target: Target, destination: Path, *, allow_install: bool, progress: Progress) -> None:
     """Build ``target`` into ``destination``; the caller holds the cache's lock.
 
     What was compiled before an interruption is in Go's own build cache and is
@@ -30,54 +43,75 @@ def build(target: Target, destination: Path, progress: Progress) -> None:
     root = destination.parent
     root.mkdir(parents=True, exist_ok=True)
     _remove_partial(root)
-    go = find_go(target.version.go, progress=progress)
-    with tempfile.TemporaryDirectory(prefix=PARTIAL, dir=root) as name:
-        work = Path(name)
-        binaries, temporary = work / "bin", work / "tmp"
-        binaries.mkdir()
+    require_space(root, 1.0, "the components")
+    go = find_go(target.version.go, allow_install=allow_install, progress=progress)
+    with tempfile.TemporaryDirectory(prefix=_PARTIAL, dir=root) as name:
+        out, temporary = Path(name, "bin"), Path(name, "tmp")
+        out.mkdir()
         temporary.mkdir()
         try:
-            _compile(go, target, binaries, temporary, progress)
+            _fill(_Build(go, target, out, temporary, progress), root)
         except CommandError as error:
             raise _unavailable(target, error) from error
-        for built, wanted in OUTPUT_NAMES.items():
-            (binaries / built).rename(binaries / wanted)
-        _manifest(target, go).write(binaries)
         shutil.rmtree(destination, ignore_errors=True)
-        binaries.rename(destination)
+        out.rename(destination)
 
 
-def _compile(go: Path, target: Target, out: Path, temporary: Path, progress: Progress) -> None:
-    # GOTMPDIR: what a killed go command leaves lies in a directory that is removed.
-    env = {**target.environment(), "GOGC": "400", "GOTMPDIR": str(temporary)}
+def _fill(work: _Build, root: Path) -> None:
+    target, progress = work.target, work.progress
     name = f"Kubernetes {target.version.patch} for {target.platform}"
     progress.phase(f"{name}: finding what to compile")
-    plans = [(step, make_plan(go, target, step, progress)) for step in target.steps()]
-    progress.plan({part: n for _, plan in plans for part, n in plan.totals().items()})
+    steps = [step for step in target.steps() if not _link_from_sibling(step, work.out, root)]
+    plans = [(step, make_plan(work.go, target, step, progress)) for step in steps]
+    totals = {part: count for _, plan in plans for part, count in plan.totals().items()}
+    if sum(totals.values()) > 500:
+        require_space(root, 4.0, "compiling the components")
+    progress.plan(totals)
     for step, plan in plans:
-        argv = [str(go), "build", "-v", *step.flags, f"-o={out}/{step.output}", *step.packages]
-        _follow(Command(argv, step.directory, env), plan, progress)
+        _compile(work, step, plan)
+    _manifest(target, work.go).write(work.out)
+    missing = missing_binaries(work.out)
+    if missing:
+        raise ComponentsUnavailable(f"the build of {name} made no {', '.join(missing)}")
 
 
-def _follow(command: Command, plan: Plan, progress: Progress) -> None:
+def _link_from_sibling(step: Step, out: Path, root: Path) -> bool:
+    """Take over a step's programs from another key that was built from the same sources."""
+    for sibling in root.glob("[!.]*"):
+        manifest = Manifest.read(sibling)
+        if manifest and manifest.steps.get(step.name) == step.digest:
+            for program in step.programs:
+                (out / program).hardlink_to(sibling / program)
+            return True
+    return False
+
+
+def _compile(work: _Build, step: Step, plan: Plan) -> None:
     """Run one ``go build -v`` and count what it compiles; the rest of the time it links."""
     waiting = dict(plan.part_of)
+    # GOTMPDIR: what a killed go command leaves lies in a directory that is removed.
+    env = {**work.target.environment(), "GOTMPDIR": str(work.temporary), **collector_setting()}
+    argv = [str(work.go), "build", "-v", *step.flags, f"-o={work.out}/{step.output}"]
 
     def on_line(line: str) -> None:
         part = waiting.pop(package_of(line) or "", None)
         if part:
-            progress.compiled(part)
+            work.progress.compiled(part)
             if not waiting:
-                progress.phase("linking")
+                work.progress.phase(f"linking {step.name}")
 
     if not waiting:
-        progress.phase("linking")
-    stream(command, on_line=on_line, on_tick=progress.tick)
+        work.progress.phase(f"linking {step.name}")
+    command = Command([*argv, *step.packages], step.directory, env)
+    stream(command, on_line=on_line, on_tick=work.progress.tick)
+    for built, wanted in OUTPUT_NAMES.items():
+        if (work.out / built).exists():
+            (work.out / built).rename(work.out / wanted)
 
 
 def _remove_partial(root: Path) -> None:
     """What a builder left that was killed; no other one runs while we hold the lock."""
-    for left in root.glob(f"{PARTIAL}*"):
+    for left in root.glob(f"{_PARTIAL}*"):
         shutil.rmtree(left, ignore_errors=True)
 
 
@@ -88,6 +122,7 @@ def _manifest(target: Target, go: Path) -> Manifest:
         platform=target.platform,
         go=go_version(go) or "unknown",
         versions=target.version.pins(),
+        steps={step.name: step.digest for step in target.steps()},
     )
 
 

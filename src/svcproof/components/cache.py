@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 import os
+import shutil
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Final
 
+from svcproof.components.model import BINARIES, MANIFEST
 from svcproof.components.progress import Progress
 
-__all__ = ["cache_root", "components_root", "exclusive"]
+__all__ = ["cache_root", "components_root", "exclusive", "mark_used", "remove_outdated"]
+
+#: An unused build is kept this long: a cluster that is just starting has it in hand.
+_KEEP_SECONDS: Final = 3600.0
 
 
 def cache_root() -> Path:
@@ -47,6 +54,48 @@ def exclusive(progress: Progress) -> Iterator[None]:
     finally:
         holder.unlink(missing_ok=True)
         lock.release()
+
+
+def mark_used(directory: Path) -> None:
+    """Note the time; a cache that cannot be written to is as good."""
+    with suppress(OSError):
+        os.utime(directory / MANIFEST)
+
+
+def remove_outdated(current: Path, prefix: str) -> None:
+    """Remove other builds of the same minor and platform that nobody uses.
+
+    One that was used within the last hour may belong to a cluster that is just
+    starting; a running one shows in ``/proc`` (by inode, so mount namespaces do
+    not hide it).
+    """
+    running = _running_programs()
+    for other in current.parent.glob(f"{prefix}*"):
+        if other != current and not _recent(other) and not running & _inodes(other):
+            shutil.rmtree(other, ignore_errors=True)
+
+
+def _recent(directory: Path) -> bool:
+    try:
+        return time.time() - (directory / MANIFEST).stat().st_mtime < _KEEP_SECONDS
+    except OSError:
+        return False
+
+
+def _inodes(directory: Path) -> set[tuple[int, int]]:
+    return set(filter(None, (_inode(directory / name) for name in BINARIES)))
+
+
+def _running_programs() -> set[tuple[int, int]]:
+    return set(filter(None, (_inode(exe) for exe in Path("/proc").glob("[0-9]*/exe"))))
+
+
+def _inode(path: Path) -> tuple[int, int] | None:
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
 
 
 def _read_pid(holder: Path) -> str:

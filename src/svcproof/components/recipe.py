@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import platform
 from collections.abc import Mapping
@@ -9,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from svcproof.components.model import BINARIES
 from svcproof.components.sources import COMPONENTS, ECHO_HOSTNAME, digest
 from svcproof.components.versions import KubernetesVersion, resolve
 from svcproof.errors import UsageError
@@ -33,6 +35,7 @@ PARTS: Final[Mapping[str, tuple[str, ...]]] = {
     ),
     "echo-hostname": (".",),
 }
+_OWN: Final = "echo-hostname"
 
 #: The go command names a program after its package; these are called otherwise here.
 OUTPUT_NAMES: Final[Mapping[str, str]] = {"server": "etcd"}
@@ -54,18 +57,27 @@ _ENVIRONMENT: Final[Mapping[str, str]] = {
     "GOTOOLCHAIN": "local",
     "GO111MODULE": "on",
 }
+# A stale GOROOT breaks every other toolchain than its own.
+_UNWANTED: Final = frozenset({"GOROOT", "GOEXPERIMENT", "GOBIN"})
 
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One call of ``go build``: where, and what."""
+    """One call of ``go build``: where, what, and a hash of all that goes in."""
 
+    name: str
     directory: Path
     flags: tuple[str, ...]
-    packages: tuple[str, ...]
+    parts: Mapping[str, tuple[str, ...]]
+    programs: tuple[str, ...]
     #: Below the directory for the outcome; "" where the go command names several.
     output: str
-    parts: Mapping[str, tuple[str, ...]]
+    digest: str
+
+    @property
+    def packages(self) -> tuple[str, ...]:
+        """What to build."""
+        return tuple(package for group in self.parts.values() for package in group)
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,10 +100,8 @@ class Target:
     @property
     def key(self) -> str:
         """Equal exactly when the same sources are built in the same way."""
-        environment = [f"{name}={value}" for name, value in sorted(_ENVIRONMENT.items())]
-        packages = [package for group in PARTS.values() for package in group]
-        settings = [self.architecture, *self._component_flags(), *environment, *packages]
-        return f"{self.prefix}{digest(self.version.minor, *settings)[:12]}"
+        total = hashlib.sha256("".join(step.digest for step in self.steps()).encode())
+        return f"{self.prefix}{total.hexdigest()[:12]}"
 
     @property
     def prefix(self) -> str:
@@ -100,18 +110,32 @@ class Target:
 
     def steps(self) -> tuple[Step, ...]:
         """Everything from the pinned module in one call, so that shared packages compile once."""
-        pinned = {part: group for part, group in PARTS.items() if part != "echo-hostname"}
-        packages = tuple(package for group in pinned.values() for package in group)
-        own = {"echo-hostname": PARTS["echo-hostname"]}
-        own_flags = (*_FLAGS, f"-ldflags={_LINKER_FLAGS}")
+        pinned = {part: group for part, group in PARTS.items() if part != _OWN}
         return (
-            Step(COMPONENTS, self._component_flags(), packages, "", pinned),
-            Step(ECHO_HOSTNAME, own_flags, own["echo-hostname"], "echo-hostname", own),
+            self._step("components", COMPONENTS, self._component_flags(), pinned),
+            self._step(_OWN, ECHO_HOSTNAME, (*_FLAGS, f"-ldflags={_LINKER_FLAGS}"), {}),
         )
+
+    def _step(
+        self,
+        name: str,
+        directory: Path,
+        flags: tuple[str, ...],
+        parts: Mapping[str, tuple[str, ...]],
+    ) -> Step:
+        programs = tuple(binary for binary in BINARIES if (binary == _OWN) == (name == _OWN))
+        parts = parts or {_OWN: PARTS[_OWN]}
+        environment = [f"{key}={value}" for key, value in sorted(_ENVIRONMENT.items())]
+        packages = [package for group in parts.values() for package in group]
+        settings = [self.architecture, *flags, *environment, *packages]
+        hashed = digest(directory, self.version.minor, settings)
+        output = _OWN if name == _OWN else ""
+        return Step(name, directory, flags, parts, programs, output, hashed)
 
     def environment(self) -> dict[str, str]:
         """The caller's environment with what would change the outcome replaced."""
-        return {**os.environ, **_ENVIRONMENT, "GOARCH": self.architecture}
+        kept = {name: value for name, value in os.environ.items() if name not in _UNWANTED}
+        return {**kept, **_ENVIRONMENT, "GOARCH": self.architecture}
 
     def _component_flags(self) -> tuple[str, ...]:
         major, minor = self.version.minor.split(".")

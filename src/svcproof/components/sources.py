@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Final
 
@@ -21,27 +21,26 @@ ECHO_HOSTNAME: Final = (_SOURCES / "echo-hostname").resolve()
 _SUFFIXES: Final = frozenset({".go", ".mod", ".sum", ".html", ".tmpl"})
 
 
-def digest(minor: str, *settings: str) -> str:
-    """A hash over the sources of one minor and over how they are built."""
+def digest(root: Path, minor: str, settings: Iterable[str]) -> str:
+    """A hash over one module's sources, as one minor is built from them, and over how."""
     total = hashlib.sha256()
     for setting in settings:
         total.update(f"{setting}\0".encode())
-    for name, path in _inputs(minor):
+    for path in _inputs(root, minor):
         content = hashlib.sha256(path.read_bytes()).hexdigest()
-        total.update(f"{name}\0{content}\0".encode())
+        total.update(f"{path.relative_to(root).as_posix()}\0{content}\0".encode())
     return total.hexdigest()
 
 
-def _inputs(minor: str) -> Iterator[tuple[str, Path]]:
-    """Name and path of each file, in an order that does not depend on the file system."""
-    versions = COMPONENTS / "versions"
-    for root in (COMPONENTS, ECHO_HOSTNAME):
-        for path in sorted(root.rglob("*")):
-            if path.suffix not in _SUFFIXES or path.name.endswith("_test.go"):
-                continue
-            if path.is_relative_to(versions) and path.parent != versions / minor:
-                continue
-            # The go.mod at the top is the default minor's; -modfile replaces it.
-            if path.parent == COMPONENTS and path.suffix in (".mod", ".sum"):
-                continue
-            yield f"{root.name}/{path.relative_to(root).as_posix()}", path
+def _inputs(root: Path, minor: str) -> Iterator[Path]:
+    """Each file that matters, in an order that does not depend on the file system."""
+    versions = root / "versions"
+    for path in sorted(root.rglob("*")):
+        if path.suffix not in _SUFFIXES or path.name.endswith("_test.go"):
+            continue
+        if path.is_relative_to(versions) and path.parent != versions / minor:
+            continue
+        # The go.mod at the top is the default minor's; -modfile replaces it.
+        if versions.is_dir() and path.parent == root and path.suffix in (".mod", ".sum"):
+            continue
+        yield path
