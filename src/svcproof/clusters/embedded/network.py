@@ -2,9 +2,14 @@
 
 Runs in the supervisor, whose own network namespace *is* the fabric: a bridge
 that joins the control plane, the nodes, one outside client, and, by a single
-link, the host. Nothing has a route out of it. What is on no link of the fabric
-(a ClusterIP without rules, a Pod address from outside) ends as *unreachable*,
-on the nodes and, through the fabric's router, on the host.
+link, the host. Nothing has a route out of it: everybody's default route leads to
+the fabric's router, and that one knows no way. So what is on no link of the
+fabric (a ClusterIP without rules, a Pod address from outside) ends as
+*unreachable*, on the nodes and on the host.
+
+The nodes' default route is a real one, not ``unreachable`` itself: a process of
+the node that dials a ClusterIP needs a route before kube-proxy's rules in the
+output hook get to see the packet.
 """
 
 from __future__ import annotations
@@ -65,8 +70,11 @@ def _make_bridge(plan: ClusterPlan) -> None:
         bridge = _index(links, _BRIDGE)
         _set_addresses(links, bridge, [(f, f.router) for f in plan.families])
         links.link("set", index=bridge, state="up")
-        _end_unknown_destinations(links, plan)
+        for family in plan.families:
+            links.route("add", dst=_EVERYWHERE[family.family], type=_UNREACHABLE)
     _write_settings({"net/ipv4/ip_forward": 1, "net/ipv6/conf/all/forwarding": 1})
+    # Every answer "unreachable" at once: by default only one a second is sent.
+    _write_settings({"net/ipv4/icmp_ratelimit": 0, "net/ipv6/icmp/ratelimit": 0})
     # Bridged packets must not meet the fabric's own (empty) netfilter: it costs
     # time, and on a host with br_netfilter it would track every connection twice.
     _write_settings({f"net/bridge/bridge-nf-call-{tool}": 0 for tool in ("iptables", "ip6tables")})
@@ -95,7 +103,7 @@ def _link_host(plan: ClusterPlan, host_namespace: int) -> None:
 
 
 def _make_member(plan: ClusterPlan, name: str, addresses: Iterable[str]) -> None:
-    """A namespace with ``eth0`` on the bridge; it routes, and knows no way out."""
+    """A namespace with ``eth0`` on the bridge, which forwards as a node does."""
     netns.create(name)
     with IPRoute() as links:
         links.link("add", ifname=name, kind="veth", peer={"ifname": "eth0", "net_ns_fd": name})
@@ -119,7 +127,8 @@ def _make_member(plan: ClusterPlan, name: str, addresses: Iterable[str]) -> None
             index = _index(links, "eth0")
             _set_addresses(links, index, zip(plan.families, addresses, strict=True))
             links.link("set", index=index, state="up")
-            _end_unknown_destinations(links, plan)
+            for family in plan.families:
+                links.route("add", dst=_EVERYWHERE[family.family], gateway=family.router)
 
     inside(str(namespace_path(name)), configure)
 
@@ -153,11 +162,6 @@ def _masquerade(plan: ClusterPlan, node: str) -> None:
         check=True,
         timeout=30,
     )
-
-
-def _end_unknown_destinations(links: IPRoute, plan: ClusterPlan) -> None:
-    for family in plan.families:
-        links.route("add", dst=_EVERYWHERE[family.family], type=_UNREACHABLE)
 
 
 def _set_addresses(
