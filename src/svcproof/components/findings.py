@@ -1,0 +1,26 @@
+"""One prerequisite: there or not, and what to do if not."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+__all__ = ["Finding"]
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What was looked for, whether it is there, which version or why not, and the remedy.
+
+    ``needed_for`` is "" for what every cluster needs, else the option that needs
+    it: ``iptables``, ``nftables``, ``ipv6``, ``build``.
+    """
+
+    name: str
+    found: bool
+    detail: str = ""
+    remedy: str = ""
+    needed_for: str = ""
+
+    def __str__(self) -> str:
+        state = "" if self.found else " is missing"
+        return f"{self.name}{state}{': ' if self.detail else ''}{self.detail}"
