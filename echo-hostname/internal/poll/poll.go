@@ -5,6 +5,7 @@ package poll
 import (
 	"encoding/binary"
 	"fmt"
+	"sync"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -35,8 +36,12 @@ type Event struct {
 type Poller struct {
 	fd     int
 	wakeFD int
-	raw    [128]unix.EpollEvent
-	events [128]Event
+	// closing keeps a late Wake from writing to a descriptor that has been closed
+	// and may be somebody else's by now.
+	closing sync.Mutex
+	closed  bool
+	raw     [128]unix.EpollEvent
+	events  [128]Event
 }
 
 // New makes a poller.
@@ -96,6 +101,11 @@ func (p *Poller) Wait(limit time.Duration) ([]Event, error) {
 
 // Wake makes a Wait of another goroutine return.
 func (p *Poller) Wake() {
+	p.closing.Lock()
+	defer p.closing.Unlock()
+	if p.closed {
+		return
+	}
 	var one [8]byte
 	binary.NativeEndian.PutUint64(one[:], 1)
 	_, _ = unix.Write(p.wakeFD, one[:]) // EAGAIN: it is awake already
@@ -103,6 +113,9 @@ func (p *Poller) Wake() {
 
 // Close releases the descriptors.
 func (p *Poller) Close() {
+	p.closing.Lock()
+	defer p.closing.Unlock()
+	p.closed = true
 	_ = unix.Close(p.fd)
 	_ = unix.Close(p.wakeFD)
 }

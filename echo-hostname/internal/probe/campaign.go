@@ -41,6 +41,8 @@ type campaign struct {
 
 	claimed     atomic.Int64 // attempts that an engine has taken on
 	interrupted atomic.Bool
+
+	portPatience time.Duration
 }
 
 func newCampaign(options Options, resolver *resolve.Resolver) *campaign {
@@ -51,6 +53,8 @@ func newCampaign(options Options, resolver *resolve.Resolver) *campaign {
 		resolver: resolver,
 		base:     now,
 		baseNS:   now.UnixNano(),
+
+		portPatience: portPatience,
 	}
 	switch {
 	case options.SourcePorts.size() > 0:
@@ -138,6 +142,9 @@ func (c *campaign) run(to io.Writer, stop <-chan struct{}) error {
 func (c *campaign) finish(to io.Writer) error {
 	missing := blank(c.unix(time.Since(c.base)))
 	missing.outcome, missing.detail = Unknown, interruptedDetail
+	if !c.interrupted.Load() {
+		missing.detail = "the prober failed before this attempt"
+	}
 	var lines []byte
 	for range int64(c.options.Count) - c.claimed.Load() {
 		lines = missing.appendTo(lines)

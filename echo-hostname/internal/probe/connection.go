@@ -73,17 +73,26 @@ const errnoPortsBusy = syscall.Errno(1 << 12)
 func (e *engine) connect(s *slot) (step, syscall.Errno) {
 	for range max(1, e.ports.size()) {
 		at, errno := e.connectOnce(s)
-		if errno == 0 || errno == unix.EINPROGRESS {
-			return at, errno
-		}
-		taken := errno == unix.EADDRINUSE || errno == unix.EADDRNOTAVAIL && at == connecting
-		if !taken || e.ports == nil {
+		if e.ports == nil || !e.portTaken(s, at, errno) {
 			return at, errno
 		}
 		sys.Close(s.fd)
 		s.fd = -1
 	}
 	return binding, errnoPortsBusy
+}
+
+// portTaken says whether another source port might do. A TCP port that is bound
+// may still be in use towards this very destination: that shows in connect.
+func (e *engine) portTaken(s *slot, at step, errno syscall.Errno) bool {
+	switch errno {
+	case unix.EADDRINUSE:
+		return true
+	case unix.EADDRNOTAVAIL:
+		return at == connecting && !e.unroutable(s.peer)
+	default:
+		return false
+	}
 }
 
 func (e *engine) connectOnce(s *slot) (step, syscall.Errno) {
@@ -145,7 +154,7 @@ func (e *engine) waitForPort(s *slot) {
 	if e.portsBusy == 0 {
 		e.portsBusy = e.now
 	}
-	if e.now-e.portsBusy >= portPatience {
+	if e.now-e.portsBusy >= e.portPatience {
 		e.end(s, Unknown, "bind: every source port of "+e.ports.String()+" is in use")
 		return
 	}
@@ -282,25 +291,22 @@ func (e *engine) receive(s *slot, bits uint32) {
 func (e *engine) understand(s *slot, reply httpReply, whole bool) {
 	e.tick()
 	known := whole && reply.status == 200 && e.dialect.read(s.stage, reply.body, &s.record.backend)
-	if !known {
-		s.record.replyMicros = micros(e.now - s.asked)
-		s.record.backend = backend{}
-		e.answer(s, e.stranger(s, reply, whole), false)
-		return
-	}
-	if s.stage+1 < len(e.requests) {
-		if !reply.keep {
-			s.record.replyMicros = micros(e.now - s.asked)
-			e.answer(s, "the server closed before the second request", false)
-			return
-		}
+	last := s.stage+1 == len(e.requests)
+	if known && !last && reply.keep && !s.finSeen {
 		s.held = append(s.held[:0], s.record.backend.pod...)
 		s.record.backend.pod = s.held
 		e.ask(s, s.stage+1)
 		return
 	}
 	s.record.replyMicros = micros(e.now - s.asked)
-	e.answer(s, "", reply.keep)
+	switch {
+	case !known:
+		e.answer(s, e.stranger(s, reply, whole), false)
+	case !last:
+		e.answer(s, "the server closed before it could be asked for the client's address", false)
+	default:
+		e.answer(s, "", reply.keep && !s.finSeen)
+	}
 }
 
 // stranger describes an answer that is not of the wanted dialect.

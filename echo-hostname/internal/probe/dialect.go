@@ -9,12 +9,11 @@ import (
 
 // dialect is how a server is asked who it is and whom it saw.
 type dialect struct {
-	// asks are what is sent over one connection, one after the other: paths for
-	// HTTP, datagrams for UDP.
+	// What is sent over one connection, one after the other, by HTTP or by UDP.
 	paths     []string
 	datagrams []string
-	// read takes what the reply to asks[stage] says; false if it says nothing
-	// that is understood.
+	// read takes what the reply to the stage-th of them says; false, and nothing
+	// taken, if it is not understood.
 	read func(stage int, body []byte, into *backend) bool
 }
 
@@ -61,8 +60,11 @@ func readEcho(_ int, body []byte, into *backend) bool {
 func readAgnhost(stage int, body []byte, into *backend) bool {
 	body = bytes.TrimSpace(body)
 	if stage == 0 {
+		if !isName(body) {
+			return false
+		}
 		into.pod = body
-		return isName(body)
+		return true
 	}
 	colon := bytes.LastIndexByte(body, ':')
 	if colon < 0 || portOf(body[colon+1:]) == nil {
@@ -80,8 +82,12 @@ func readAgnhost(stage int, body []byte, into *backend) bool {
 func readNotes(_ int, body []byte, into *backend) bool {
 	_, after, ok := bytes.Cut(body, []byte("<p>Hello, "))
 	name, _, closed := bytes.Cut(after, []byte("</p>"))
-	into.pod = bytes.TrimSpace(name)
-	return ok && closed && isName(into.pod)
+	name = bytes.TrimSpace(name)
+	if !ok || !closed || !isName(name) {
+		return false
+	}
+	into.pod = name
+	return true
 }
 
 // isName says whether text can be a Pod's or a host's name. Such text needs no

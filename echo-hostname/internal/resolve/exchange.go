@@ -84,7 +84,7 @@ func askTCP(c net.Conn, q question, packet []byte, id uint16) reply {
 
 // silence is a server that did not answer, unless the trouble is our own.
 func silence(err error) reply {
-	for _, ours := range []error{unix.EMFILE, unix.ENFILE, unix.ENOBUFS, unix.ENOMEM, unix.EADDRNOTAVAIL} {
+	for _, ours := range []error{unix.EMFILE, unix.ENFILE, unix.ENOBUFS, unix.ENOMEM} {
 		if errors.Is(err, ours) {
 			return reply{err: err}
 		}

@@ -20,16 +20,23 @@ func Main(arguments []string) int {
 	if err != nil {
 		usage.Exit(flags, err)
 	}
+	// Two channels: a signal that finds its channel full is dropped.
+	terminate, interrupt := make(chan os.Signal, 1), make(chan os.Signal, 1)
+	signal.Notify(terminate, syscall.SIGTERM)
+	signal.Notify(interrupt, syscall.SIGINT)
 	server, err := New(options, identity.FromEnvironment())
 	if err != nil {
 		fmt.Fprintf(os.Stderr, "echo-hostname serve: %v\n", err)
 		return 1
 	}
-	signals := make(chan os.Signal, 1)
-	signal.Notify(signals, syscall.SIGTERM, syscall.SIGINT)
 	go func() {
-		for s := range signals {
-			server.Stop(s)
+		for {
+			select {
+			case <-terminate:
+				server.StopSoon()
+			case <-interrupt:
+				server.StopNow()
+			}
 		}
 	}()
 	if err := server.Announce(os.Stdout); err != nil {

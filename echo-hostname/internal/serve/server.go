@@ -12,10 +12,8 @@ import (
 	"fmt"
 	"io"
 	"net/netip"
-	"os"
 	"runtime"
 	"sync/atomic"
-	"syscall"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -56,7 +54,8 @@ type Server struct {
 	now       time.Time
 	lastSweep time.Time
 	linger    time.Duration
-	stop      atomic.Pointer[os.Signal]
+	stopSoon  atomic.Bool
+	stopNow   atomic.Bool
 	endAt     time.Time // zero while not ending
 }
 
@@ -120,10 +119,16 @@ func (s *Server) Announce(to io.Writer) error {
 	return nil
 }
 
-// Stop asks Run to end: on SIGTERM after the grace time, otherwise at once. It
-// may be called from any goroutine.
-func (s *Server) Stop(signal os.Signal) {
-	s.stop.Store(&signal)
+// StopSoon asks Run to end after the grace time. It and StopNow may be called
+// from any goroutine, and repeatedly: the first StopSoon counts.
+func (s *Server) StopSoon() {
+	s.stopSoon.Store(true)
+	s.poller.Wake()
+}
+
+// StopNow asks Run to end at once.
+func (s *Server) StopNow() {
+	s.stopNow.Store(true)
 	s.poller.Wake()
 }
 
@@ -151,7 +156,7 @@ func (s *Server) Run() error {
 
 func (s *Server) patience() time.Duration {
 	limit := time.Duration(-1)
-	if s.live > 0 {
+	if s.live > 0 || s.full {
 		limit = sweepEvery
 	}
 	if !s.endAt.IsZero() {
@@ -164,15 +169,11 @@ func (s *Server) patience() time.Duration {
 }
 
 func (s *Server) ended() bool {
-	if signal := s.stop.Swap(nil); signal != nil {
-		linger := s.linger
-		if *signal != syscall.SIGTERM {
-			linger = 0
-		}
-		// A second SIGTERM does not begin a second grace time.
-		if until := s.now.Add(linger); s.endAt.IsZero() || until.Before(s.endAt) {
-			s.endAt = until
-		}
+	if s.stopNow.Load() {
+		return true
+	}
+	if s.endAt.IsZero() && s.stopSoon.Load() {
+		s.endAt = s.now.Add(s.linger)
 		s.app.ending = true
 	}
 	return !s.endAt.IsZero() && !s.now.Before(s.endAt)

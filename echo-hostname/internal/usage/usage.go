@@ -66,6 +66,8 @@ func (o *OneOf) Set(value string) error {
 	return nil
 }
 
+const maxSeconds = 1_000_000
+
 // Seconds is a duration given as a number of seconds ("1.5") or as Go writes
 // durations ("1500ms").
 type Seconds time.Duration
@@ -75,11 +77,11 @@ func (s *Seconds) String() string { return time.Duration(*s).String() }
 // Set takes a duration that is not negative.
 func (s *Seconds) Set(value string) error {
 	duration, err := time.ParseDuration(value)
-	if number, numberErr := strconv.ParseFloat(value, 64); numberErr == nil {
+	if number, numberErr := strconv.ParseFloat(value, 64); numberErr == nil && number >= 0 && number <= maxSeconds {
 		duration, err = time.Duration(number*float64(time.Second)), nil
 	}
-	if err != nil || duration < 0 {
-		return errors.New(`not a time: give seconds ("1.5") or a unit ("1500ms")`)
+	if err != nil || duration < 0 || duration > maxSeconds*time.Second {
+		return fmt.Errorf(`not a time: give seconds ("1.5") or a unit ("1500ms"), at most %d s`, maxSeconds)
 	}
 	*s = Seconds(duration)
 	return nil
