@@ -11,8 +11,8 @@ __all__ = ["Finding"]
 class Finding:
     """What was looked for, whether it is there, which version or why not, and the remedy.
 
-    ``needed_for`` is "" for what every cluster needs, else the option that needs
-    it: ``iptables``, ``nftables``, ``ipv6``, ``build``.
+    ``needed_for`` is "" for what every cluster needs, else what needs it:
+    ``iptables`` and ``ipv6`` (options), ``building``, ``speed``.
     """
 
     name: str
@@ -20,6 +20,11 @@ class Finding:
     detail: str = ""
     remedy: str = ""
     needed_for: str = ""
+
+    @property
+    def required(self) -> bool:
+        """Whether a cluster with default options cannot do without."""
+        return self.needed_for in ("", "iptables")
 
     def __str__(self) -> str:
         state = "" if self.found else " is missing"

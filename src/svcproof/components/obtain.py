@@ -10,7 +10,7 @@ from svcproof.components.progress import Progress, Silent
 from svcproof.components.recipe import Target
 from svcproof.errors import ComponentsUnavailable
 
-__all__ = ["find", "obtain"]
+__all__ = ["build_into_cache", "find", "obtain"]
 
 
 def obtain(
@@ -28,7 +28,9 @@ def obtain(
     target = Target.of(kubernetes)
     if directory is not None:
         return _from_directory(directory, target)
-    return find(target) or _build(target, allow_install, progress or Silent())
+    return find(target) or build_into_cache(
+        target, allow_install=allow_install, progress=progress or Silent()
+    )
 
 
 def find(target: Target) -> Components | None:
@@ -53,9 +55,13 @@ def _from_cache(target: Target) -> Components | None:
     return Components(directory, target.version.patch, "cache", target.key)
 
 
-def _build(target: Target, allow_install: bool, progress: Progress) -> Components:
+def build_into_cache(target: Target, *, allow_install: bool, progress: Progress) -> Components:
+    """What the cache has for a target of any architecture, built first if need be."""
     from svcproof.components.build import build
 
+    found = _from_cache(target)
+    if found:
+        return found
     directory = components_root() / target.key
     with exclusive(progress):
         found = _from_cache(target)  # another process may have built it meanwhile

@@ -15,7 +15,15 @@ from svcproof.components.sources import COMPONENTS, ECHO_HOSTNAME, digest
 from svcproof.components.versions import KubernetesVersion, resolve
 from svcproof.errors import UsageError
 
-__all__ = ["ARCHITECTURES", "OUTPUT_NAMES", "PARTS", "Step", "Target", "host_architecture"]
+__all__ = [
+    "ARCHITECTURES",
+    "OUTPUT_NAMES",
+    "PARTS",
+    "Step",
+    "Target",
+    "checked_architecture",
+    "host_architecture",
+]
 
 #: Import paths by part of the progress display, in the order they are built.
 PARTS: Final[Mapping[str, tuple[str, ...]]] = {
@@ -150,6 +158,14 @@ class Target:
         linker = " ".join([_LINKER_FLAGS, *(f"-X {k}={v}" for k, v in stamps.items())])
         modfile = f"-modfile=versions/{self.version.minor}/go.mod"
         return (*_FLAGS, modfile, f"-ldflags={linker}")
+
+
+def checked_architecture(name: str) -> str:
+    """Go's name of an architecture that components can be built for."""
+    if name not in ARCHITECTURES.values():
+        valid = ", ".join(ARCHITECTURES.values())
+        raise UsageError(f"unknown architecture {name!r}; valid ones: {valid}")
+    return name
 
 
 def host_architecture() -> str:
