@@ -51,7 +51,8 @@ class PodProber:
                 yield from lines
             _check_status(stream)
         finally:
-            stream.close()
+            # Not close(): it asks the server to agree and waits for that.
+            stream.sock.shutdown()
 
     def _begin(self, command: Sequence[str]) -> Any:
         import tenacity
