@@ -1,6 +1,7 @@
 package resolve
 
 import (
+	"fmt"
 	"net/netip"
 	"strings"
 
@@ -133,6 +134,6 @@ func rcodeName(code dnsmessage.RCode) string {
 	case dnsmessage.RCodeRefused:
 		return "REFUSED"
 	default:
-		return strings.TrimPrefix(code.String(), "RCode")
+		return fmt.Sprintf("RCODE%d", code)
 	}
 }
