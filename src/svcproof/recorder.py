@@ -6,6 +6,7 @@ the harness learnt survives its own SIGKILL, up to the last attempt.
 
 from __future__ import annotations
 
+import math
 import os
 import threading
 import time
@@ -113,8 +114,13 @@ class Recorder:
 
     def event(self, kind: str, **facts: Fact) -> Event:
         """Append something that was done, or that the cluster was seen to do."""
+        # JSON has no infinity: written as null it would make the file unreadable.
+        finite = {
+            name: str(value) if isinstance(value, float) and not math.isfinite(value) else value
+            for name, value in facts.items()
+        }
         with self._lock:
-            event = Event(index=len(self._entries), at_ns=now_ns(), kind=kind, facts=facts)
+            event = Event(index=len(self._entries), at_ns=now_ns(), kind=kind, facts=finite)
             self._append(event)
         return event
 

@@ -79,8 +79,12 @@ class Api:
 
     def headers(self) -> dict[str, str]:
         """The credentials that go into headers, renewed if they have to be."""
-        token = self.configuration.get_api_key_with_prefix("authorization")
-        return {"authorization": token} if token else {}
+        settings = self.configuration.auth_settings().values()
+        return {
+            setting["key"].lower(): setting["value"]
+            for setting in settings
+            if setting["in"] == "header" and setting["value"]
+        }
 
     def get(self, path: str) -> Any:
         """Read an object or a list."""

@@ -1,0 +1,146 @@
+"""The format: what is written is what is read, and damage is refused with its place."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from svcproof.errors import BadHistory
+from svcproof.history import (
+    VERSION,
+    Attempt,
+    Backend,
+    Event,
+    Header,
+    Observation,
+    Outcome,
+    Position,
+    PositionDeclared,
+    Target,
+    TargetDeclared,
+    decode_attempt,
+    decode_lines,
+    encode,
+)
+from svcproof.recorder import Recorder
+
+HEADER = Header(version=VERSION, run="r", case="c")
+POSITION = Position(name="p", kind="pod", node="n")
+TARGET = Target(name="t", service="s", form="cluster-ip", host="10.0.0.1", port=80)
+DECLARED = [encode(HEADER), encode(PositionDeclared(POSITION)), encode(TargetDeclared(TARGET))]
+
+
+def observed(index: int, **fields: object) -> bytes:
+    values = {"at_ns": 1, "outcome": Outcome.ANSWERED, "position": "p", "target": "t"} | fields
+    return encode(Observation(index=index, **values))
+
+
+texts = st.text(max_size=20)
+micros = st.none() | st.integers(0, 10**9)
+backends = st.builds(Backend, pod=texts, uid=texts, node=texts, namespace=texts, run=texts)
+attempts = st.builds(
+    Attempt,
+    at_ns=st.integers(0, 2**62),
+    outcome=st.sampled_from(Outcome),
+    resolve_us=micros,
+    connect_us=micros,
+    reply_us=micros,
+    backend=st.none() | backends,
+    source_address=texts,
+    source_port=st.integers(0, 65535),
+    local_address=texts,
+    remote_address=texts,
+    rcode=texts,
+    detail=texts,
+)
+facts = st.dictionaries(
+    st.from_regex(r"[a-z]{1,8}", fullmatch=True).filter(lambda name: name != "kind"),
+    texts
+    | st.integers(-(2**53), 2**53)
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | st.lists(texts, max_size=3),
+    max_size=4,
+)
+
+
+@given(st.lists(st.tuples(st.just("o"), attempts) | st.tuples(st.just("e"), facts), max_size=8))
+def test_round_trip(tmp_path_factory, told):
+    path = tmp_path_factory.mktemp("h") / "h.jsonl"
+    with Recorder(path, run="r", case="c", cluster={"nodes": ["a", "b"]}) as recorder:
+        recorder.expect(
+            POSITION, TARGET, outcome=Outcome.ANSWERED, allowed=(Backend(pod="x"),), minimum=3
+        )
+        for kind, value in told:
+            if kind == "o":
+                recorder.observe(POSITION, TARGET, value)
+            else:
+                recorder.event("happened", **value)
+        history = recorder.freeze()
+    with path.open("rb") as file:
+        assert decode_lines(file) == history
+
+
+@given(attempts)
+def test_an_attempt_survives_a_probers_line(attempt):
+    import msgspec
+
+    assert decode_attempt(msgspec.json.encode(attempt)) == attempt
+
+
+def test_a_number_that_json_cannot_write_becomes_text(tmp_path):
+    path = tmp_path / "h.jsonl"
+    with Recorder(path, run="r", case="c") as recorder:
+        recorder.event("measured", rate=float("inf"))
+    (event,) = decode_lines(path.read_bytes().splitlines(keepends=True)).events
+    assert event.facts == {"rate": "inf"}
+
+
+def test_a_cell_is_an_expectation_and_what_follows_it():
+    recorder = Recorder(None, run="r", case="c")
+    answered = Attempt(at_ns=1, outcome=Outcome.ANSWERED)
+    recorder.observe(POSITION, TARGET, answered)  # before any expectation: in no cell
+    for count in (1, 2):
+        recorder.expect(POSITION, TARGET, outcome=Outcome.ANSWERED, allowed=(), minimum=1)
+        for _ in range(count):
+            recorder.observe(POSITION, TARGET, answered)
+    first, second = recorder.freeze().cells
+    assert [entry.index for entry in first.observations] == [2]
+    assert [entry.index for entry in second.observations] == [4, 5]
+    assert first.where == "p → t"
+
+
+def test_a_killed_writers_last_line_is_dropped():
+    history = decode_lines([*DECLARED, observed(0), observed(1)[:-9]])
+    assert len(history.entries) == 1
+
+
+@pytest.mark.parametrize(
+    ("lines", "message"),
+    [
+        ([], "empty"),
+        ([b'{"type":"event","index":0,"at_ns":1,"kind":"k"}\n'], "line 1: .*not a header"),
+        ([encode(HEADER), encode(HEADER)], "line 2: a second header"),
+        ([encode(Header(version=VERSION + 1, run="r", case="c"))], "format version 2"),
+        ([*DECLARED, observed(1)], "line 4: index 1 where 0 was due"),
+        ([*DECLARED, observed(0, position="q")], "position 'q' was not declared"),
+        ([*DECLARED, observed(0, target="q")], "target 'q' was not declared"),
+        ([encode(HEADER), b"{oops\n"], "h.jsonl, line 2"),
+        ([encode(HEADER), b'{"type":"rumour"}\n'], "line 2: .*rumour"),
+        ([encode(HEADER), b"\xff\xfe\n"], "line 2"),
+    ],
+)
+def test_damage_is_refused_with_its_place(lines, message):
+    with pytest.raises(BadHistory, match=message):
+        decode_lines(lines, source="h.jsonl")
+
+
+@pytest.mark.parametrize("line", [b"", b"[]", b"{}", b'{"at_ns":1,"outcome":"fine"}', b"\xff"])
+def test_what_is_no_attempt_is_refused(line):
+    with pytest.raises(BadHistory, match="not an attempt"):
+        decode_attempt(line)
+
+
+def test_events_and_observations():
+    event = encode(Event(index=1, at_ns=2, kind="scaled", facts={"replicas": 3}))
+    history = decode_lines([*DECLARED, observed(0), b"\n", event])
+    assert [entry.index for entry in history.observations] == [0]
+    assert [entry.facts for entry in history.events] == [{"replicas": 3}]

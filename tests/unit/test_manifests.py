@@ -1,0 +1,84 @@
+"""What is applied: the notes' own names, and the run's mark on everything."""
+
+from importlib.resources import files
+
+import pytest
+
+from svcproof.errors import UsageError
+from svcproof.manifest_files import RUN_LABEL, load, of_run, packaged
+
+SUITES = [
+    entry.name.removeprefix("test_").removesuffix(".py")
+    for entry in (files("svcproof") / "suites").iterdir()
+    if entry.name.startswith("test_")
+]
+
+
+def by_kind(stem: str) -> dict:
+    return {item["kind"]: item for item in load(packaged(stem))}
+
+
+@pytest.mark.parametrize("stem", SUITES)
+def test_each_suite_has_a_manifest_of_its_stem(stem):
+    assert packaged(stem) is not None
+
+
+@pytest.mark.parametrize(
+    ("stem", "service", "kind"),
+    [
+        ("clusterip", "hostname-svc-clusterip", "ClusterIP"),
+        ("endpoints", "hostname-svc-clusterip", "ClusterIP"),
+        ("nodeport", "hostname-svc-nodeport", "NodePort"),
+    ],
+)
+def test_the_notes_objects(stem, service, kind):
+    objects = by_kind(stem)
+    deployment = objects["Deployment"]
+    assert deployment["metadata"]["name"] == "hostname-deployment"
+    assert deployment["spec"]["replicas"] == 3
+    template = deployment["spec"]["template"]
+    assert template["metadata"]["labels"]["app"] == "webserver"
+    (container,) = template["spec"]["containers"]
+    assert container["name"] == "my-webserver"
+    spec = objects["Service"]["spec"]
+    assert objects["Service"]["metadata"]["name"] == service
+    assert spec["type"] == kind
+    (port,) = spec["ports"]
+    assert (port["name"], port["port"], port["targetPort"]) == ("web-port", 8080, 80)
+
+
+def test_clients_in_the_host_network_ask_the_clusters_dns():
+    for item in load(packaged("clients")):
+        spec = item["spec"]["template"]["spec"]
+        if spec.get("hostNetwork"):
+            assert spec["dnsPolicy"] == "ClusterFirstWithHostNet"
+
+
+def test_everything_of_a_run_is_marked():
+    original = load(packaged("clusterip"))
+    for item in of_run(original, "r1"):
+        assert item["metadata"]["labels"][RUN_LABEL] == "r1"
+        template = item["spec"].get("template")
+        if template:
+            assert template["metadata"]["labels"][RUN_LABEL] == "r1"
+            assert RUN_LABEL not in item["spec"]["selector"]["matchLabels"]
+    assert all(RUN_LABEL not in item["metadata"].get("labels", {}) for item in original)
+
+
+def test_there_is_no_manifest_of_any_other_name():
+    assert packaged("nonesuch") is None
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("a: [", "while parsing"),
+        ("just words", "no Kubernetes object"),
+        ("---\n---\n", "no Kubernetes object"),
+    ],
+)
+def test_a_broken_manifest_is_refused_with_its_name(tmp_path, text, message):
+    path = tmp_path / "broken.yaml"
+    path.write_text(text)
+    with pytest.raises(UsageError, match=rf"(?s)manifest .*broken.yaml.*{message}"):
+        load(path)

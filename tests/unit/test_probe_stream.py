@@ -1,0 +1,119 @@
+"""What a client says, what it leaves out, and what is made of that."""
+
+import re
+
+import msgspec
+import pytest
+
+from svcproof.history import Attempt, Outcome
+from svcproof.ports import ProbePlan
+from svcproof.probes.arguments import probe_arguments, silence_limit
+from svcproof.probes.stream import ProbeLostError, attempts
+
+ANSWERED = msgspec.json.encode(Attempt(at_ns=1, outcome=Outcome.ANSWERED))
+END = b'{"type":"end","attempts":3}'
+
+
+def outcomes(made):
+    return [str(attempt.outcome) for attempt in made]
+
+
+def test_a_complete_stream():
+    made = list(attempts([ANSWERED] * 3 + [END], 3))
+    assert outcomes(made) == ["answered"] * 3
+
+
+@pytest.mark.parametrize(
+    ("lines", "reason"),
+    [
+        ([ANSWERED], "without its last line"),
+        ([ANSWERED, b'{"type":"end","attempts":1}'], "made 1 attempts"),
+        ([ANSWERED, b"panic: oops"], "not an attempt: .*panic"),
+        ([ANSWERED, ANSWERED[:-5]], "not an attempt"),
+        ([], "without its last line"),
+    ],
+)
+def test_what_is_missing_is_unknown_with_the_reason(lines, reason):
+    made = list(attempts(lines, 3))
+    assert len(made) == 3
+    lost = [attempt for attempt in made if attempt.outcome is Outcome.UNKNOWN]
+    assert len(lost) == 3 - lines.count(ANSWERED)
+    for attempt in lost:
+        assert attempt.detail.startswith("lost: ")
+        assert re.search(reason, attempt.detail)
+
+
+def test_a_lost_client_keeps_what_it_said():
+    def lines():
+        yield ANSWERED
+        yield ANSWERED
+        raise ProbeLostError("exec broke off")
+
+    made = list(attempts(lines(), 4))
+    assert outcomes(made) == ["answered", "answered", "unknown", "unknown"]
+    assert made[-1].detail == "lost: exec broke off"
+
+
+def test_a_loss_after_the_last_attempt_loses_nothing():
+    def lines():
+        yield from [ANSWERED] * 2
+        raise ProbeLostError("the exit status is lost")
+
+    assert outcomes(attempts(lines(), 2)) == ["answered"] * 2
+
+
+def test_never_more_than_asked_for():
+    assert len(list(attempts([ANSWERED] * 9 + [END], 3))) == 3
+
+
+def test_closing_early_closes_the_client():
+    closed = []
+
+    def lines():
+        try:
+            while True:
+                yield ANSWERED
+        finally:
+            closed.append(True)
+
+    stream = attempts(lines(), 100)
+    next(stream)
+    stream.close()
+    assert closed == [True]
+
+
+def test_the_plan_as_arguments():
+    plan = ProbePlan(
+        host="fd00::1",
+        port=80,
+        count=5,
+        protocol="udp",
+        family="ipv6",
+        rate=2.5,
+        source_ports=(40000, 40009),
+        connect_timeout=0.5,
+    )
+    arguments = probe_arguments(plan)
+    assert arguments[0] == "probe"
+    assert {
+        "--host=fd00::1",
+        "--port=80",
+        "--count=5",
+        "--protocol=udp",
+        "--family=ipv6",
+        "--rate=2.5",
+        "--source-ports=40000-40009",
+        "--connect-timeout=0.5",
+        "--attempt-timeout=6",
+        "--dialect=echo",
+    } <= set(arguments)
+
+
+def test_by_default_no_rate_and_no_source_ports():
+    arguments = probe_arguments(ProbePlan(host="h", port=1, count=1))
+    assert not any(argument.startswith(("--rate", "--source")) for argument in arguments)
+
+
+def test_silence_is_longer_than_any_attempt():
+    slow = ProbePlan(host="h", port=1, count=1, rate=0.1, attempt_timeout=60)
+    assert silence_limit(slow) > 60 + 10

@@ -1,0 +1,77 @@
+"""What still lacks, in words."""
+
+import pytest
+
+from svcproof.snapshot import Endpoint, EndpointSlice, Node, Pod, Service, ServicePort, Snapshot
+from svcproof.workloads import lacking
+
+DEPLOYMENT = {
+    "kind": "Deployment",
+    "metadata": {"name": "web"},
+    "spec": {"replicas": 2, "selector": {"matchLabels": {"app": "web"}}},
+}
+DAEMON_SET = {
+    "kind": "DaemonSet",
+    "metadata": {"name": "client"},
+    "spec": {"selector": {"matchLabels": {"app": "web"}}},
+}
+SERVICE = {"kind": "Service", "metadata": {"name": "svc"}, "spec": {"selector": {"app": "web"}}}
+NODES = (
+    Node("n1", ("192.0.2.1",), ready=True),
+    Node("n2", ("192.0.2.2",), ready=True),
+    Node("off", ("192.0.2.3",), ready=False),
+    Node("cordoned", ("192.0.2.4",), ready=True, schedulable=False),
+)
+
+
+def pod(name: str, node: str = "n1", *, ready: bool = True, terminating: bool = False) -> Pod:
+    phase = "Running" if ready else "Pending"
+    labels = {"app": "web"}
+    return Pod(name, "ns", f"u-{name}", node, ("10.0.0.1",), labels, phase, ready, terminating)
+
+
+def snapshot(*pods: Pod, listed: tuple[str, ...] = (), service: bool = True) -> Snapshot:
+    services = (
+        Service("svc", "ns", "ClusterIP", ("10.96.0.1",), (ServicePort(80, 80),), {"app": "web"}),
+    )
+    endpoints = tuple(Endpoint(("10.0.0.1",), True, True, False, pod=name) for name in listed)
+    slices = (EndpointSlice("s", "svc", "IPv4", {}, endpoints),)
+    return Snapshot(NODES, pods, services if service else (), slices)
+
+
+@pytest.mark.parametrize(
+    ("pods", "lack"),
+    [
+        ([pod("a"), pod("b")], ""),
+        ([pod("a"), pod("b"), pod("c", terminating=True)], ""),
+        ([pod("a")], "Deployment web: 1 of 2 Pods ready"),
+        (
+            [pod("a"), pod("b", "", ready=False)],
+            "Deployment web: 1 of 2 Pods ready (b on no node is Pending)",
+        ),
+        ([pod("a"), pod("b"), pod("c")], "Deployment web: 3 of 2 Pods ready"),
+        ([pod("a"), pod("b"), pod("c", ready=False)], "Deployment web: 2 of 2 Pods ready (c on"),
+    ],
+)
+def test_deployments(pods, lack):
+    assert lacking([DEPLOYMENT], snapshot(*pods)).startswith(lack)
+    assert bool(lacking([DEPLOYMENT], snapshot(*pods))) == bool(lack)
+
+
+def test_daemon_sets():
+    assert lacking([DAEMON_SET], snapshot(pod("a", "n1"), pod("b", "n2"))) == ""
+    assert lacking([DAEMON_SET], snapshot(pod("a", "n1"))) == "DaemonSet client: no ready Pod on n2"
+    empty = Snapshot((), (), (), ())
+    assert lacking([DAEMON_SET], empty) == "DaemonSet client: no ready Pod on any node"
+
+
+def test_services():
+    assert lacking([SERVICE], snapshot(pod("a"), listed=("a",))) == ""
+    assert "list [], ready Pods are ['a 10.0.0.1']" in lacking([SERVICE], snapshot(pod("a")))
+    assert "no Service 'svc'" in lacking([SERVICE], snapshot(service=False))
+
+
+def test_the_first_lack_is_told_and_other_kinds_are_not_waited_for():
+    config = {"kind": "ConfigMap", "metadata": {"name": "c"}}
+    assert lacking([config, SERVICE, DEPLOYMENT], snapshot()).startswith("Deployment web")
+    assert lacking([config], snapshot()) == ""
