@@ -1,10 +1,10 @@
 # Becomes a node: runs in fresh mount, PID, UTS and IPC namespaces and in the
 # node's network namespace, sets up its mounts, then turns into the init that
 # reaps orphans. Killing that init is a crash of the node.
-# Arguments: the node's name, its directory, the world's directory, and the seed
-# with the images unpacked.
+# Arguments: the node's name, its directory, the world's directory, the seed with
+# the images unpacked, and the cgroup below which its containers will be.
 set -eu
-name=$1 directory=$2 world=$3 seed=$4
+name=$1 directory=$2 world=$3 seed=$4 cgroup=$5
 mount --make-rprivate /
 # What programs keep at fixed places. File systems of their own, because the
 # kubelet looks for the mount that a directory is on by its device number, and
@@ -45,6 +45,10 @@ private_setting kernel/panic 10
 private_setting kernel/panic_on_oops 1
 private_setting kernel/keys/root_maxkeys 1000000
 private_setting kernel/keys/root_maxbytes 25000000
+# The kubelet wants its cgroup root to be there, in every hierarchy.
+while read -r _ hierarchy kind _; do
+    case $kind in cgroup | cgroup2) mkdir -p "$hierarchy$cgroup" ;; esac
+done </proc/self/mounts
 hostname "$name"
 # The kubelet's volumes must reach the containers' mount namespaces.
 mount --make-rshared /

@@ -169,9 +169,10 @@ def _kubelet(plan: ClusterPlan, node: NodePlan) -> dict[str, Any]:
         "clusterDomain": CLUSTER_DOMAIN,
         "resolvConf": str(node.directory / "resolv.conf"),
         "cgroupDriver": "cgroupfs",
-        "cgroupRoot": f"{plan.cgroup_parent}/{node.name}",
-        # One flat cgroup parent per node, which the keeper can sweep.
-        "cgroupsPerQOS": False,
+        "cgroupRoot": plan.node_cgroup(node),
+        # With this off the kubelet would ignore its root, and every container
+        # would be in /k8s.io, where no two clusters can be told apart.
+        "cgroupsPerQOS": True,
         "enforceNodeAllocatable": [],
         "failCgroupV1": False,
         "failSwapOn": False,

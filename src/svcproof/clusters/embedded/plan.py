@@ -79,6 +79,10 @@ class ClusterPlan(msgspec.Struct, frozen=True, kw_only=True):
         """The cgroup below which all containers of this cluster are."""
         return f"/svcproof/{self.name}"
 
+    def node_cgroup(self, node: NodePlan) -> str:
+        """The cgroup below which a node's containers are."""
+        return f"{self.cgroup_parent}/{node.name}"
+
     @property
     def api_server(self) -> str:
         """The API server's URL, reachable from the host and from every node."""

@@ -65,7 +65,8 @@ def start_runtime(starting: Starting, node: NodePlan) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(content)
     script = ["sh", str(_NODE_SCRIPT), node.name, str(node.directory), str(WORLD)]
-    init = starting.table.start_node(node.name, [*script, starting.plan.image_seed])
+    script += [starting.plan.image_seed, starting.plan.node_cgroup(node)]
+    init = starting.table.start_node(node.name, script)
     starting.wait(f"the mounts of {node.name}", lambda: absent(node.directory / "up"), init)
     children = Path(f"/proc/{init.process.pid}/task/{init.process.pid}/children")
     starting.table.node_inits[node.name] = int(children.read_text().split()[0])

@@ -1,0 +1,71 @@
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+
+import pytest
+from tests.contract.embedded.machine import Machine
+
+from svcproof.clusters.embedded.start import fresh_name
+from svcproof.clusters.embedded.state import BASE, StateDirectory
+from svcproof.waits import wait_for
+
+pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="an embedded cluster needs root")
+
+
+@pytest.fixture
+def machine() -> Iterator[Machine]:
+    """The machine before the test; after it, nothing may have been added."""
+    before = Machine.now()
+    yield before
+    wait_for("nothing of the cluster being left", lambda: left(before), limit=30)
+
+
+def left(before: Machine) -> str:
+    """What is left, in words; empty when nothing is."""
+    found = Machine.now().left_since(before)
+    return "; ".join(f"{kind}: {', '.join(items[:5])}" for kind, items in found.items())
+
+
+@pytest.fixture
+def name() -> str:
+    return fresh_name()
+
+
+@pytest.fixture
+def svcproof() -> Callable[..., subprocess.CompletedProcess[str]]:
+    """Run the command to its end."""
+
+    def run(*arguments: str) -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, "-m", "svcproof", *arguments]
+        return subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
+
+    return run
+
+
+@pytest.fixture
+def spawn() -> Iterator[Callable[..., subprocess.Popen[str]]]:
+    """Start the command and go on; it is killed after the test."""
+    processes: list[subprocess.Popen[str]] = []
+
+    def start(*arguments: str) -> subprocess.Popen[str]:
+        process = subprocess.Popen(
+            [sys.executable, "-m", *arguments],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+        processes.append(process)
+        return process
+
+    yield start
+    for process in processes:
+        process.kill()
+        process.communicate(timeout=30)
+
+
+@pytest.fixture
+def directory(name: str) -> StateDirectory:
+    return StateDirectory(BASE / name)

@@ -1,0 +1,96 @@
+"""What is on this machine: taken before and after, the difference is what was left behind."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from dataclasses import dataclass, fields
+from pathlib import Path
+
+from svcproof.clusters.embedded.state import BASE
+
+_SETTINGS = (
+    "vm/overcommit_memory",
+    "vm/panic_on_oom",
+    "kernel/panic",
+    "kernel/panic_on_oops",
+    "kernel/keys/root_maxkeys",
+    "kernel/keys/root_maxbytes",
+    "net/ipv4/ip_forward",
+    "net/ipv6/conf/all/forwarding",
+)
+
+
+@dataclass(frozen=True)
+class Machine:
+    """Sets of everything that a cluster makes."""
+
+    processes: frozenset[str]
+    mounts: frozenset[str]
+    namespaces: frozenset[str]
+    links: frozenset[str]
+    routes: frozenset[str]
+    rules: frozenset[str]
+    cgroups: frozenset[str]
+    files: frozenset[str]
+    settings: frozenset[str]
+
+    @classmethod
+    def now(cls) -> Machine:
+        return cls(
+            processes=frozenset(_processes()),
+            mounts=frozenset(_mounts()),
+            namespaces=frozenset(str(path) for path in Path("/run/netns").glob("*")),
+            links=frozenset(os.listdir("/sys/class/net")),
+            routes=frozenset(_lines("ip", "route") + _lines("ip", "-6", "route")),
+            rules=frozenset(
+                _lines("nft", "list", "ruleset") + _lines("iptables-save", "-t", "nat")
+            ),
+            cgroups=frozenset(_cgroups()),
+            files=frozenset(str(path) for path in BASE.glob("*")),
+            settings=frozenset(_settings()),
+        )
+
+    def left_since(self, before: Machine) -> dict[str, list[str]]:
+        """By kind, what there is now and was not there before."""
+        left = {
+            field.name: sorted(getattr(self, field.name) - getattr(before, field.name))
+            for field in fields(self)
+        }
+        return {kind: found for kind, found in left.items() if found}
+
+
+def _processes() -> list[str]:
+    """Processes in a network or PID namespace that is not this one's, and the keepers."""
+    own = (os.readlink("/proc/self/ns/net"), os.readlink("/proc/self/ns/pid"))
+    found = []
+    for process in Path("/proc").glob("[0-9]*"):
+        try:
+            theirs = (os.readlink(process / "ns/net"), os.readlink(process / "ns/pid"))
+            command = (process / "cmdline").read_bytes().replace(b"\0", b" ").decode()
+        except OSError:
+            continue
+        if theirs != own or "svcproof.clusters.embedded" in command:
+            found.append(f"{process.name} {command[:100]}")
+    return found
+
+
+def _mounts() -> list[str]:
+    lines = Path("/proc/self/mountinfo").read_text().splitlines()
+    return [line.split(" ", 4)[4] for line in lines]
+
+
+def _lines(*command: str) -> list[str]:
+    done = subprocess.run(command, capture_output=True, text=True, timeout=30, check=False)
+    return [line for line in done.stdout.splitlines() if not line.startswith("#")]
+
+
+def _cgroups() -> list[str]:
+    """Those of this project, and those that a runtime makes when it is given no parent."""
+    top = Path("/sys/fs/cgroup")
+    patterns = ("svcproof/*", "*/svcproof/*", "k8s.io/*", "*/k8s.io/*")
+    return [str(path) for pattern in patterns for path in top.glob(pattern)]
+
+
+def _settings() -> list[str]:
+    return [f"{name}={(Path('/proc/sys') / name).read_text().strip()}" for name in _SETTINGS]
