@@ -1,4 +1,4 @@
-"""KubernetesCluster against an API server of a few lines: which calls, and what of their answers."""
+"""KubernetesCluster against an API server of a few lines: its calls, and what of the answers."""
 
 import json
 import re
@@ -62,7 +62,7 @@ class Handler(BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(data)
 
-    do_GET = do_POST = do_PATCH = do_DELETE = handle_any
+    do_GET = do_POST = do_PATCH = do_DELETE = handle_any  # noqa: N815
 
     def log_message(self, *_: object) -> None:
         pass
@@ -182,7 +182,7 @@ def test_a_snapshot_that_is_refused(cluster, server):
 
 def test_an_answer_that_is_no_status_object(cluster, server):
     server.answer("GET", "/api/v1/nodes", (502, "bad gateway"))
-    with pytest.raises(ApiRefused, match="HTTP 502: .*bad gateway"):
+    with pytest.raises(ApiRefused, match=r"HTTP 502: .*bad gateway"):
         cluster.snapshot("ns")
 
 
@@ -213,7 +213,7 @@ def test_a_server_that_is_not_there(tmp_path):
 
 def test_a_kubeconfig_that_is_not_there(tmp_path):
     cluster = KubernetesCluster(tmp_path / "none", FACTS)
-    with pytest.raises(UsageError, match="kubeconfig .*none"):
+    with pytest.raises(UsageError, match=r"kubeconfig .*none"):
         cluster.snapshot("ns")
 
 

@@ -36,11 +36,10 @@ def run(*cases: CaseResult, cluster: ClusterLine | None = CLUSTER, unsupported=(
 
 
 def test_a_promise_is_one_row_over_all_its_cases():
-    text = render(run(case(node=1), case(node=2)), width=100)
+    text = render(run(case(node=1), case(node=2)), width=72)
     assert text.splitlines() == [
-        "cluster       embedded c1: Kubernetes 1.36.3, kube-proxy nftables, 3 nodes, IPv4 and IPv6; "
-        "started",
-        "              in 4.3 s",
+        "cluster       embedded c1: Kubernetes 1.36.3, kube-proxy nftables, 3",
+        "              nodes, IPv4 and IPv6; started in 4.3 s",
         "PASS          It answers.",
         "              from 2 Pods to ClusterIP: 2,000 connections, 0 failed",
         "evidence      dir (2 histories)",

@@ -105,7 +105,7 @@ def _checked_name(name: str) -> str:
 
 
 def _node_count(value: int | str) -> int:
-    nodes = _number(value, "number of nodes")
+    nodes = _number(value, f"number of nodes (1 to {MAX_NODES})")
     if not 1 <= nodes <= MAX_NODES:
         raise UsageError(f"{nodes} nodes cannot be had; valid: 1 to {MAX_NODES}")
     return nodes
