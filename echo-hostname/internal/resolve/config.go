@@ -55,12 +55,12 @@ func parse(text []byte) (*Resolver, error) {
 		}
 		switch fields[0] {
 		case "nameserver":
-			address, err := netip.ParseAddr(fields[1])
+			server, err := parseServer(fields[1])
 			if err != nil {
 				return nil, fmt.Errorf("nameserver %q: not an address", fields[1])
 			}
 			if len(r.servers) < maxServers {
-				r.servers = append(r.servers, netip.AddrPortFrom(address, 53))
+				r.servers = append(r.servers, server)
 			}
 		case "domain", "search": // the last of them counts
 			r.search = r.search[:0]
@@ -75,6 +75,21 @@ func parse(text []byte) (*Resolver, error) {
 		return nil, fmt.Errorf("no nameserver")
 	}
 	return r, lines.Err()
+}
+
+// parseServer reads an address, or [ADDRESS]:PORT as in OpenBSD's resolv.conf.
+func parseServer(text string) (netip.AddrPort, error) {
+	host, port := text, uint64(53)
+	if inner, ok := strings.CutPrefix(text, "["); ok {
+		address, number, _ := strings.Cut(inner, "]:")
+		parsed, err := strconv.ParseUint(number, 10, 16)
+		if err != nil {
+			return netip.AddrPort{}, err
+		}
+		host, port = address, parsed
+	}
+	address, err := netip.ParseAddr(host)
+	return netip.AddrPortFrom(address, uint16(port)), err
 }
 
 func (r *Resolver) readOptions(options []string) {

@@ -331,13 +331,13 @@ func TestResolvConfThatIsOfNoUse(t *testing.T) {
 	if _, err := FromFile("/nonexistent"); err == nil {
 		t.Error("a missing file was taken")
 	}
-	for _, text := range []string{"", "search a", "nameserver", "nameserver localhost"} {
+	for _, text := range []string{"", "search a", "nameserver", "nameserver localhost", "nameserver [127.0.0.1]", "nameserver [x]:53", "nameserver [127.0.0.1]:x"} {
 		if _, err := parse([]byte(text)); err == nil {
 			t.Errorf("%q was taken", text)
 		}
 	}
-	r, err := parse([]byte("nameserver 127.0.0.1\noptions ndots:99 timeout:0 attempts:99"))
-	if err != nil || r.ndots != maxNdots || r.timeout != time.Second || r.attempts != maxAttempts {
+	r, err := parse([]byte("nameserver [127.0.0.1]:5353\noptions ndots:99 timeout:0 attempts:99"))
+	if err != nil || r.ndots != maxNdots || r.timeout != time.Second || r.attempts != maxAttempts || r.servers[0] != netip.MustParseAddrPort("127.0.0.1:5353") {
 		t.Errorf("%+v, %v", r, err)
 	}
 }
