@@ -25,15 +25,8 @@ type answer func(network string, question dns.Question, reply *dns.Msg) *dns.Msg
 func serveDNS(t *testing.T, answer answer) *dnsServer {
 	t.Helper()
 	s := &dnsServer{}
-	packets, err := net.ListenPacket("udp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
+	packets, streams := listenBoth(t)
 	s.address = packets.LocalAddr().(*net.UDPAddr).AddrPort()
-	streams, err := net.Listen("tcp", s.address.String())
-	if err != nil {
-		t.Fatal(err)
-	}
 	for network, server := range map[string]*dns.Server{"udp": {PacketConn: packets}, "tcp": {Listener: streams}} {
 		server.Handler = dns.HandlerFunc(func(w dns.ResponseWriter, request *dns.Msg) {
 			s.handle(w, network, request, answer)
@@ -42,6 +35,26 @@ func serveDNS(t *testing.T, answer answer) *dnsServer {
 		t.Cleanup(func() { _ = server.Shutdown() })
 	}
 	return s
+}
+
+// listenBoth finds a port that is free for UDP and TCP alike.
+func listenBoth(t *testing.T) (net.PacketConn, net.Listener) {
+	t.Helper()
+	var lastErr error
+	for range 100 {
+		packets, err := net.ListenPacket("udp", "127.0.0.1:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		streams, err := net.Listen("tcp", packets.LocalAddr().String())
+		if err == nil {
+			return packets, streams
+		}
+		packets.Close()
+		lastErr = err
+	}
+	t.Fatal(lastErr)
+	return nil, nil
 }
 
 func (s *dnsServer) handle(w dns.ResponseWriter, network string, request *dns.Msg, answer answer) {

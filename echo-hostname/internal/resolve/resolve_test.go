@@ -184,7 +184,7 @@ func TestTheSecondServerIsAskedWhereTheFirstFails(t *testing.T) {
 	for name, bad := range map[string]*dnsServer{
 		"SERVFAIL": serveDNS(t, failing(dns.RcodeServerFailure)),
 		"REFUSED":  serveDNS(t, failing(dns.RcodeRefused)),
-		"nobody":   {address: closedPort(t)},
+		"nobody":   nobody,
 	} {
 		address, failure := resolver(bad, good).Lookup("web", false, patience)
 		if failure != nil || address.String() != "10.0.0.1" {
@@ -219,7 +219,7 @@ func TestSilenceIsTIMEOUT(t *testing.T) {
 }
 
 func TestNobodyThereIsTIMEOUTAndSaysWhy(t *testing.T) {
-	_, failure := resolver(&dnsServer{address: closedPort(t)}).Lookup("web", false, patience)
+	_, failure := resolver(nobody).Lookup("web", false, patience)
 	if failure == nil || failure.Rcode != "TIMEOUT" || !strings.Contains(failure.Detail, "refused") {
 		t.Errorf("%+v", failure)
 	}
@@ -227,7 +227,7 @@ func TestNobodyThereIsTIMEOUTAndSaysWhy(t *testing.T) {
 
 func TestASERVFAILIsRememberedOverSilence(t *testing.T) {
 	bad := serveDNS(t, failing(dns.RcodeServerFailure))
-	_, failure := resolver(bad, &dnsServer{address: closedPort(t)}).Lookup("web", false, patience)
+	_, failure := resolver(bad, nobody).Lookup("web", false, patience)
 	if failure == nil || failure.Rcode != "SERVFAIL" {
 		t.Errorf("%+v", failure)
 	}
@@ -248,16 +248,9 @@ func TestOurOwnTroubleIsNotTheServers(t *testing.T) {
 	}
 }
 
-// closedPort is an address of loopback where nobody listens.
-func closedPort(t *testing.T) netip.AddrPort {
-	t.Helper()
-	socket, err := net.ListenPacket("udp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer socket.Close()
-	return socket.LocalAddr().(*net.UDPAddr).AddrPort()
-}
+// nobody is where nobody listens. Its port is not one that the kernel gives to
+// sockets by itself: a socket with that port would be talking to itself.
+var nobody = &dnsServer{address: netip.MustParseAddrPort("127.0.0.153:9")}
 
 func TestNamesAreTriedInTheOrderOfAnotherImplementation(t *testing.T) {
 	check := func(labels []uint8, final bool, ndots uint8, domains uint8) bool {
