@@ -217,7 +217,9 @@ class TestClusterContract:
 
     def test_a_name_that_is_not_there(self, app: App, pod: Position):
         family = app.cluster.facts.families[0]
-        plan = ProbePlan(host="no-such-service", port=80, count=2, family=family)
+        # Absolute, for what is outside of the cluster's own domain is not the subject.
+        host = f"no-such-service.{app.namespace}.svc.cluster.local."
+        plan = ProbePlan(host=host, port=80, count=2, family=family)
         for attempt in app.cluster.probe(pod, plan):
             assert (attempt.outcome, attempt.rcode) == (Outcome.NAME_FAILED, "NXDOMAIN")
 

@@ -33,4 +33,4 @@ def run(pytest_arguments: tuple[str, ...]) -> None:
             *pytest_arguments,
         ]
         # In this process's place: signals and the exit code are pytest's.
-        os.execv(sys.executable, [sys.executable, "-m", "pytest", *arguments])  # noqa: S606
+        os.execv(sys.executable, [sys.executable, "-m", "pytest", *arguments])

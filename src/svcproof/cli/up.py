@@ -16,7 +16,7 @@ __all__ = ["up"]
 @click.command()
 @name_option
 @cluster_shape
-def up(  # noqa: PLR0913 - one argument per option
+def up(
     name: str,
     nodes: str,
     proxy_mode: str,

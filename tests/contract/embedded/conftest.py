@@ -6,11 +6,11 @@ import sys
 from collections.abc import Callable, Iterator
 
 import pytest
-from tests.contract.embedded.machine import Machine
 
 from svcproof.clusters.embedded.start import fresh_name
 from svcproof.clusters.embedded.state import BASE, StateDirectory
 from svcproof.waits import wait_for
+from tests.contract.embedded.machine import Machine
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="an embedded cluster needs root")
 

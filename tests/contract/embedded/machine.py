@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -41,7 +40,7 @@ class Machine:
             processes=frozenset(_processes()),
             mounts=frozenset(_mounts()),
             namespaces=frozenset(str(path) for path in Path("/run/netns").glob("*")),
-            links=frozenset(os.listdir("/sys/class/net")),
+            links=frozenset(path.name for path in Path("/sys/class/net").iterdir()),
             routes=frozenset(_lines("ip", "route") + _lines("ip", "-6", "route")),
             rules=frozenset(
                 _lines("nft", "list", "ruleset") + _lines("iptables-save", "-t", "nat")
@@ -62,17 +61,21 @@ class Machine:
 
 def _processes() -> list[str]:
     """Processes in a network or PID namespace that is not this one's, and the keepers."""
-    own = (os.readlink("/proc/self/ns/net"), os.readlink("/proc/self/ns/pid"))
+    own = _namespaces(Path("/proc/self"))
     found = []
     for process in Path("/proc").glob("[0-9]*"):
         try:
-            theirs = (os.readlink(process / "ns/net"), os.readlink(process / "ns/pid"))
+            theirs = _namespaces(process)
             command = (process / "cmdline").read_bytes().replace(b"\0", b" ").decode()
         except OSError:
             continue
         if theirs != own or "svcproof.clusters.embedded" in command:
             found.append(f"{process.name} {command[:100]}")
     return found
+
+
+def _namespaces(process: Path) -> tuple[Path, Path]:
+    return (process / "ns/net").readlink(), (process / "ns/pid").readlink()
 
 
 def _mounts() -> list[str]:

@@ -10,10 +10,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from tests.contract.embedded.machine import Machine
 
 from svcproof.clusters.embedded.state import StateDirectory
 from svcproof.waits import wait_for
+from tests.contract.embedded.machine import Machine
 
 Spawn = Callable[..., subprocess.Popen[str]]
 

@@ -8,10 +8,10 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from tests.contract.embedded.machine import Machine
 
 from svcproof.clusters.embedded.state import BASE
 from svcproof.components import BINARIES, obtain
+from tests.contract.embedded.machine import Machine
 
 Command = Callable[..., subprocess.CompletedProcess[str]]
 
@@ -119,5 +119,3 @@ def test_unknown_cluster(svcproof: Command) -> None:
         done = svcproof(*command, "--name", "nobody", *rest.get(command[0], []))
         assert done.returncode == 4
         assert "nobody" in done.stderr
-
-

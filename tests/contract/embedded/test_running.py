@@ -9,7 +9,6 @@ from ipaddress import ip_network
 from itertools import combinations
 
 import pytest
-from tests.contract.embedded.machine import Machine
 
 from svcproof.clusters.embedded.cluster import EmbeddedCluster
 from svcproof.clusters.embedded.launch import end
@@ -18,6 +17,7 @@ from svcproof.clusters.embedded.state import BASE, StateDirectory
 from svcproof.clusters.embedded.world import World
 from svcproof.history import Outcome
 from svcproof.ports import CanFreezeComponents, CanRunInNodes, ProbePlan
+from tests.contract.embedded.machine import Machine
 
 Command = Callable[..., subprocess.CompletedProcess[str]]
 
@@ -101,7 +101,7 @@ def test_nothing_leaves_the_machine(svcproof: Command) -> None:
                 places["outside"] = {a.outcome for a in cluster.probe(outside, plan)}
                 if host != elsewhere:  # the host's own default route is not ours
                     places["host"] = _from_host(world, plan)
-                assert places == dict.fromkeys(places, {Outcome.UNREACHABLE}), host
+                assert places == {place: {Outcome.UNREACHABLE} for place in places}, host
         cluster.close()
     finally:
         end(directory)

@@ -12,7 +12,6 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from ipaddress import ip_interface, ip_network
-from pathlib import Path
 from typing import Final
 
 import msgspec

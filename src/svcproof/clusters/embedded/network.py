@@ -58,9 +58,9 @@ def build_nodes(plan: ClusterPlan) -> None:
         _make_member(plan, node.name, node.addresses)
     for node in plan.nodes:
         others = [other for other in plan.nodes if other is not node]
-        _route_to_pods(plan, node.name, others)
+        _route_to_pods(node.name, others)
         _masquerade(plan, node.name)
-    _route_to_pods(plan, CONTROL_PLANE, plan.nodes)
+    _route_to_pods(CONTROL_PLANE, plan.nodes)
 
 
 def _make_bridge(plan: ClusterPlan) -> None:
@@ -133,7 +133,7 @@ def _make_member(plan: ClusterPlan, name: str, addresses: Iterable[str]) -> None
     inside(str(namespace_path(name)), configure)
 
 
-def _route_to_pods(plan: ClusterPlan, name: str, nodes: Iterable[NodePlan]) -> None:
+def _route_to_pods(name: str, nodes: Iterable[NodePlan]) -> None:
     with IPRoute(netns=name) as links:
         for node in nodes:
             for pod_range, address in zip(node.pod_ranges, node.addresses, strict=True):

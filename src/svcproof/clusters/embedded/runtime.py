@@ -71,9 +71,7 @@ def start_runtime(starting: Starting, node: NodePlan) -> None:
     children = Path(f"/proc/{init.process.pid}/task/{init.process.pid}/children")
     starting.table.node_inits[node.name] = int(children.read_text().split()[0])
     containerd = starting.node_program("containerd", node)
-    starting.wait(
-        f"containerd of {node.name}", lambda: absent(containerd_socket(node)), containerd
-    )
+    starting.wait(f"containerd of {node.name}", lambda: absent(containerd_socket(node)), containerd)
 
 
 def _import_image(socket: Path, image: str) -> None:

@@ -40,9 +40,7 @@ class Starting:
         """Start containerd, the kubelet or kube-proxy on a node."""
         return self.table.start_on_node(name, node.name, node_commands(self.plan, node)[name])
 
-    def wait(
-        self, what: str, state: Callable[[], str], component: Component | None = None
-    ) -> None:
+    def wait(self, what: str, state: Callable[[], str], component: Component | None = None) -> None:
         """Wait until ``state()`` is empty, and notice every program that ends meanwhile.
 
         Raises :class:`~svcproof.errors.StartFailed` with the last state, and

@@ -24,6 +24,7 @@ from svcproof.errors import StartFailed, SvcproofError
 
 __all__ = ["main"]
 
+
 def main(arguments: list[str]) -> None:
     """Arguments: the state directory, and the descriptors of the host's network namespace,
     of the pipe from the keeper (its end is the keeper's death) and of the pipe for reports.

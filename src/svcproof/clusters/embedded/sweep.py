@@ -43,7 +43,7 @@ def sweep(directory: StateDirectory, *, await_link: bool = True) -> None:
 
 
 def _within(limit: float, done: Callable[[], bool]) -> bool:
-    """Whether ``done()`` came true within ``limit`` seconds (the kernel frees in the background)."""
+    """Whether ``done()`` came true in time: the kernel frees in the background."""
     waiting = Retrying(
         retry=retry_if_result(lambda finished: not finished),
         stop=stop_after_delay(limit),
