@@ -38,19 +38,19 @@ def run(*cases: CaseResult, cluster: ClusterLine | None = CLUSTER, unsupported=(
 def test_a_promise_is_one_row_over_all_its_cases():
     text = render(run(case(node=1), case(node=2)), width=72)
     assert text.splitlines() == [
-        "cluster       embedded c1: Kubernetes 1.36.3, kube-proxy nftables, 3",
-        "              nodes, IPv4 and IPv6; started in 4.3 s",
-        "PASS          It answers.",
-        "              from 2 Pods to ClusterIP: 2,000 connections, 0 failed",
-        "evidence      dir (2 histories)",
+        "cluster        embedded c1: Kubernetes 1.36.3, kube-proxy nftables, 3",
+        "               nodes, IPv4 and IPv6; started in 4.3 s",
+        "PASS           It answers.",
+        "               from 2 Pods to ClusterIP: 2,000 connections, 0 failed",
+        "evidence       dir (2 histories)",
     ]
 
 
 def test_the_worst_case_gives_the_verdict():
     text = render(run(case(), case("INCONCLUSIVE"), case("FAIL", failed=3)), width=120)
-    assert "FAIL          It answers." in text
+    assert "FAIL           It answers." in text
     assert "3,000 connections, 3 failed; cases: 1 FAIL, 1 INCONCLUSIVE, 1 PASS" in text
-    assert "INCONCLUSIVE  It answers." in render(run(case(), case("INCONCLUSIVE")))
+    assert "INCONCLUSIVE   It answers." in render(run(case(), case("INCONCLUSIVE")))
 
 
 def test_promises_are_apart():

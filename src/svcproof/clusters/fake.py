@@ -167,11 +167,13 @@ class FakeCluster:
         return self._ending(attempt, entry, self._random.choice(endpoints))
 
     def _ending(self, attempt: Attempt, entry: _Entry, endpoint: Endpoint) -> Attempt:
+        stranger = endpoint.pod == STRANGER
         endings = [defect.ending(entry.node, endpoint) for defect in self.defects]
+        if not stranger and not self._model.has_pod(endpoint.pod):
+            endings.append(Outcome.TIMED_OUT)  # nothing lives at that address any more
         outcome = next((end for end in endings if end is not Outcome.ANSWERED), Outcome.ANSWERED)
         if outcome is not Outcome.ANSWERED:
             return replace(attempt, outcome=outcome)
-        stranger = endpoint.pod == STRANGER
         backend = Backend(
             pod=endpoint.pod,
             uid=endpoint.pod_uid,
@@ -204,7 +206,7 @@ class FakeCluster:
         inside = position.kind != "outside"
         for service in self._model.services():
             ports = [port for port in service.ports if port.protocol == protocol]
-            if inside and plan.host in _names(service, position.namespace):
+            if inside and plan.host.rstrip(".") in _names(service, position.namespace):
                 if any(port.port == plan.port for port in ports):
                     return _Entry(service)
             elif any(port.node_port == plan.port for port in ports):

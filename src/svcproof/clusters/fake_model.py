@@ -99,6 +99,10 @@ class FakeModel:
             if (":" in address) == (family == "ipv6")
         ]
 
+    def has_pod(self, name: str) -> bool:
+        """Whether a Pod of that name is there."""
+        return any(pod.name == name for pods in self._pods.values() for pod in pods)
+
     def run_of(self, pod_name: str) -> str:
         """The run id that a Pod answers with: the value of its run label."""
         for pods in self._pods.values():

@@ -39,7 +39,7 @@ def render(run: RunResult, *, width: int = 80) -> str:
 
 
 def _wrapped(text: str, label: str, width: int) -> list[str]:
-    first = f"{label:<12}  "
+    first = f"{label:<13}  "
     return textwrap.wrap(
         text,
         width=max(width, 40),

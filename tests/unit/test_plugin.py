@@ -1,0 +1,462 @@
+"""The plugin from outside: what users type, and what they get to see."""
+
+import re
+import subprocess
+import sys
+from importlib.resources import files
+from pathlib import Path
+from xml.etree import ElementTree
+
+import pytest
+
+from svcproof.clusters import registry
+from svcproof.errors import MissingTool
+from svcproof.history import decode_lines
+
+SUITES = str(files("svcproof") / "suites")
+
+MINE = """
+import pytest
+
+@pytest.mark.positions({positions})
+@pytest.mark.targets({targets})
+def test_mine(position, target, measure, judge):
+    '''My Service answers.
+
+    (More that is not the promise.)
+    '''
+    measure([(position, target)])
+    judge()
+"""
+
+CONFTEST = """
+import pytest
+from svcproof.clusters.fake import FakeCluster
+from svcproof.clusters.fake_defects import *
+from svcproof.limits import Limits
+
+CLUSTER = FakeCluster(nodes=3, defects=[{defects}])
+
+@pytest.fixture(scope="session")
+def cluster():
+    return CLUSTER
+
+@pytest.fixture(scope="session")
+def limits():
+    return Limits(convergence=0.05, workload_ready=0.2, endpoints=0.2)
+
+{more}
+"""
+
+
+@pytest.fixture
+def run(pytester: pytest.Pytester):
+    """Runs pytest on a directory of its own, with nothing of this repository's settings."""
+
+    def start(*arguments: str, cluster: str = "fake") -> pytest.RunResult:
+        chosen = [f"--svc-cluster={cluster}"] if cluster else []
+        return pytester.runpytest("-p", "no:cacheprovider", *chosen, *arguments)
+
+    return start
+
+
+@pytest.fixture
+def mine(pytester: pytest.Pytester):
+    """A user's own test, and a cluster of the user's own with planted defects."""
+
+    def write(
+        *,
+        defects: str = "",
+        positions: str = "'pod'",
+        targets: str = "'cluster-ip'",
+        more: str = "",
+        module: str = "test_mine",
+    ) -> None:
+        text = MINE.format(positions=positions, targets=targets)
+        pytester.makepyfile(**{module: text})
+        pytester.makeconftest(CONFTEST.format(defects=defects, more=more))
+
+    return write
+
+
+def histories(pytester: pytest.Pytester) -> list[Path]:
+    return sorted((pytester.path / ".svcproof" / "evidence").rglob("*.jsonl"))
+
+
+class TestTheSuites:
+    def test_quiet(self, run):
+        result = run("-q", SUITES)
+        assert result.ret == 0
+        result.stdout.re_match_lines(
+            [
+                r"=+ what this run proved =+",
+                r"cluster        fake fake: Kubernetes 1\..*, kube-proxy iptables, 3 nodes, IPv4",
+                r"PASS           A ClusterIP Service answers everywhere inside.*",
+                r".*from 3 Pods and 3 host networks to ClusterIP, short name, FQDN:.*",
+                r"evidence       \.svcproof/evidence/[0-9a-f]{6} \(31 histories\)",
+                r"31 passed in .*",
+            ],
+            consecutive=False,
+        )
+
+    def test_every_case_is_named_in_words(self, run):
+        result = run("-v", SUITES, "--svc-nodes=1")
+        for name in (
+            "test_clusterip[from a Pod on node-1, by ClusterIP]",
+            "test_clusterip[from the host network of node-1, by short name]",
+            "test_nodeport[from outside the cluster, at node-1]",
+            "test_endpoints[1 to 5 replicas]",
+        ):
+            result.stdout.fnmatch_lines([f"*{name.replace('[', '[[]')} PASSED*"])
+
+    def test_both_families_where_the_cluster_has_both(self, run):
+        result = run("-v", SUITES, "--svc-ip-families=dual", "-k", "test_clusterip and node-2")
+        assert result.ret == 0
+        result.stdout.fnmatch_lines(["*from a Pod on node-2, by FQDN over IPv6? PASSED*"])
+
+    def test_every_history_can_be_read_again(self, run, pytester):
+        run("-q", SUITES, "-k", "nodeport")
+        found = histories(pytester)
+        assert len(found) == 10
+        for path in found:
+            with path.open("rb") as file:
+                history = decode_lines(file, source=str(path))
+            assert history.header.cluster["proxy_mode"] == "iptables"
+            assert [event.kind for event in history.events].count("converged") >= 1
+            assert all(len(cell.observations) == 66 for cell in history.cells)
+
+    def test_the_cases_of_a_kept_cluster_are_its_own(self, run, monkeypatch):
+        """With --svc-name the nodes are those of the cluster, whatever the options say."""
+        from svcproof.clusters.fake import FakeCluster
+
+        monkeypatch.setattr(registry, "open_cluster", lambda *_: FakeCluster(nodes=2))
+        result = run("-q", SUITES, "--svc-name=kept", "--svc-nodes=5", "-k", "test_nodeport[")
+        result.assert_outcomes(passed=2, deselected=20)
+
+
+class TestVerdicts:
+    @pytest.mark.parametrize(
+        ("defect", "lines"),
+        [
+            ("DeadEndpoint()", ["*FAIL  reachability: * of 66 connections ended timed-out"]),
+            ("MissingResponder()", ["*FAIL  responders: never answered: hostname-deployment-*"]),
+            (
+                "Stranger()",
+                ["*FAIL  responders: a stranger answered: somebody-elses-pod, of run 'another'"],
+            ),
+        ],
+    )
+    def test_a_defect_fails_and_says_what_where_and_what_next(self, run, mine, defect, lines):
+        mine(defects=defect)
+        result = run("-q")
+        assert result.ret == 1
+        result.stdout.fnmatch_lines(
+            [
+                "FAIL: test_mine?from a Pod on node-1, by ClusterIP? (66 connections judged)",
+                *lines,
+                "*expected  *",
+                "*seen      *",
+                "*where     a Pod on node-1 -> *".replace("->", "→"),
+                "*evidence  #*",
+                "*next      *",
+                "history: .svcproof/evidence/*.jsonl",
+            ]
+        )
+        result.stdout.fnmatch_lines(["FAIL           My Service answers."])
+        result.stdout.no_fnmatch_line("*Traceback*")
+        result.stdout.no_fnmatch_line("*conftest.py:*")
+
+    def test_one_node_that_refuses_is_found_at_that_node(self, run, mine):
+        mine(
+            defects="RefusedNodePort('node-2')",
+            positions="'outside'",
+            targets="'node-port'",
+            module="test_nodeport",
+        )
+        result = run("-v")
+        result.assert_outcomes(passed=2, failed=1)
+        result.stdout.fnmatch_lines(["*outside the cluster, at node-2? FAILED*"])
+
+    def test_stale_rules_are_found_after_scaling(self, run, mine, pytester):
+        mine(defects="StaleEndpoints()")
+        pytester.makepyfile(
+            test_mine="""
+                def test_scaled(echo_app, clients, scale, measure, judge):
+                    pairs = [(p, t) for p in clients.everywhere("pod")
+                             for t in echo_app.targets("cluster-ip")]
+                    measure(pairs)
+                    scale(1)
+                    measure(pairs)
+                    judge()
+            """
+        )
+        result = run("-q")
+        assert result.ret == 1
+        result.stdout.fnmatch_lines(["*FAIL  reachability: * of 66 connections ended timed-out"])
+
+    def test_wrong_slices_are_found(self, run, mine, pytester):
+        mine(defects="FrozenSlices()")
+        pytester.makepyfile(
+            test_mine="""
+                def test_scaled(echo_app, clients, scale, measure, judge):
+                    scale(5)
+                    (target,) = echo_app.targets("cluster-ip")
+                    measure((p, target) for p in clients.everywhere("pod"))
+                    judge()
+            """
+        )
+        result = run("-q")
+        assert result.ret == 1
+        result.stdout.fnmatch_lines(["*FAIL  endpoints: the EndpointSlices lack ready Pods: *"])
+
+    def test_only_inconclusive_is_3_with_a_word_of_its_own(self, run, mine):
+        mine(defects="LostExec(after=10)")
+        result = run("-v")
+        assert result.ret == 3
+        result.stdout.fnmatch_lines(
+            [
+                "*from a Pod on node-1, by ClusterIP? INCONCLUSIVE*",
+                "=* INCONCLUSIVE *=",
+                "*INCONCLUSIVE  reachability: 56 of 66 connections could not be told",
+                "INCONCLUSIVE   My Service answers.",
+                "*3 inconclusive*",
+            ]
+        )
+
+    def test_a_failure_beside_it_is_1(self, run, mine, pytester):
+        mine(defects="LostExec(after=10)")
+        pytester.makepyfile(test_other="def test_other(): assert False")
+        assert run("-q").ret == 1
+
+    def test_nothing_measured_is_no_pass(self, run, mine, pytester):
+        mine()
+        pytester.makepyfile(test_mine="def test_nothing(echo_app, judge): judge()")
+        result = run("-q")
+        assert result.ret == 3
+        result.stdout.fnmatch_lines(["*nothing was judged*"])
+
+    def test_measured_but_never_judged_is_no_pass(self, run, mine, pytester):
+        mine()
+        pytester.makepyfile(
+            test_mine="""
+                def test_forgetful(echo_app, clients, measure):
+                    (target,) = echo_app.targets("cluster-ip")
+                    measure([(clients.everywhere("pod")[0], target)])
+            """
+        )
+        result = run("-q")
+        assert result.ret == 3
+        result.stdout.fnmatch_lines(["*measured, but never judged*"])
+
+    def test_an_app_that_does_not_get_ready_is_inconclusive(self, run, mine, pytester):
+        mine()
+        pytester.makepyfile(
+            test_mine="""
+                def test_scale(echo_app, monkeypatch):
+                    lack = "0 of 3 Pods ready"
+                    monkeypatch.setattr("svcproof.app.lacking", lambda *_: lack)
+                    echo_app.scale(2)
+            """
+        )
+        result = run("-q")
+        assert result.ret == 3
+        result.stdout.fnmatch_lines(
+            ["WaitExpired: waited 0.2 s for the Pods in *; last state: 0 of 3 Pods ready"]
+        )
+
+    def test_not_supported_is_a_reasoned_skip(self, run, mine):
+        mine(
+            positions="'outside'",
+            targets="'node-port'",
+            module="test_nodeport",
+            more="CLUSTER.outside_positions = lambda: ()",
+        )
+        result = run("-q", "--junitxml=out.xml")
+        assert result.ret == 3
+        result.stdout.fnmatch_lines(
+            [
+                "not supported  test_mine?from outside the cluster, at node-1?: this cluster *",
+                "*3 skipped*",
+            ]
+        )
+        skipped = ElementTree.parse("out.xml").findall(".//skipped")
+        assert len(skipped) == 3
+        assert "no client outside" in skipped[0].get("message", "")
+
+    def test_junit_has_verdict_and_evidence(self, run, mine):
+        mine(defects="DeadEndpoint()")
+        run("-q", "--junitxml=out.xml", "-k", "node-1")
+        (case,) = ElementTree.parse("out.xml").findall(".//testcase")
+        found = {item.get("name"): item.get("value") for item in case.findall(".//property")}
+        assert found["verdict"] == "FAIL"
+        assert found["connections judged"] == "66"
+        assert int(found["connections failed"]) > 0
+        assert Path(found["history"]).exists()
+
+    def test_ctrl_c_is_2_and_the_evidence_is_kept(self, run, mine, pytester):
+        mine()
+        pytester.makepyfile(
+            test_mine="""
+                def test_interrupted(echo_app, clients, probe):
+                    (target,) = echo_app.targets("cluster-ip")
+                    probe(clients.everywhere("pod")[0], target, count=20)
+                    raise KeyboardInterrupt
+            """
+        )
+        result = pytester.runpytest_subprocess("-q", "-p", "no:cacheprovider")
+        assert result.ret == 2
+        (path,) = histories(pytester)
+        with path.open("rb") as file:
+            assert len(list(decode_lines(file).observations)) == 20
+
+
+class TestBadInput:
+    @pytest.mark.parametrize(
+        ("option", "message"),
+        [
+            ("--svc-cluster=docker", "cluster kind 'docker' is unknown; valid: embedded, fake"),
+            ("--svc-proxy-mode=ipvs", "proxy mode 'ipvs' is unknown; valid: iptables, nftables"),
+            ("--svc-nodes=0", "0 nodes cannot be had; valid: 1 to 8"),
+            ("--svc-nodes=99", "99 nodes cannot be had; valid: 1 to 8"),
+            ("--svc-k8s-version=1.2", "Kubernetes version '1.2' is unknown; valid: *"),
+            ("--svc-ip-families=both", "IP families 'both' is unknown; valid: ipv4, ipv6, dual"),
+            ("--svc-name=No!", "cluster name 'No!' will not do*"),
+        ],
+    )
+    def test_options(self, run, mine, option, message):
+        mine()
+        result = run(option, cluster="")
+        assert result.ret == 4
+        result.stderr.fnmatch_lines([f"ERROR: svcproof: {message}"])
+
+    def test_markers(self, run, mine):
+        mine(positions="'moon'")
+        result = run()
+        assert result.ret == 4
+        assert "unknown kind of position 'moon'; there are: pod" in result.stdout.str()
+
+    def test_what_prevents_the_cluster_ends_the_session(self, run, pytester, monkeypatch):
+        def refuse(*_):
+            raise MissingTool("nft is missing", remedy="apt-get install nftables")
+
+        monkeypatch.setattr(registry, "open_cluster", refuse)
+        pytester.makepyfile(test_mine=MINE.format(positions="'pod'", targets="'fqdn'"))
+        result = run("-q")
+        assert result.ret == 4
+        text = result.stdout.str()
+        assert text.count("svcproof: nft is missing") == 1
+        assert "what to do: apt-get install nftables" in text
+        assert "Traceback" not in text
+
+    def test_nothing_collected_is_4(self, run, mine):
+        mine()
+        assert run("-q", "-k", "nothing").ret == 4
+
+    def test_but_not_in_somebody_elses_project(self, run, pytester):
+        pytester.makepyfile(test_other="def helper(): pass")
+        assert run("-q", cluster="").ret == 5
+
+
+class TestOnesOwnTests:
+    def test_ini_defaults(self, run, pytester):
+        pytester.makeini("[pytest]\nsvc_cluster = fake\nsvc_nodes = 2\nsvc_evidence = proof\n")
+        pytester.makepyfile(test_mine=MINE.format(positions="'pod'", targets="'fqdn'"))
+        run("-q", cluster="").assert_outcomes(passed=2)
+        assert len(list((pytester.path / "proof").rglob("*.jsonl"))) == 2
+
+    def test_a_manifest_beside_the_module(self, run, pytester):
+        text = (files("svcproof") / "manifests" / "clusterip.yaml").read_text()
+        (pytester.path / "mine.yaml").write_text(text.replace("replicas: 3", "replicas: 2"))
+        pytester.makepyfile(
+            test_mine="""
+                def test_two(echo_app):
+                    assert len(echo_app.snapshot().pods_matching({"app": "webserver"})) == 2
+            """
+        )
+        run("-q").assert_outcomes(passed=1)
+
+    def test_manifests_as_a_fixture(self, run, pytester):
+        pytester.makepyfile(
+            test_mine="""
+                import pytest
+
+                @pytest.fixture(scope="module")
+                def app_manifests(app_manifests):
+                    return [m for m in app_manifests if m["kind"] == "Deployment"]
+
+                def test_no_service(echo_app):
+                    assert echo_app.snapshot().services == ()
+            """
+        )
+        run("-q").assert_outcomes(passed=1)
+
+    def test_namespaces_are_fresh_and_deleted(self, run, mine, pytester):
+        mine()
+        pytester.makepyfile(
+            test_a="def test_a(namespace, cluster): assert namespace in cluster._model.namespaces",
+            test_b="def test_b(namespace, cluster): assert len(cluster._model.namespaces) == 1",
+            test_mine="def test_c(new_namespace): assert new_namespace() != new_namespace()",
+            test_z="def test_z(cluster): assert len(cluster._model.namespaces) == 2",
+        )
+        run("-q").assert_outcomes(passed=4)
+
+    def test_ones_own_parameters(self, run, pytester):
+        pytester.makepyfile(
+            test_mine="""
+                import pytest
+                from svcproof.testing import PositionSpec
+
+                @pytest.mark.parametrize("position", [PositionSpec("pod", "node-2")], indirect=True)
+                @pytest.mark.targets("fqdn")
+                def test_mine(position, target, probe):
+                    assert position.node == "node-2"
+                    (seen,) = probe(position, target, count=1)
+                    assert seen.backend.run
+            """
+        )
+        run("-q").assert_outcomes(passed=1)
+
+    def test_an_unrelated_position_fixture_is_left_alone(self, run, pytester):
+        pytester.makepyfile(
+            test_mine="""
+                import pytest
+
+                @pytest.fixture
+                def position():
+                    return 42
+
+                def test_mine(position):
+                    assert position == 42
+            """
+        )
+        run("-q", cluster="").assert_outcomes(passed=1)
+
+    def test_the_fixtures_are_listed_with_their_meaning(self, run):
+        text = run("--fixtures", "-q").stdout.str()
+        for name in ("cluster", "namespace", "echo_app", "probe", "measure", "judge"):
+            assert re.search(rf"^{name}\b", text, re.MULTILINE), name
+
+
+class TestTheCommand:
+    def command(self, *arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
+        code = "from svcproof.cli import main; main()"
+        return subprocess.run(
+            [sys.executable, "-c", code, "run", *arguments],
+            cwd=cwd,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=60,
+        )
+
+    def test_run(self, tmp_path: Path):
+        (tmp_path / "pytest.ini").write_text("[pytest]\naddopts = --nonsense\n")
+        ended = self.command("--svc-cluster=fake", "-q", "-k", "endpoints", cwd=tmp_path)
+        assert ended.returncode == 0, ended.stdout + ended.stderr
+        assert "3 passed" in ended.stdout
+        assert sorted(path.name for path in tmp_path.iterdir()) == [".svcproof", "pytest.ini"]
+
+    def test_exit_codes_are_kept(self, tmp_path: Path):
+        assert self.command("--svc-nodes=0", cwd=tmp_path).returncode == 4
+        nothing = self.command("--svc-cluster=fake", "-k", "nothing", cwd=tmp_path)
+        assert nothing.returncode == 4
