@@ -6,7 +6,6 @@ network namespace with nothing in it.
 
 import ctypes
 import os
-import shutil
 import socket
 import struct
 import subprocess
@@ -24,7 +23,6 @@ from svcproof.probes.program import ProgramProber
 from svcproof.probes.requests_prober import RequestsProber
 
 LOOPBACK = "127.0.0.1"
-SOURCES = Path(__file__).parents[2] / "echo-hostname"
 IDENTITY = {
     "SVCPROOF_POD": "web-0",
     "SVCPROOF_POD_UID": "uid-0",
@@ -34,19 +32,6 @@ IDENTITY = {
 }
 WEB_0 = Backend(pod="web-0", uid="uid-0", node="node-1", namespace="ns", run="r1")
 CLONE_NEWNET = 0x40000000
-
-
-@pytest.fixture(scope="session")
-def program(tmp_path_factory) -> Path:
-    """The Go program, built from its sources; Go's cache makes that a second."""
-    go = shutil.which("go")
-    if go is None:
-        pytest.skip("not supported: no Go to build echo-hostname with")
-    path = tmp_path_factory.mktemp("bin") / "echo-hostname"
-    command = [go, "build", "-o", str(path), "."]
-    environment = {**os.environ, "CGO_ENABLED": "0"}
-    subprocess.run(command, cwd=SOURCES, env=environment, check=True, timeout=300)
-    return path
 
 
 @dataclass
@@ -71,7 +56,7 @@ def place(request) -> Place:
     if request.param == "requests":
         prober = RequestsProber()
         return Place(prober, udp=False, isolated=lambda plan: _without_network(prober, plan))
-    path = request.getfixturevalue("program")
+    path = request.getfixturevalue("echo_hostname")
     inside = ProgramProber(path, prefix=["unshare", "--user", "--map-root-user", "--net"])
     return Place(ProgramProber(path), udp=True, isolated=lambda plan: list(inside.probe(plan)))
 
@@ -102,11 +87,11 @@ class Echo:
 
 
 @pytest.fixture(scope="session")
-def echo(program: Path) -> Iterator[Echo]:
+def echo(echo_hostname: Path) -> Iterator[Echo]:
     """The app itself, on ports that it picks."""
     ports = Echo(_free_port(socket.SOCK_STREAM), _free_port(socket.SOCK_DGRAM))
     command = [
-        str(program),
+        str(echo_hostname),
         "serve",
         f"--http={LOOPBACK}:{ports.http},[::1]:{ports.http}",
         f"--udp={LOOPBACK}:{ports.udp}",
@@ -320,8 +305,8 @@ def test_a_program_that_cannot_run_makes_every_attempt_unknown(tmp_path: Path):
     assert "cannot run" in made[0].detail
 
 
-def test_a_program_that_refuses_its_arguments(program: Path):
+def test_a_program_that_refuses_its_arguments(echo_hostname: Path):
     plan = ProbePlan(host="127.0.0.1", port=80, count=2, family="ipv6")
-    made = list(ProgramProber(program).probe(plan))
+    made = list(ProgramProber(echo_hostname).probe(plan))
     assert outcomes(made) == {Outcome.UNKNOWN}
     assert "ended with 2" in made[0].detail
