@@ -32,7 +32,7 @@ def test_families(wanted, families):
         ({"kubernetes_version": "1.9"}, r"Kubernetes version '1.9' is unknown; valid: .*1\.36"),
         ({"nodes": 0}, r"0 nodes cannot be had; valid: 1 to 8"),
         ({"nodes": "99"}, r"99 nodes cannot be had; valid: 1 to 8"),
-        ({"nodes": "many"}, r"number of nodes (1 to 8) 'many' is no whole number"),
+        ({"nodes": "many"}, r"number of nodes \(1 to 8\) 'many' is no whole number"),
         ({"seed": "x"}, r"seed 'x' is no whole number"),
         ({"name": "Bad_Name"}, r"cluster name 'Bad_Name' will not do"),
         ({"name": "a-name-too-long"}, r"1 to 12 characters"),
