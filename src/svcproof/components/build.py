@@ -127,7 +127,9 @@ def _manifest(target: Target, go: Path) -> Manifest:
 
 
 def _unavailable(target: Target, error: CommandError) -> ComponentsUnavailable:
-    lines = "\n".join(f"    {line}" for line in error.lines)
+    # What it was compiling besides says nothing, unless there is nothing else.
+    telling = [line for line in error.lines if not package_of(line)] or error.lines
+    lines = "\n".join(f"    {line}" for line in telling[-20:])
     return ComponentsUnavailable(
         f"Kubernetes {target.version.patch} could not be built: {error}; its last lines:\n{lines}",
         remedy="see what go says above; what is compiled already is kept for the next try",

@@ -15,8 +15,8 @@ from typing import IO, Final
 
 __all__ = ["Command", "CommandError", "stream"]
 
-#: How many of the last lines a failure repeats.
-_TAIL: Final = 20
+#: How many of the last lines a failure keeps; many are names of packages.
+_TAIL: Final = 200
 
 
 @dataclass(frozen=True, slots=True)
