@@ -42,19 +42,24 @@ _END_LIMIT: Final = 30.0
 class Owner:
     """Holds a cluster's life: when the holder dies, or calls :meth:`end`, the cluster ends."""
 
-    def __init__(self, directory: StateDirectory, pipe: int) -> None:
+    def __init__(
+        self, directory: StateDirectory, pipe: int, keeper: subprocess.Popen[bytes]
+    ) -> None:
         self.directory = directory
         self._pipe = pipe
+        self._keeper = keeper
 
     def detach(self) -> None:
         """Let the cluster live on without an owner."""
         os.write(self._pipe, DETACH)
         os.close(self._pipe)
+        self._keeper.returncode = 0  # no longer ours to wait for, and no warning about that
 
     def end(self) -> None:
         """End the cluster; returns when nothing of it is left."""
         os.close(self._pipe)
         await_gone(self.directory)
+        self._keeper.wait(timeout=_END_LIMIT)
 
 
 def launch(
@@ -185,7 +190,7 @@ def _start_keeper(directory: StateDirectory, lock: int) -> tuple[Owner, int]:
     command = [sys.executable, "-m", "svcproof.clusters.embedded.keeper", str(directory.path)]
     command += [str(lock), str(owner_read), str(reports_write)]
     with (directory.logs / "keeper.log").open("ab") as log:
-        subprocess.Popen(
+        keeper = subprocess.Popen(
             command,
             stdin=subprocess.DEVNULL,
             stdout=log,
@@ -195,7 +200,7 @@ def _start_keeper(directory: StateDirectory, lock: int) -> tuple[Owner, int]:
         )
     os.close(owner_read)
     os.close(reports_write)
-    return Owner(directory, owner_write), reports_read
+    return Owner(directory, owner_write, keeper), reports_read
 
 
 def _follow(
