@@ -51,12 +51,12 @@ class App:
         """Create the objects, or change them back to what the manifests say."""
         self.cluster.apply(self.manifests, namespace=self.namespace)
 
-    def wait_ready(self) -> float:
+    def wait_ready(self, *, limit: float | None = None) -> float:
         """Wait until Pods and then EndpointSlices are as wanted; the seconds that took."""
         services = [manifest for manifest in self.manifests if manifest["kind"] == "Service"]
         workloads = [manifest for manifest in self.manifests if manifest["kind"] != "Service"]
-        return self._wait("Pods", workloads, self._limits.workload_ready) + self._wait(
-            "EndpointSlices", services, self._limits.endpoints
+        return self._wait("Pods", workloads, limit or self._limits.workload_ready) + self._wait(
+            "EndpointSlices", services, limit or self._limits.endpoints
         )
 
     def scale(self, replicas: int, *, deployment: str = "") -> float:

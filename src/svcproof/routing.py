@@ -67,38 +67,40 @@ class Routing:
         try:
             seconds = self.app.scale(replicas)
         except WaitExpired as expired:
-            self.recorder.event(
-                NOT_CONVERGED,
-                position="API server",
-                target=expired.waited_for,
-                limit_seconds=expired.limit,
-                last_state=expired.last_state,
-            )
+            self._record_expired(expired)
         else:
             self.recorder.event("scaled", replicas=replicas, seconds=round(seconds, 3))
 
-    def measure(self, pairs: Iterable[Pair]) -> History:
-        """Let every pair settle, then measure all of them once, side by side."""
+    def measure(self, pairs: Iterable[Pair], *, expecting: Outcome = Outcome.ANSWERED) -> History:
+        """Let every pair settle, then measure all of them once, side by side.
+
+        Who may answer follows from the rules and the EndpointSlices. That
+        anybody must is what the case says: an app that vanished behind its
+        back is a failure, not a promise of refusals.
+        """
         wanted = list(pairs)
+        deadline = time.monotonic() + self.limits.convergence
+        as_wanted = self._await_app()
         snapshot = self.app.snapshot()
         self._record_endpoints(snapshot, {target.service for _, target in wanted})
-        promises = [promise(snapshot, target, run=self.recorder.run) for _, target in wanted]
-        cells = list(zip(wanted, promises, strict=True))
+        cells = [(pair, self._due(snapshot, pair[1], expecting)) for pair in wanted]
         with ThreadPoolExecutor(_PARALLEL, thread_name_prefix="svcproof-probe") as pool:
-            _all(pool, [(self.converge, *pair, due) for pair, due in cells])
+            if as_wanted:
+                _all(pool, [(self.converge, *pair, due, deadline) for pair, due in cells])
             _all(pool, [(self._measure, *pair, due) for pair, due in cells])
         return self.recorder.freeze()
 
-    def converge(self, position: Position, target: Target, due: Promise) -> None:
+    def converge(self, position: Position, target: Target, due: Promise, deadline: float) -> None:
         """Wait until the pair gives what is due, so many times in a row; record how it went."""
         streak = _Streak(due, self.limits.convergence_streak)
         started = time.monotonic()
+        limit = max(0.0, deadline - started)
         last_state = ""
         try:
             wait_for(
                 f"{position} → {target} to settle",
                 lambda: self._extend(streak, position, target),
-                limit=self.limits.convergence,
+                limit=limit,
             )
         except WaitExpired as expired:
             last_state = expired.last_state
@@ -109,9 +111,31 @@ class Routing:
             seconds=round(time.monotonic() - started, 3),
             attempts=streak.attempts,
             streak=self.limits.convergence_streak,
-            limit_seconds=self.limits.convergence,
+            limit_seconds=round(limit, 3),
             last_state=last_state,
         )
+
+    def _await_app(self) -> bool:
+        """Whether the app is what its manifests say, in the end."""
+        try:
+            self.app.wait_ready(limit=self.limits.convergence)
+        except WaitExpired as expired:
+            self._record_expired(expired)
+            return False
+        return True
+
+    def _record_expired(self, expired: WaitExpired) -> None:
+        self.recorder.event(
+            NOT_CONVERGED,
+            position="API server",
+            target=expired.waited_for,
+            limit_seconds=expired.limit,
+            last_state=expired.last_state,
+        )
+
+    def _due(self, snapshot: Snapshot, target: Target, expecting: Outcome) -> Promise:
+        due = promise(snapshot, target, run=self.recorder.run)
+        return due if due.outcome is expecting else Promise(expecting, ())
 
     def _extend(self, streak: _Streak, position: Position, target: Target) -> str:
         with closing(self._attempts(position, target, streak.batch)) as attempts:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any, Protocol
 
 from svcproof.app import App, Clients
-from svcproof.history import History, Observation, Position, Target
+from svcproof.history import History, Observation, Outcome, Position, Target
 from svcproof.places import PositionSpec, TargetSpec
 from svcproof.ports import Cluster
 from svcproof.recorder import Recorder
@@ -19,6 +19,7 @@ __all__ = [
     "Cluster",
     "Judge",
     "Measure",
+    "Outcome",
     "Pair",
     "Place",
     "Position",
@@ -36,7 +37,7 @@ __all__ = [
 class Measure(Protocol):
     """The fixture ``measure``."""
 
-    def __call__(self, pairs: Iterable[Pair], /) -> History:
+    def __call__(self, pairs: Iterable[Pair], /, *, expecting: Outcome = ...) -> History:
         """Let each pair settle, then measure all of them, once."""
         ...
 

@@ -209,6 +209,47 @@ class TestVerdicts:
         assert result.ret == 1
         result.stdout.fnmatch_lines(["*FAIL  endpoints: the EndpointSlices lack ready Pods: *"])
 
+    def test_an_app_that_vanished_behind_ones_back_fails(self, run, mine, pytester):
+        mine()
+        pytester.makepyfile(
+            test_mine="""
+                def test_vanished(echo_app, clients, cluster, measure, judge):
+                    none = {"spec": {"replicas": 0}}
+                    cluster.patch(
+                        "Deployment", "hostname-deployment", none, namespace=echo_app.namespace
+                    )
+                    (target,) = echo_app.targets("cluster-ip")
+                    measure([(clients.everywhere("pod")[0], target)])
+                    judge()
+            """
+        )
+        result = run("-q")
+        assert result.ret == 1
+        result.stdout.fnmatch_lines(
+            [
+                "*FAIL  reachability: 66 of 66 connections ended refused",
+                "*expected  every connection answered",
+                "*INCONCLUSIVE  convergence: did not settle *",
+                "*seen      Deployment hostname-deployment: 0 of 3 Pods ready",
+            ]
+        )
+
+    def test_where_a_refusal_is_what_the_case_is_about(self, run, mine, pytester):
+        mine()
+        pytester.makepyfile(
+            test_mine="""
+                from svcproof.testing import Outcome
+
+                def test_refused(echo_app, clients, scale, measure, judge):
+                    scale(0)
+                    (target,) = echo_app.targets("cluster-ip")
+                    pairs = [(clients.everywhere("pod")[0], target)]
+                    measure(pairs, expecting=Outcome.REFUSED)
+                    judge()
+            """
+        )
+        run("-q").assert_outcomes(passed=1)
+
     def test_only_inconclusive_is_3_with_a_word_of_its_own(self, run, mine):
         mine(defects="LostExec(after=10)")
         result = run("-v")
