@@ -111,7 +111,7 @@ class Routing:
             seconds=round(time.monotonic() - started, 3),
             attempts=streak.attempts,
             streak=self.limits.convergence_streak,
-            limit_seconds=round(limit, 3),
+            limit_seconds=round(limit, 1),
             last_state=last_state,
         )
 
@@ -131,6 +131,7 @@ class Routing:
             target=expired.waited_for,
             limit_seconds=expired.limit,
             last_state=expired.last_state,
+            remedy=expired.remedy,
         )
 
     def _due(self, snapshot: Snapshot, target: Target, expecting: Outcome) -> Promise:

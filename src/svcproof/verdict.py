@@ -75,12 +75,13 @@ def worst(statuses: Iterable[Status]) -> Status:
 def judged(count: int, findings: Iterable[Finding]) -> Verdict:
     """The verdict of ``count`` pieces of evidence with these findings.
 
-    No evidence is a finding of its own: inconclusive.
+    No evidence is never a pass: it is a finding of its own, unless others say why.
     """
     found = tuple(findings)
-    if count == 0:
-        found = (*found, NOTHING_JUDGED)
-    return Verdict(worst([Status.PASS, *(finding.status for finding in found)]), count, found)
+    status = worst([Status.PASS, *(finding.status for finding in found)])
+    if count == 0 and status is Status.PASS:
+        return Verdict(Status.INCONCLUSIVE, 0, (*found, NOTHING_JUDGED))
+    return Verdict(status, count, found)
 
 
 def compose(checkers: Mapping[str, Checker]) -> Checker:

@@ -16,6 +16,11 @@ __all__ = ["CONVERGED", "NOT_CONVERGED", "convergence"]
 CONVERGED = "converged"
 NOT_CONVERGED = "not-converged"
 
+_REMEDY = (
+    "routing that is right now and then is not right: look at the kube-proxy of the entered node; "
+    "on a slow machine raise Limits.convergence"
+)
+
 
 def convergence(history: History) -> Verdict:
     """Every wait for the data plane ended in time."""
@@ -34,6 +39,5 @@ def _unsettled(event: Event) -> Finding:
         expected="the state that is due, steadily",
         seen=str(facts.get("last_state")),
         indices=(event.index,),
-        remedy="routing that is right now and then is not right: look at the kube-proxy of the "
-        "entered node; on a slow machine raise Limits.convergence",
+        remedy=str(facts.get("remedy", "")) or _REMEDY,
     )
