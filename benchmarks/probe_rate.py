@@ -20,6 +20,7 @@ import time
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,9 +47,11 @@ def server(program: Path) -> Iterator[str]:
             process.kill()
 
 
-def wrk_rate(address: str, *, concurrency: int, seconds: float) -> float:
+def wrk_rate(
+    address: str, *, concurrency: int, seconds: float, prefix: Sequence[str] = ()
+) -> float:
     """wrk's requests a second, each over a connection of its own."""
-    command = ["wrk", "-t2", f"-c{concurrency}", f"-d{max(1, round(seconds))}s"]
+    command = [*prefix, "wrk", "-t2", f"-c{concurrency}", f"-d{max(1, round(seconds))}s"]
     command += ["-H", "Connection: close", f"http://{address}/json"]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     found = re.search(r"Requests/sec:\s+([\d.]+)", done.stdout)
@@ -57,14 +60,16 @@ def wrk_rate(address: str, *, concurrency: int, seconds: float) -> float:
     return float(found[1])
 
 
-def probe_rate(program: Path, address: str, *, concurrency: int, count: int) -> float:
+def probe_rate(
+    program: Path, address: str, *, concurrency: int, count: int, prefix: Sequence[str] = ()
+) -> float:
     """The prober's attempts a second, from its start to its end; all must be answered."""
     host, _, port = address.rpartition(":")
     family = "ipv6" if host.startswith("[") else "ipv4"
     command = f"probe --host {host.strip('[]')} --port {port} --family {family}".split()
     command += f"--count {count} --concurrency {concurrency}".split()
     began = time.perf_counter()
-    done = subprocess.run([program, *command], capture_output=True, check=True)
+    done = subprocess.run([*prefix, program, *command], capture_output=True, check=True)
     took = time.perf_counter() - began
     if (answered := done.stdout.count(b'"outcome":"answered"')) != count:
         raise RuntimeError(f"only {answered} of {count} attempts were answered")
@@ -72,15 +77,25 @@ def probe_rate(program: Path, address: str, *, concurrency: int, count: int) -> 
 
 
 def measure(
-    program: Path, address: str, *, pairs: int = 7, seconds: float = 2.0, concurrency: int = 16
+    program: Path,
+    address: str,
+    *,
+    pairs: int = 7,
+    seconds: float = 2.0,
+    concurrency: int = 16,
+    prefix: Sequence[str] = (),
 ) -> list[Pair]:
-    """Alternate runs of about ``seconds`` each, after one pair that is thrown away."""
+    """Alternate runs of about ``seconds`` each, after one pair that is thrown away.
+
+    ``prefix`` is what both commands begin with, to run them elsewhere (``nsenter …``).
+    """
+    place: dict[str, Any] = {"concurrency": concurrency, "prefix": prefix}
     measured: list[Pair] = []
-    rate = probe_rate(program, address, concurrency=concurrency, count=5_000)
+    rate = probe_rate(program, address, count=5_000, **place)
     for number in range(pairs + 1):
-        wrk = wrk_rate(address, concurrency=concurrency, seconds=seconds)
+        wrk = wrk_rate(address, seconds=seconds, **place)
         count = round(rate * seconds)
-        rate = probe_rate(program, address, concurrency=concurrency, count=count)
+        rate = probe_rate(program, address, count=count, **place)
         measured += [Pair(wrk, rate)] if number else []
     return measured
 

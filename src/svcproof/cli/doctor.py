@@ -29,12 +29,16 @@ def doctor(as_json: bool) -> None:
     groups = examine()
     lacking = [f for group in groups.values() for f in group if f.required and not f.found]
     if as_json:
-        report = {name: [asdict(finding) for finding in group] for name, group in groups.items()}
+        report = {name: [_as_data(each) for each in group] for name, group in groups.items()}
         click.echo(json.dumps({"schema": 1, "ready": not lacking, "findings": report}, indent=2))
     else:
         _print(groups, lacking)
     if lacking:
         raise click.exceptions.Exit(_MISSING)
+
+
+def _as_data(finding: Finding) -> dict[str, object]:
+    return {**asdict(finding), "required": finding.required}
 
 
 def _print(groups: Mapping[str, Sequence[Finding]], lacking: Sequence[Finding]) -> None:

@@ -26,6 +26,7 @@ def up(
     no_install: bool,
 ) -> None:
     """Start a cluster and keep it until `svcproof down`."""
+    from svcproof.clusters.embedded.reports import DNS_READY, NODES_READY
     from svcproof.clusters.embedded.start import start
     from svcproof.clusters.options import cluster_options
     from svcproof.components import open_progress
@@ -46,7 +47,7 @@ def up(
     click.echo(
         f"cluster {name}: Kubernetes {found.kubernetes_version}, {options.nodes} nodes, "
         f"{options.proxy_mode}, {options.ip_families}; nodes Ready after "
-        f"{timeline['nodes ready']:.1f} s, DNS after {timeline['dns ready']:.1f} s"
+        f"{timeline[NODES_READY]:.1f} s, DNS after {timeline[DNS_READY]:.1f} s"
     )
     suffix = "" if name == "default" else f" --name {name}"
     click.echo(f"  look around   svcproof kubectl{suffix} get nodes -o wide")

@@ -16,6 +16,7 @@ def open_cluster(options: ClusterOptions, report: Callable[[str], None]) -> Clus
     Raises :class:`~svcproof.errors.EnvironmentProblem` when it cannot.
     """
     from svcproof.clusters.embedded.cluster import EmbeddedCluster
+    from svcproof.clusters.embedded.reports import NODES_READY
     from svcproof.clusters.embedded.start import fresh_name, require_root, start
     from svcproof.clusters.embedded.state import find_running
     from svcproof.components import open_progress
@@ -23,10 +24,12 @@ def open_cluster(options: ClusterOptions, report: Callable[[str], None]) -> Clus
     require_root()
     if options.name:
         return EmbeddedCluster(find_running(options.name))
+    # The cluster DNS comes up while the first namespace and the app in it do.
+    until = "" if options.keep else NODES_READY
     with open_progress() as progress:
-        owner, _ = start(options, name=fresh_name(), report=report, progress=progress)
+        owner, _ = start(options, name=fresh_name(), report=report, progress=progress, until=until)
     if options.keep:
         owner.detach()
         report(f"kept; end it with: svcproof down --name {owner.directory.name}")
         return EmbeddedCluster(owner.directory)
-    return EmbeddedCluster(owner.directory, on_close=owner.end)
+    return EmbeddedCluster(owner.directory, owner=owner, report=report)

@@ -17,6 +17,7 @@ from svcproof.clusters.embedded import network
 from svcproof.clusters.embedded.control_plane import BINARIES
 from svcproof.clusters.embedded.plan import WORLD, ClusterPlan
 from svcproof.clusters.embedded.processes import ProcessTable
+from svcproof.clusters.embedded.reports import DNS_READY, NODES_READY
 from svcproof.clusters.embedded.runtime import prepare_images, start_runtime
 from svcproof.clusters.embedded.starting import Starting
 from svcproof.clusters.embedded.state import StateDirectory
@@ -98,11 +99,11 @@ class Boot:
             starting.node_program("kubelet", node)
             starting.node_program("kube-proxy", node)
         client.create_dns(self._plan)
-        starting.wait("all nodes Ready", client.nodes_state)
-        self._milestone("nodes ready")
         starting.wait("every namespace's service account", client.namespaces_state, manager)
+        starting.wait("all nodes Ready", client.nodes_state)
+        self._milestone(NODES_READY)
         starting.wait("the cluster DNS", client.dns_state)
-        self._milestone("dns ready")
+        self._milestone(DNS_READY)
 
     def _milestone(self, name: str) -> None:
         self.timeline[name] = round(time.monotonic() - self._began, 3)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import signal
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from svcproof.clusters.embedded.state import StateDirectory
 from svcproof.clusters.embedded.world import World
@@ -14,6 +14,12 @@ from svcproof.history import Position
 from svcproof.ports import ClusterFacts
 from svcproof.probes import OutsideClient
 from svcproof.probes.program import ProgramProber
+from svcproof.snapshot import Snapshot
+
+if TYPE_CHECKING:
+    import psutil
+
+    from svcproof.clusters.embedded.launch import Owner
 
 __all__ = ["EmbeddedCluster"]
 
@@ -29,9 +35,16 @@ class EmbeddedCluster(KubernetesCluster):
     """
 
     def __init__(
-        self, directory: StateDirectory, *, on_close: Callable[[], None] | None = None
+        self,
+        directory: StateDirectory,
+        *,
+        owner: Owner | None = None,
+        report: Callable[[str], None] = lambda _: None,
     ) -> None:
+        """``owner``, if this run started the cluster: it ends it, and knows when it is all up."""
         self._world = World(directory)
+        self._starting = owner
+        self._report = report
         plan = self._world.plan
         outside = Position(
             name="outside",
@@ -51,9 +64,32 @@ class EmbeddedCluster(KubernetesCluster):
                 node_names=tuple(node.name for node in plan.nodes),
             ),
             outside=[OutsideClient(outside, prober)],
-            on_close=on_close,
+            on_close=owner.end if owner else None,
             temporary_directory=directory.path,
         )
+
+    @property
+    def timeline(self) -> dict[str, float]:
+        """Milestone of the start → seconds since its beginning."""
+        return self._world.directory.timeline()
+
+    def process_tree(self) -> list[psutil.Process]:
+        """Every process of the cluster, the keeper first."""
+        return self._world.process_tree()
+
+    def node_prefix(self, node: str) -> list[str]:
+        """What a command begins with that is to run in all namespaces of a node."""
+        return self._world.node_prefix(node)
+
+    def snapshot(self, namespace: str) -> Snapshot:
+        """Whoever looks at workloads is about to use them: from here on all of the start is over.
+
+        Raises :class:`~svcproof.errors.StartFailed` when the rest of it fails.
+        """
+        if self._starting is not None:
+            starting, self._starting = self._starting, None
+            starting.follow(self._report)
+        return super().snapshot(namespace)
 
     def run_in_node(self, node: str, command: Sequence[str]) -> tuple[int, str, str]:
         """Run a command in all namespaces of a node."""

@@ -6,13 +6,13 @@ import fcntl
 import os
 import shutil
 import socket
-import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from ipaddress import ip_interface, ip_network
-from typing import Final
+from subprocess import DEVNULL, Popen
+from typing import IO, Final
 
 import msgspec
 
@@ -43,23 +43,54 @@ class Owner:
     """Holds a cluster's life: when the holder dies, or calls :meth:`end`, the cluster ends."""
 
     def __init__(
-        self, directory: StateDirectory, pipe: int, keeper: subprocess.Popen[bytes]
+        self, directory: StateDirectory, pipe: int, reports: IO[bytes], keeper: Popen[bytes]
     ) -> None:
         self.directory = directory
         self._pipe = pipe
+        self._reports = reports
         self._keeper = keeper
+
+    def follow(self, report: Callable[[str], None], *, until: str = "") -> None:
+        """Pass milestones on until one of that name, or until the cluster is ready.
+
+        Raises :class:`~svcproof.errors.StartFailed`; whatever is raised, also
+        ``KeyboardInterrupt``, nothing is left of the cluster.
+        """
+        try:
+            self._follow(report, until)
+        except BaseException:
+            self.end()
+            raise
+
+    def _follow(self, report: Callable[[str], None], until: str) -> None:
+        for line in self._reports:
+            message = decode_report(line)
+            if message.failed:
+                raise message.failed.error()
+            if message.ready is not None:
+                return
+            report(message.milestone)
+            if message.milestone == until:
+                return
+        log = self.directory.logs / "keeper.log"
+        written = last_lines(log) if log.exists() else []
+        raise StartFailed("supervisor", "ended without a word", log_lines=written)
 
     def detach(self) -> None:
         """Let the cluster live on without an owner."""
         os.write(self._pipe, DETACH)
-        os.close(self._pipe)
+        self._close()
         self._keeper.returncode = 0  # no longer ours to wait for, and no warning about that
 
     def end(self) -> None:
         """End the cluster; returns when nothing of it is left."""
-        os.close(self._pipe)
+        self._close()
         await_gone(self.directory)
         self._keeper.wait(timeout=_END_LIMIT)
+
+    def _close(self) -> None:
+        os.close(self._pipe)
+        self._reports.close()
 
 
 def launch(
@@ -68,23 +99,16 @@ def launch(
     name: str,
     components: Components,
     report: Callable[[str], None],
+    until: str = "",
 ) -> Owner:
-    """Start a cluster and wait until it is ready.
+    """Start a cluster and wait until it is ready, or has reached a milestone.
 
-    Raises :class:`~svcproof.errors.NameInUse` and
-    :class:`~svcproof.errors.StartFailed`; whatever is raised, also
-    ``KeyboardInterrupt``, nothing is left of the cluster.
+    Raises :class:`~svcproof.errors.NameInUse` and what :meth:`Owner.follow` does.
     """
     sweep_stale()
     with _claimed(options, name, components) as (directory, lock):
-        owner, reports = _start_keeper(directory, lock)
-    try:
-        _follow(directory, reports, report)
-    except BaseException:
-        owner.end()
-        raise
-    finally:
-        os.close(reports)
+        owner = _start_keeper(directory, lock)
+    owner.follow(report, until=until)
     return owner
 
 
@@ -184,15 +208,15 @@ def _networks_of_this_machine() -> Iterator[Network]:
                 yield ip_network(f"{destination}/{route['dst_len']}", strict=False)
 
 
-def _start_keeper(directory: StateDirectory, lock: int) -> tuple[Owner, int]:
+def _start_keeper(directory: StateDirectory, lock: int) -> Owner:
     owner_read, owner_write = os.pipe()
     reports_read, reports_write = os.pipe()
     command = [sys.executable, "-m", "svcproof.clusters.embedded.keeper", str(directory.path)]
     command += [str(lock), str(owner_read), str(reports_write)]
     with (directory.logs / "keeper.log").open("ab") as log:
-        keeper = subprocess.Popen(
+        keeper = Popen(
             command,
-            stdin=subprocess.DEVNULL,
+            stdin=DEVNULL,
             stdout=log,
             stderr=log,
             pass_fds=(lock, owner_read, reports_write),
@@ -200,21 +224,4 @@ def _start_keeper(directory: StateDirectory, lock: int) -> tuple[Owner, int]:
         )
     os.close(owner_read)
     os.close(reports_write)
-    return Owner(directory, owner_write, keeper), reports_read
-
-
-def _follow(
-    directory: StateDirectory, reports: int, report: Callable[[str], None]
-) -> dict[str, float]:
-    """Pass milestones on until the cluster is ready."""
-    with os.fdopen(os.dup(reports), "rb") as lines:
-        for line in lines:
-            message = decode_report(line)
-            if message.failed:
-                raise message.failed.error()
-            if message.ready is not None:
-                return message.ready
-            report(message.milestone)
-    log = directory.logs / "keeper.log"
-    written = last_lines(log) if log.exists() else []
-    raise StartFailed("supervisor", "ended without a word", log_lines=written)
+    return Owner(directory, owner_write, os.fdopen(reports_read, "rb"), keeper)

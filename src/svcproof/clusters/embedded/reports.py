@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import os
 from contextlib import suppress
+from typing import Final
 
 import msgspec
 
 from svcproof.errors import StartFailed
 
-__all__ = ["Failure", "Report", "Reporter", "decode_report"]
+__all__ = ["DNS_READY", "NODES_READY", "Failure", "Report", "Reporter", "decode_report"]
+
+#: Milestones that somebody waits for.
+NODES_READY: Final = "nodes ready"
+DNS_READY: Final = "dns ready"
 
 
 class Failure(msgspec.Struct, frozen=True, omit_defaults=True):

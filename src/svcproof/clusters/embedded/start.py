@@ -20,9 +20,14 @@ _ROOM_FOR_LOGS: Final = 64 * 2**20
 
 
 def start(
-    options: ClusterOptions, *, name: str, report: Callable[[str], None], progress: Progress
+    options: ClusterOptions,
+    *,
+    name: str,
+    report: Callable[[str], None],
+    progress: Progress,
+    until: str = "",
 ) -> tuple[Owner, Components]:
-    """Check the machine, find or build the components, launch, wait until ready.
+    """Check the machine, find or build the components, launch, wait until ready (or a milestone).
 
     Raises :class:`~svcproof.errors.EnvironmentProblem` before anything is
     created, or with everything created removed.
@@ -40,7 +45,7 @@ def start(
         allow_install=options.allow_install,
         progress=progress,
     )
-    owner = launch(options, name=name, components=components, report=report)
+    owner = launch(options, name=name, components=components, report=report, until=until)
     return owner, components
 
 

@@ -7,11 +7,15 @@ import signal
 import subprocess
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from svcproof.clusters.embedded.network import OUTSIDE
 from svcproof.clusters.embedded.plan import ClusterPlan
 from svcproof.clusters.embedded.state import Processes, StateDirectory
 from svcproof.errors import NotSupported, UsageError
+
+if TYPE_CHECKING:
+    import psutil
 
 __all__ = ["World"]
 
@@ -28,6 +32,14 @@ class World:
     def processes(self) -> Processes:
         """The process numbers now (a node that was restarted has new ones)."""
         return self.directory.processes()
+
+    def process_tree(self) -> list[psutil.Process]:
+        """Every process of the cluster, the keeper first."""
+        import psutil
+
+        unshare = psutil.Process(self._supervisor).parent()
+        keeper = unshare.parent() if unshare else None
+        return [keeper, *keeper.children(recursive=True)] if keeper else []
 
     def outside_prefix(self) -> list[str]:
         """Command prefix for a client that is neither a node nor a Pod nor the host."""
