@@ -45,9 +45,22 @@ private_setting kernel/panic 10
 private_setting kernel/panic_on_oops 1
 private_setting kernel/keys/root_maxkeys 1000000
 private_setting kernel/keys/root_maxbytes 25000000
-# The kubelet wants its cgroup root to be there, in every hierarchy.
+# The kubelet wants its cgroup root to be there, in every hierarchy, and in a
+# unified one (version 2) with every controller handed down to it.
+make_cgroup() {
+    path=$1
+    for part in $(echo "$cgroup" | tr / ' '); do
+        if [ -f "$path/cgroup.subtree_control" ]; then
+            for controller in $(cat "$path/cgroup.controllers"); do
+                echo "+$controller" >"$path/cgroup.subtree_control"
+            done
+        fi
+        path=$path/$part
+        mkdir -p "$path"
+    done
+}
 while read -r _ hierarchy kind _; do
-    case $kind in cgroup | cgroup2) mkdir -p "$hierarchy$cgroup" ;; esac
+    case $kind in cgroup | cgroup2) make_cgroup "$hierarchy" ;; esac
 done </proc/self/mounts
 hostname "$name"
 # The kubelet's volumes must reach the containers' mount namespaces.
