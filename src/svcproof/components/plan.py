@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import tempfile
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -36,6 +36,10 @@ class Plan:
     def totals(self) -> dict[str, int]:
         """Packages to compile by part."""
         return dict(Counter(self.part_of.values()))
+
+    def without(self, packages: Collection[str]) -> Plan:
+        """The same without what is compiled otherwise."""
+        return Plan({path: part for path, part in self.part_of.items() if path not in packages})
 
 
 def make_plan(go: Path, target: Target, step: Step, progress: Progress) -> Plan:

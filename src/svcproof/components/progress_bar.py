@@ -39,6 +39,7 @@ class Bar:
         self._tasks: dict[str, TaskID] = {}
         self._whole: TaskID | None = None
         self._shown = False
+        self._phase = ""
 
     def __enter__(self) -> Self:
         return self
@@ -53,9 +54,11 @@ class Bar:
             self._progress.stop()
 
     def phase(self, text: str) -> None:
-        """A line above the bars."""
-        self._show()
-        self._progress.console.print(text, highlight=False, style="dim")
+        """A line above the bars, for each new phase."""
+        if text != self._phase:
+            self._phase = text
+            self._show()
+            self._progress.console.print(text, highlight=False, style="dim")
 
     def plan(self, packages: Mapping[str, int]) -> None:
         """A bar for the whole and for each part that has something to compile."""
