@@ -25,7 +25,7 @@ def programs(tmp_path, monkeypatch):
 
 
 def put(directory, name, says="", code=0):
-    (directory / name).write_text(f"#!/programs/sh\necho '{says}'\nexit {code}\n")
+    (directory / name).write_text(f"#!/bin/sh\necho '{says}'\nexit {code}\n")
     (directory / name).chmod(0o755)
 
 
