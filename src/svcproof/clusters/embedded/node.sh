@@ -45,12 +45,16 @@ private_setting kernel/panic 10
 private_setting kernel/panic_on_oops 1
 private_setting kernel/keys/root_maxkeys 1000000
 private_setting kernel/keys/root_maxbytes 25000000
-# The kubelet wants its cgroup root to be there, in every hierarchy, and in a
-# unified one (version 2) with every controller handed down to it.
+# The kubelet wants its cgroup root to be there, in every hierarchy; where there is
+# only the unified one (version 2), with every controller handed down to it.
+unified=yes
+while read -r _ _ kind _; do
+    if [ "$kind" = cgroup ]; then unified=no; fi
+done </proc/self/mounts
 make_cgroup() {
     path=$1
     for part in $(echo "$cgroup" | tr / ' '); do
-        if [ -f "$path/cgroup.subtree_control" ]; then
+        if [ "$unified" = yes ]; then
             for controller in $(cat "$path/cgroup.controllers"); do
                 echo "+$controller" >"$path/cgroup.subtree_control"
             done
