@@ -40,7 +40,14 @@ func TestMain(m *testing.M) {
 	os.Exit(0)
 }
 
-func TestOrphansAreReapedUntilSIGTERM(t *testing.T) {
+func TestOrphansAreReapedUntilTheEnd(t *testing.T) {
+	for _, end := range []syscall.Signal{syscall.SIGTERM, syscall.SIGINT} {
+		t.Run(end.String(), func(t *testing.T) { reapUntil(t, end) })
+	}
+}
+
+func reapUntil(t *testing.T, end syscall.Signal) {
+	t.Helper()
 	pause := exec.Command(os.Args[0])
 	pause.Env = append(os.Environ(), helperVariable+"=1")
 	orphansLive, err := pause.StdinPipe()
@@ -64,7 +71,7 @@ func TestOrphansAreReapedUntilSIGTERM(t *testing.T) {
 	for _, pid := range pids {
 		awaitGone(t, pid)
 	}
-	if err := pause.Process.Signal(syscall.SIGTERM); err != nil {
+	if err := pause.Process.Signal(end); err != nil {
 		t.Fatal(err)
 	}
 	if !lines.Scan() || lines.Text() != "ended" {
