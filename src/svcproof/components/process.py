@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import selectors
+import shutil
 import signal
 import subprocess
 from collections import deque
@@ -47,11 +49,12 @@ def stream(
     """Run to the end, with each line of stderr given to ``on_line``, ``on_tick`` each second.
 
     The command gets a process group of its own, which is killed when this is
-    left early: after Ctrl-C no compiler goes on for a minute.
+    left early: after Ctrl-C no compiler goes on for a minute. It dies with us
+    even when we are killed, where util-linux is there for it.
     """
     tail: deque[str] = deque(maxlen=_TAIL)
     process = subprocess.Popen(
-        command.argv,
+        [*_die_with_parent(), *command.argv],
         cwd=command.cwd,
         env=command.env,
         stdin=subprocess.DEVNULL,
@@ -91,6 +94,16 @@ def _lines(process: subprocess.Popen[bytes], on_tick: Callable[[], None]) -> Ite
             yield from (line.decode(errors="replace") for line in complete)
     if rest:
         yield rest.decode(errors="replace")
+
+
+@functools.cache
+def _die_with_parent() -> tuple[str, ...]:
+    """What to put before a command so that the kernel ends it when we are killed."""
+    setpriv = shutil.which("setpriv")
+    if setpriv is None:
+        return ()
+    known = subprocess.run([setpriv, "--help"], capture_output=True, timeout=10, check=False)
+    return (setpriv, "--pdeathsig", "KILL") if b"--pdeathsig" in known.stdout else ()
 
 
 def _kill_group(process: subprocess.Popen[bytes]) -> None:
