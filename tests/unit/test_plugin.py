@@ -478,6 +478,24 @@ class TestOnesOwnTests:
             assert re.search(rf"^{name}\b", text, re.MULTILINE), name
 
 
+class TestWorkers:
+    """With pytest-xdist."""
+
+    def test_they_share_a_kept_cluster_and_a_run(self, mine, pytester):
+        mine(targets="'cluster-ip', 'fqdn'")
+        result = pytester.runpytest_subprocess("-q", "-n2", "--svc-cluster=fake", "--svc-name=kept")
+        result.assert_outcomes(passed=6)
+        result.stdout.fnmatch_lines(["PASS  *My Service answers.", "evidence * (6 histories)"])
+        assert len({path.parent for path in histories(pytester)}) == 1
+
+    def test_they_do_not_start_one_each(self, pytester):
+        pytester.makepyfile(test_mine=MINE.format(positions="'pod'", targets="'fqdn'"))
+        result = pytester.runpytest_subprocess("-q", "-n2", "--svc-cluster=fake")
+        assert result.ret == 4
+        assert "each xdist worker would start a cluster of its own" in result.stdout.str()
+        assert "Traceback" not in result.stdout.str()
+
+
 class TestTheCommand:
     def command(self, *arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
         code = "from svcproof.cli import main; main()"
