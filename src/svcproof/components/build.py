@@ -53,6 +53,10 @@ def build(target: Target, destination: Path, *, allow_install: bool, progress: P
             _fill(_Build(go, target, out, temporary, progress), root)
         except CommandError as error:
             raise _unavailable(target, error) from error
+        if Target(target.version, target.architecture).key != target.key:
+            raise ComponentsUnavailable(
+                "the Go sources changed while they were built", remedy="run the same again"
+            )
         shutil.rmtree(destination, ignore_errors=True)
         out.rename(destination)
 
@@ -61,7 +65,7 @@ def _fill(work: _Build, root: Path) -> None:
     target, progress = work.target, work.progress
     name = f"Kubernetes {target.version.patch} for {target.platform}"
     progress.phase(f"{name}: finding what to compile")
-    steps = [step for step in target.steps() if not _link_from_sibling(step, work.out, root)]
+    steps = [step for step in target.steps if not _link_from_sibling(step, work.out, root)]
     plans: list[tuple[Step, Plan]] = []
     for step in steps:
         # What an earlier step compiles, Go's standard library above all, is there then.
@@ -126,7 +130,7 @@ def _manifest(target: Target, go: Path) -> Manifest:
         platform=target.platform,
         go=go_version(go) or "unknown",
         versions=target.version.pins(),
-        steps={step.name: step.digest for step in target.steps()},
+        steps={step.name: step.digest for step in target.steps},
     )
 
 

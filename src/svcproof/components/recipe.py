@@ -7,6 +7,7 @@ import os
 import platform
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Final
 
@@ -88,9 +89,12 @@ class Step:
         return tuple(package for group in self.parts.values() for package in group)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)  # no slots: what is computed once is kept in it
 class Target:
-    """What is to be built: a Kubernetes version for an architecture."""
+    """What is to be built: a Kubernetes version for an architecture.
+
+    The sources are read once, when the key is first asked for.
+    """
 
     version: KubernetesVersion
     architecture: str
@@ -105,10 +109,10 @@ class Target:
         """As in ``linux-amd64``."""
         return f"linux-{self.architecture}"
 
-    @property
+    @cached_property
     def key(self) -> str:
         """Equal exactly when the same sources are built in the same way."""
-        total = hashlib.sha256("".join(step.digest for step in self.steps()).encode())
+        total = hashlib.sha256("".join(step.digest for step in self.steps).encode())
         return f"{self.prefix}{total.hexdigest()[:12]}"
 
     @property
@@ -116,6 +120,7 @@ class Target:
         """What the keys of this minor on this platform begin with, without its patch."""
         return f"{self.version.minor}-{self.platform}-"
 
+    @cached_property
     def steps(self) -> tuple[Step, ...]:
         """Everything from the pinned module in one call, so that shared packages compile once."""
         pinned = {part: group for part, group in PARTS.items() if part != _OWN}
@@ -146,18 +151,25 @@ class Target:
         return {**kept, **_ENVIRONMENT, "GOARCH": self.architecture}
 
     def _component_flags(self) -> tuple[str, ...]:
+        linker = " ".join([_LINKER_FLAGS, *(f"-X {k}={v}" for k, v in self._stamps().items())])
+        modfile = f"-modfile=versions/{self.version.minor}/go.mod"
+        return (*_FLAGS, modfile, f"-ldflags={linker}")
+
+    def _stamps(self) -> dict[str, str]:
+        """What the programs say about themselves: without it they are v0.0.0 or unknown."""
         major, minor = self.version.minor.split(".")
         base, client = "k8s.io/component-base/version", "k8s.io/client-go/pkg/version"
-        stamps = {
+        plugins = "github.com/containernetworking/plugins/pkg/utils/buildversion"
+        pins = self.version.pins()
+        return {
             f"{base}.gitVersion": f"v{self.version.patch}",
             f"{base}.gitMajor": major,
             f"{base}.gitMinor": minor,
             f"{base}.gitTreeState": "clean",
             f"{client}.gitVersion": f"v{self.version.patch}",
+            "github.com/containerd/containerd/v2/version.Version": f"v{pins['containerd']}",
+            f"{plugins}.BuildVersion": f"v{pins['cni-plugins']}",
         }
-        linker = " ".join([_LINKER_FLAGS, *(f"-X {k}={v}" for k, v in stamps.items())])
-        modfile = f"-modfile=versions/{self.version.minor}/go.mod"
-        return (*_FLAGS, modfile, f"-ldflags={linker}")
 
 
 def checked_architecture(name: str) -> str:

@@ -64,7 +64,7 @@ def make_wheels(
     found = build_into_cache(target, allow_install=allow_install, progress=progress)
     go = find_go(target.version.go, allow_install=allow_install, progress=progress)
     progress.phase("collecting the licences")
-    modules = linked_modules(go, target, target.steps())
+    modules = linked_modules(go, target, target.steps)
     licences = licence_text(modules, go.resolve().parent.parent)
     output.mkdir(parents=True, exist_ok=True)
     made = []

@@ -29,7 +29,7 @@ def fake_components():
             if name not in without:
                 (directory / name).write_text(f"#!/bin/sh\necho {name}\n")
                 (directory / name).chmod(0o755)
-        steps = {step.name: step.digest for step in target.steps()}
+        steps = {step.name: step.digest for step in target.steps}
         Manifest(
             key=key or target.key,
             kubernetes=target.version.patch,

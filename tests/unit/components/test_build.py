@@ -7,6 +7,7 @@ import pytest
 from svcproof.components import build as building
 from svcproof.components.build import build
 from svcproof.components.model import Manifest, missing_binaries
+from svcproof.components.recipe import Target
 from svcproof.errors import ComponentsUnavailable
 
 #: Answers `env`, `list` and `build` as far as a build looks at the answers.
@@ -100,6 +101,16 @@ def test_a_build_that_makes_too_little_is_a_failure(go, target, destination, rec
     with pytest.raises(ComponentsUnavailable, match="made no ptp"):
         run(target, destination, recording)
     assert not destination.exists()
+
+
+def test_sources_that_change_meanwhile_spoil_it(go, target, destination, recording, monkeypatch):
+    go()
+    monkeypatch.setattr("svcproof.components.recipe.digest", lambda *_: "changed")
+    target = Target(target.version, target.architecture)
+    monkeypatch.setitem(vars(target), "key", "as it was")
+    with pytest.raises(ComponentsUnavailable, match="changed while they were built"):
+        run(target, destination, recording)
+    assert list(destination.parent.iterdir()) == []
 
 
 def test_ctrl_c_leaves_nothing(go, target, destination, recording):
