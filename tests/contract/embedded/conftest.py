@@ -16,16 +16,20 @@ pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="an embedded cluster n
 
 
 @pytest.fixture
-def machine() -> Iterator[Machine]:
-    """The machine before the test; after it, nothing may have been added."""
+def machine(request: pytest.FixtureRequest) -> Iterator[Machine]:
+    """The machine before the test; after it, nothing may have been added.
+
+    A test that gives its cluster a ``name`` is not troubled by others' clusters.
+    """
+    name = request.getfixturevalue("name") if "name" in request.fixturenames else ""
     before = Machine.now()
     yield before
-    wait_for("nothing of the cluster being left", lambda: left(before), limit=30)
+    wait_for("nothing of the cluster being left", lambda: left(before, name), limit=30)
 
 
-def left(before: Machine) -> str:
+def left(before: Machine, name: str) -> str:
     """What is left, in words; empty when nothing is."""
-    found = Machine.now().left_since(before)
+    found = Machine.now().left_since(before, of=name)
     return "; ".join(f"{kind}: {', '.join(items[:5])}" for kind, items in found.items())
 
 

@@ -6,7 +6,7 @@ import subprocess
 from dataclasses import dataclass, fields
 from pathlib import Path
 
-from svcproof.clusters.embedded.state import BASE
+from svcproof.clusters.embedded.state import BASE, running
 
 _SETTINGS = (
     "vm/overcommit_memory",
@@ -50,10 +50,19 @@ class Machine:
             settings=frozenset(_settings()),
         )
 
-    def left_since(self, before: Machine) -> dict[str, list[str]]:
-        """By kind, what there is now and was not there before."""
+    def left_since(self, before: Machine, *, of: str = "") -> dict[str, list[str]]:
+        """By kind, what there is now and was not there before.
+
+        With the name ``of`` a cluster, what belongs to another one that lives is
+        left out: somebody else may be at work on this machine.
+        """
+        others = [cluster.name for cluster in running() if of and cluster.name != of]
         left = {
-            field.name: sorted(getattr(self, field.name) - getattr(before, field.name))
+            field.name: sorted(
+                item
+                for item in getattr(self, field.name) - getattr(before, field.name)
+                if not any(other in item for other in others)
+            )
             for field in fields(self)
         }
         return {kind: found for kind, found in left.items() if found}
@@ -70,8 +79,22 @@ def _processes() -> list[str]:
         except OSError:
             continue
         if theirs != own or "svcproof.clusters.embedded" in command:
-            found.append(f"{process.name} {command[:100]}")
+            found.append(f"{_cluster_of(process)}: {process.name} {command[:100]}")
     return found
+
+
+def _cluster_of(process: Path) -> str:
+    """Name of the cluster whose keeper is among the ancestors of a process."""
+    while process.name not in {"0", "1"}:
+        try:
+            command = (process / "cmdline").read_bytes().split(b"\0")
+            parent = (process / "stat").read_text().rpartition(")")[2].split()[1]
+        except OSError:
+            break
+        if b"svcproof.clusters.embedded.keeper" in command:
+            return Path(command[-5].decode()).name
+        process = process.with_name(parent)
+    return "nobody's"
 
 
 def _namespaces(process: Path) -> tuple[Path, Path]:

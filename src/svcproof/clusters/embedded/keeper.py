@@ -18,10 +18,9 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
-from tenacity import Retrying, retry_if_result, stop_after_delay, wait_fixed
-
 from svcproof.clusters.embedded.state import StateDirectory
 from svcproof.clusters.embedded.sweep import sweep
+from svcproof.waits import wait_for
 
 __all__ = ["DETACH", "END", "main"]
 
@@ -73,13 +72,12 @@ def _start_supervisor(
 
 def _note_supervisor(directory: StateDirectory, unshare: subprocess.Popen[bytes]) -> None:
     """Write down the process number of the cluster's PID 1, which unshare is about to fork."""
-    waiting = Retrying(
-        retry=retry_if_result(lambda found: not found and unshare.poll() is None),
-        stop=stop_after_delay(10),
-        wait=wait_fixed(0.002),
-    )
-    children = waiting(_children, unshare.pid)
-    directory.supervisor_file.write_text(children[0] if children else "")
+
+    def forked() -> str:
+        return "" if _children(unshare.pid) or unshare.poll() is not None else "not forked yet"
+
+    wait_for("the supervisor", forked, limit=10, interval=0.002)
+    directory.supervisor_file.write_text("".join(_children(unshare.pid)[:1]))
 
 
 def _wait_for_the_end(

@@ -7,7 +7,6 @@ import os
 import shutil
 import socket
 import sys
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from ipaddress import ip_interface, ip_network
@@ -32,7 +31,8 @@ from svcproof.clusters.embedded.state import (
 from svcproof.clusters.embedded.sweep import sweep
 from svcproof.clusters.options import ClusterOptions
 from svcproof.components import Components
-from svcproof.errors import NameInUse, StartFailed, WaitExpired
+from svcproof.errors import NameInUse, StartFailed
+from svcproof.waits import wait_for
 
 __all__ = ["Owner", "end", "launch", "sweep_stale"]
 
@@ -122,26 +122,24 @@ def end(directory: StateDirectory) -> None:
 
 def sweep_stale() -> None:
     """Clean up after clusters whose processes were all killed at the same time."""
-    for directory in stale():
-        with suppress(FileNotFoundError):
-            lock = try_lock(directory.path)
-            if lock is not None:
-                sweep(directory)
-                os.close(lock)
+    with base_lock():  # a directory that is just being made is not locked yet
+        for directory in stale():
+            with suppress(FileNotFoundError):
+                lock = try_lock(directory.path)
+                if lock is not None:
+                    sweep(directory)
+                    os.close(lock)
 
 
 def await_gone(directory: StateDirectory) -> None:
     """Wait until a cluster's directory is gone, which is the last thing of it."""
-    deadline = time.monotonic() + _END_LIMIT
-    while directory.path.exists():
-        if time.monotonic() > deadline:
-            raise WaitExpired(
-                f"the end of cluster {directory.name}",
-                limit=_END_LIMIT,
-                last_state=f"{directory.path} is still there",
-                remedy="svcproof down --all sweeps what is left",
-            )
-        time.sleep(0.01)
+    wait_for(
+        f"the end of cluster {directory.name}",
+        lambda: f"{directory.path} is still there" if directory.path.exists() else "",
+        limit=_END_LIMIT,
+        interval=0.01,
+        remedy="svcproof down --all sweeps what is left",
+    )
 
 
 @contextmanager

@@ -7,16 +7,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from tenacity import RetryError, Retrying, retry_if_result, stop_after_delay, wait_fixed
-
 from svcproof.clusters.embedded import network
 from svcproof.clusters.embedded.control_plane import control_plane_commands
 from svcproof.clusters.embedded.node_config import node_commands
 from svcproof.clusters.embedded.plan import ClusterPlan, NodePlan
 from svcproof.clusters.embedded.processes import Component, ProcessTable
 from svcproof.clusters.embedded.state import StateDirectory
-from svcproof.errors import StartFailed
+from svcproof.errors import StartFailed, WaitExpired
 from svcproof.limits import DEFAULT_LIMITS
+from svcproof.waits import wait_for
 
 __all__ = ["Starting", "absent"]
 
@@ -46,22 +45,17 @@ class Starting:
         Raises :class:`~svcproof.errors.StartFailed` with the last state, and
         with the end of the log of the ``component`` that was waited for.
         """
-        limit = DEFAULT_LIMITS.component_ready
 
         def checked() -> str:
             self.table.check()
             return state()
 
-        waiting = Retrying(
-            retry=retry_if_result(bool), stop=stop_after_delay(limit), wait=wait_fixed(_POLL)
-        )
         try:
-            waiting(checked)
-        except RetryError as error:
-            reason = f"waited {limit:g} s for {what}; last state: {error.last_attempt.result()}"
+            wait_for(what, checked, limit=DEFAULT_LIMITS.component_ready, interval=_POLL)
+        except WaitExpired as error:
             if component is not None:
-                raise self.table.failure(component, reason) from error
-            raise StartFailed(what, reason) from error
+                raise self.table.failure(component, error.what) from error
+            raise StartFailed(what, error.what) from error
 
 
 def absent(path: Path) -> str:

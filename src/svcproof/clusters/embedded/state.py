@@ -129,8 +129,9 @@ def try_lock(directory: Path) -> int | None:
 
 
 def running() -> list[StateDirectory]:
-    """The clusters that live, by name."""
-    return [StateDirectory(path) for path in _directories() if not _is_stale(path)]
+    """The clusters that live, by name, from when it is known what they are to be."""
+    found = [StateDirectory(path) for path in _directories() if not _is_stale(path)]
+    return [directory for directory in found if directory.plan_file.exists()]
 
 
 def stale() -> list[StateDirectory]:

@@ -13,10 +13,10 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Final
 
-from tenacity import Retrying, retry_if_result, stop_after_delay, wait_fixed
-
 from svcproof.clusters.embedded.plan import ClusterPlan
 from svcproof.clusters.embedded.state import StateDirectory
+from svcproof.errors import WaitExpired
+from svcproof.waits import wait_for
 
 __all__ = ["sweep"]
 
@@ -35,37 +35,33 @@ def sweep(directory: StateDirectory, *, await_link: bool = True) -> None:
     except (OSError, ValueError):  # killed before it was written: nothing was made yet
         shutil.rmtree(directory.path, ignore_errors=True)
         return
-    gone = _within(_LIMIT, lambda: _remove_cgroups(plan))
+    gone = _soon("empty cgroups", lambda: _remove_cgroups(plan))
     if await_link:
-        gone = _within(_LIMIT, lambda: not _host_link(plan).exists()) and gone
+        link = Path("/sys/class/net") / plan.host_link
+        gone = _soon("the link's end", lambda: str(link) if link.exists() else "") and gone
     if gone:
         shutil.rmtree(directory.path, ignore_errors=True)
 
 
-def _within(limit: float, done: Callable[[], bool]) -> bool:
-    """Whether ``done()`` came true in time: the kernel frees in the background."""
-    waiting = Retrying(
-        retry=retry_if_result(lambda finished: not finished),
-        stop=stop_after_delay(limit),
-        wait=wait_fixed(0.01),
-        retry_error_callback=lambda _: False,
-    )
-    return bool(waiting(done))
+def _soon(what: str, lacking: Callable[[], str]) -> bool:
+    """Whether it came true in time: the kernel frees in the background."""
+    try:
+        wait_for(what, lacking, limit=_LIMIT, interval=0.01)
+    except WaitExpired:
+        return False
+    return True
 
 
-def _host_link(plan: ClusterPlan) -> Path:
-    return Path("/sys/class/net") / plan.host_link
-
-
-def _remove_cgroups(plan: ClusterPlan) -> bool:
-    """Remove the cluster's cgroups in every hierarchy; true when none is left."""
-    remaining = False
+def _remove_cgroups(plan: ClusterPlan) -> str:
+    """Remove the cluster's cgroups in every hierarchy; names one that is left."""
+    remaining = ""
     for mount in _cgroup_mounts():
         top = mount / plan.cgroup_parent.lstrip("/")
         for path, _, _ in os.walk(top, topdown=False):
-            remaining |= not _remove_directory(Path(path))
+            if not _remove_directory(Path(path)):
+                remaining = path
         _remove_directory(top.parent)  # shared by all clusters: goes with the last
-    return not remaining
+    return remaining
 
 
 def _remove_directory(path: Path) -> bool:
