@@ -24,6 +24,7 @@ _SETTINGS = (
 class Machine:
     """Sets of everything that a cluster makes."""
 
+    clusters: frozenset[str]
     processes: frozenset[str]
     mounts: frozenset[str]
     namespaces: frozenset[str]
@@ -37,6 +38,7 @@ class Machine:
     @classmethod
     def now(cls) -> Machine:
         return cls(
+            clusters=frozenset(cluster.name for cluster in running()),
             processes=frozenset(_processes()),
             mounts=frozenset(_mounts()),
             namespaces=frozenset(str(path) for path in Path("/run/netns").glob("*")),
@@ -53,10 +55,12 @@ class Machine:
     def left_since(self, before: Machine, *, of: str = "") -> dict[str, list[str]]:
         """By kind, what there is now and was not there before.
 
-        With the name ``of`` a cluster, what belongs to another one that lives is
-        left out: somebody else may be at work on this machine.
+        What belongs to a cluster that lived before and lives on is left out, and
+        with the name ``of`` a cluster, what belongs to any other one that lives:
+        somebody else may be at work on this machine.
         """
-        others = [cluster.name for cluster in running() if of and cluster.name != of]
+        living = {cluster.name for cluster in running()}
+        others = living - {of} if of else living & before.clusters
         left = {
             field.name: sorted(
                 item
