@@ -51,8 +51,6 @@ _OF_THEIR_OWN: Final = (
 #: which looks at the name it is called by.
 _PROGRAMS: Final = {**dict.fromkeys(_OF_KUBE, "kube"), **{name: name for name in _OF_THEIR_OWN}}
 
-_SYSTEM_PATH: Final = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
-
 
 class Boot:
     """One start of one cluster. ``report`` gets each milestone as it is reached."""
@@ -121,5 +119,4 @@ def _make_world() -> None:
 
 def _component_environment() -> dict[str, str]:
     """The environment of every component: no proxy and no setting of the user's."""
-    path = f"{BINARIES}:{os.environ.get('PATH', '')}:{_SYSTEM_PATH}"
-    return {"PATH": path, "HOME": "/root"}
+    return {"PATH": f"{BINARIES}:{os.environ['PATH']}", "HOME": "/root"}

@@ -31,6 +31,7 @@ from svcproof.clusters.embedded.state import (
 from svcproof.clusters.embedded.sweep import sweep
 from svcproof.clusters.options import ClusterOptions
 from svcproof.components import Components
+from svcproof.components.system_tools import search_path
 from svcproof.errors import NameInUse, StartFailed
 from svcproof.waits import wait_for
 
@@ -218,6 +219,8 @@ def _start_keeper(directory: StateDirectory, lock: int) -> Owner:
             stdout=log,
             stderr=log,
             pass_fds=(lock, owner_read, reports_write),
+            # Where system tools are, also for users whose own path lacks the sbin directories.
+            env={**os.environ, "PATH": search_path()},
             start_new_session=True,  # a Ctrl-C in the terminal is for the owner
         )
     os.close(owner_read)
