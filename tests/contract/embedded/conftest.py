@@ -1,18 +1,26 @@
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
 
 import pytest
 
-from svcproof.clusters.embedded.start import fresh_name
+from svcproof.clusters.embedded.start import fresh_name, require_root
 from svcproof.clusters.embedded.state import BASE, StateDirectory
+from svcproof.components import DEFAULT_KUBERNETES, obtain, open_progress
+from svcproof.components.system_tools import ensure_system_tools
 from svcproof.waits import wait_for
 from tests.contract.embedded.machine import Machine
 
-pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="an embedded cluster needs root")
+
+@pytest.fixture(scope="session", autouse=True)
+def prepared() -> None:
+    """Tools and components are there: on a new machine that takes minutes, which no test expects."""
+    require_root()
+    ensure_system_tools(allow_install=True)
+    with open_progress() as progress:
+        obtain(DEFAULT_KUBERNETES, progress=progress)
 
 
 @pytest.fixture
