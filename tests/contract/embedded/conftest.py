@@ -16,7 +16,7 @@ from tests.contract.embedded.machine import Machine
 
 @pytest.fixture(scope="session", autouse=True)
 def prepared() -> None:
-    """Tools and components are there: on a new machine that takes minutes, which no test expects."""
+    """On a new machine this takes minutes, which no single test expects."""
     require_root()
     ensure_system_tools(allow_install=True)
     with open_progress() as progress:
