@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import sys
-import time
-from collections.abc import Callable
-
 import click
 
 from svcproof.cli.options import cluster_shape, name_option
@@ -29,7 +25,6 @@ def up(
     from svcproof.clusters.embedded.reports import DNS_READY, NODES_READY
     from svcproof.clusters.embedded.start import start
     from svcproof.clusters.options import cluster_options
-    from svcproof.components import open_progress
 
     options = cluster_options(
         name=name,
@@ -40,8 +35,7 @@ def up(
         components_directory=components,
         allow_install=not no_install,
     )
-    with open_progress() as progress:
-        owner, found = start(options, name=name, report=_reporter(), progress=progress)
+    owner, found = start(options, name=name, report=lambda line: click.echo(line, err=True))
     owner.detach()
     timeline = owner.directory.timeline()
     click.echo(
@@ -53,13 +47,3 @@ def up(
     click.echo(f"  look around   svcproof kubectl{suffix} get nodes -o wide")
     click.echo(f"  prove it      svcproof run --svc-name {name}")
     click.echo(f"  end it        svcproof down{suffix}")
-
-
-def _reporter() -> Callable[[str], None]:
-    """Milestones with the seconds since the start, on standard error."""
-    began = time.monotonic()
-
-    def report(milestone: str) -> None:
-        print(f"  {time.monotonic() - began:5.1f} s  {milestone}", file=sys.stderr, flush=True)  # noqa: T201
-
-    return report

@@ -19,15 +19,13 @@ def open_cluster(options: ClusterOptions, report: Callable[[str], None]) -> Clus
     from svcproof.clusters.embedded.reports import NODES_READY
     from svcproof.clusters.embedded.start import fresh_name, require_root, start
     from svcproof.clusters.embedded.state import find_running
-    from svcproof.components import open_progress
 
     require_root()
     if options.name:
         return EmbeddedCluster(find_running(options.name))
     # The cluster DNS comes up while the first namespace and the app in it do.
     until = "" if options.keep else NODES_READY
-    with open_progress() as progress:
-        owner, _ = start(options, name=fresh_name(), report=report, progress=progress, until=until)
+    owner, _ = start(options, name=fresh_name(), report=report, until=until)
     if options.keep:
         owner.detach()
         report(f"kept; end it with: svcproof down --name {owner.directory.name}")

@@ -53,10 +53,10 @@ _PROGRAMS: Final = {**dict.fromkeys(_OF_KUBE, "kube"), **{name: name for name in
 
 
 class Boot:
-    """One start of one cluster. ``report`` gets each milestone as it is reached."""
+    """One start of one cluster; ``report`` gets each milestone and its seconds as it is reached."""
 
     def __init__(
-        self, plan: ClusterPlan, state: StateDirectory, report: Callable[[str], None]
+        self, plan: ClusterPlan, state: StateDirectory, report: Callable[[str, float], None]
     ) -> None:
         self.table = ProcessTable(state.logs, _component_environment())
         self.timeline: dict[str, float] = {}
@@ -105,7 +105,7 @@ class Boot:
 
     def _milestone(self, name: str) -> None:
         self.timeline[name] = round(time.monotonic() - self._began, 3)
-        self._report(name)
+        self._report(name, self.timeline[name])
 
 
 def _make_world() -> None:

@@ -70,7 +70,7 @@ class Owner:
                 raise message.failed.error()
             if message.ready is not None:
                 return
-            report(message.milestone)
+            report(f"{message.seconds:6.1f} s  {message.milestone}")
             if message.milestone == until:
                 return
         log = self.directory.logs / "keeper.log"

@@ -40,10 +40,11 @@ class Failure(msgspec.Struct, frozen=True, omit_defaults=True):
 class Report(msgspec.Struct, frozen=True, omit_defaults=True):
     """One line: a milestone, a failure, or (last) that the cluster is ready.
 
-    ``ready`` maps every milestone to the seconds since the supervisor began.
+    Seconds are since the supervisor began; ``ready`` has them for every milestone.
     """
 
     milestone: str = ""
+    seconds: float = 0.0
     failed: Failure | None = None
     ready: dict[str, float] | None = None
 

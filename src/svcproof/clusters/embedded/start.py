@@ -11,7 +11,7 @@ from typing import Final
 from svcproof.clusters.embedded.launch import Owner, launch
 from svcproof.clusters.embedded.state import BASE
 from svcproof.clusters.options import ClusterOptions
-from svcproof.components import Components, Progress, obtain
+from svcproof.components import Components, obtain, open_progress
 from svcproof.errors import EnvironmentProblem
 
 __all__ = ["fresh_name", "require_root", "start"]
@@ -24,7 +24,6 @@ def start(
     *,
     name: str,
     report: Callable[[str], None],
-    progress: Progress,
     until: str = "",
 ) -> tuple[Owner, Components]:
     """Check the machine, find or build the components, launch, wait until ready (or a milestone).
@@ -39,12 +38,13 @@ def start(
     check_machine(options.nodes)
     _require_room()
     ensure_system_tools(allow_install=options.allow_install)
-    components = obtain(
-        options.kubernetes_version,
-        directory=options.components_directory,
-        allow_install=options.allow_install,
-        progress=progress,
-    )
+    with open_progress() as progress:
+        components = obtain(
+            options.kubernetes_version,
+            directory=options.components_directory,
+            allow_install=options.allow_install,
+            progress=progress,
+        )
     owner = launch(options, name=name, components=components, report=report, until=until)
     return owner, components
 

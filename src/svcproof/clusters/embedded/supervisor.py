@@ -49,7 +49,7 @@ def main(arguments: list[str]) -> None:
 def _start(directory: StateDirectory, host_namespace: int, reporter: Reporter) -> Boot:
     plan = directory.plan()
     _cover_run(plan)
-    boot = Boot(plan, directory, lambda milestone: reporter.send(Report(milestone=milestone)))
+    boot = Boot(plan, directory, lambda name, at: reporter.send(Report(milestone=name, seconds=at)))
     boot.run(host_namespace)
     processes = Processes(boot.table.node_inits, boot.table.process_numbers())
     directory.processes_file.write_bytes(msgspec.json.encode(processes))
