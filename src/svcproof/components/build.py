@@ -14,7 +14,7 @@ from svcproof.components.plan import Plan, make_plan, package_of
 from svcproof.components.process import Command, CommandError, stream
 from svcproof.components.progress import Progress
 from svcproof.components.recipe import OUTPUT_NAMES, Step, Target
-from svcproof.components.resources import collector_setting, require_space
+from svcproof.components.resources import require_build_memory, require_space, thrift
 from svcproof.errors import ComponentsUnavailable
 
 __all__ = ["build"]
@@ -44,6 +44,7 @@ def build(target: Target, destination: Path, *, allow_install: bool, progress: P
     root.mkdir(parents=True, exist_ok=True)
     _remove_partial(root)
     require_space(root, 1.0, "the components")
+    require_build_memory()
     go = find_go(target.version.go, allow_install=allow_install, progress=progress)
     with tempfile.TemporaryDirectory(prefix=_PARTIAL, dir=root) as name:
         out, temporary = Path(name, "bin"), Path(name, "tmp")
@@ -98,8 +99,9 @@ def _compile(work: _Build, step: Step, plan: Plan) -> None:
     """Run one ``go build -v`` and count what it compiles; the rest of the time it links."""
     waiting = dict(plan.part_of)
     # GOTMPDIR: what a killed go command leaves lies in a directory that is removed.
-    env = {**work.target.environment(), "GOTMPDIR": str(work.temporary), **collector_setting()}
-    argv = [str(work.go), "build", "-v", *step.flags, f"-o={work.out}/{step.output}"]
+    setting, flags = thrift()
+    env = {**work.target.environment(), "GOTMPDIR": str(work.temporary), **setting}
+    argv = [str(work.go), "build", "-v", *flags, *step.flags, f"-o={work.out}/{step.output}"]
 
     def on_line(line: str) -> None:
         part = waiting.pop(package_of(line) or "", None)

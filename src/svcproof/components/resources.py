@@ -9,9 +9,18 @@ from typing import Final
 
 from svcproof.errors import ComponentsUnavailable
 
-__all__ = ["GIB", "available_memory", "collector_setting", "free_space", "require_space"]
+__all__ = [
+    "GIB",
+    "available_memory",
+    "free_space",
+    "require_build_memory",
+    "require_space",
+    "thrift",
+]
 
 GIB: Final = 1 << 30
+_LINKER_GIB: Final = 2.7
+_PLENTY_GIB: Final = 5.0
 _CGROUP_LIMITS: Final = (
     # limit, usage: version 2 and version 1 of control groups, as a container sees its own
     ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory.current"),
@@ -43,9 +52,26 @@ def available_memory() -> int:
     return min([int(psutil.virtual_memory().available), *_left_in_cgroup()])
 
 
-def collector_setting() -> dict[str, str]:
-    """Go's garbage collector: lazy where there is memory, it saves a tenth of the time."""
-    return {"GOGC": "400" if available_memory() > 6 * GIB else "100"}
+def require_build_memory() -> None:
+    """Refuse a build that the kernel would kill: linking kube takes 2.6 GB whatever is set."""
+    there = available_memory() / GIB
+    if there < _LINKER_GIB:
+        raise ComponentsUnavailable(
+            f"{there:.1f} GiB of memory available, building the components needs {_LINKER_GIB:g}",
+            remedy="stop other programs, or install svcproof-components, built elsewhere",
+        )
+
+
+def thrift() -> tuple[dict[str, str], tuple[str, ...]]:
+    """Environment and flags of a build, for the memory there is.
+
+    A lazy garbage collector saves a tenth of the time; one compiler or linker
+    at a time is what a small machine can take.
+    """
+    there = available_memory() / GIB
+    if there > _PLENTY_GIB:
+        return {"GOGC": "400"}, ()
+    return {"GOGC": "100"}, ("-p=1",)
 
 
 def _left_in_cgroup() -> Iterator[int]:

@@ -45,6 +45,7 @@ def go(tmp_path, monkeypatch):
         path.write_text(GO.format(log=tmp_path / "log", extra=extra, programs=programs))
         path.chmod(0o755)
         monkeypatch.setattr(building, "find_go", lambda *_, **__: path)
+        monkeypatch.setattr("svcproof.components.resources.available_memory", lambda: 8 << 30)
         return tmp_path / "log"
 
     return install
@@ -141,6 +142,27 @@ def test_a_full_disk_is_said_before_anything_is_built(
     with pytest.raises(ComponentsUnavailable, match=r"0\.1 GiB free, the components need 1 GiB"):
         run(target, destination, recording)
     assert not log.exists()
+
+
+def test_too_little_memory_is_said_before_anything_is_built(
+    go, target, destination, recording, monkeypatch
+):
+    log = go()
+    monkeypatch.setattr("svcproof.components.resources.available_memory", lambda: 2 << 30)
+    with pytest.raises(ComponentsUnavailable, match=r"2\.0 GiB of memory available, .* needs 2\.7"):
+        run(target, destination, recording)
+    assert not log.exists()
+
+
+@pytest.mark.parametrize(("gibibytes", "one_at_a_time"), [(8, False), (4, True)])
+def test_a_small_machine_compiles_one_package_at_a_time(
+    go, target, destination, recording, monkeypatch, gibibytes, one_at_a_time
+):
+    log = go()
+    there = gibibytes << 30
+    monkeypatch.setattr("svcproof.components.resources.available_memory", lambda: there)
+    run(target, destination, recording)
+    assert all((" -p=1 " in line) is one_at_a_time for line in log.read_text().splitlines())
 
 
 def test_the_programs_can_be_run_by_everybody(go, target, destination, recording):
