@@ -45,14 +45,14 @@ class Plan:
 def make_plan(go: Path, target: Target, step: Step, progress: Progress) -> Plan:
     """Ask the go command what it would compile; downloads the modules on the way."""
     argv = [str(go), "list", "-deps", *step.flags, f"-f={_FORMAT}", *step.packages]
-    downloaded = 0
+    downloaded, at_most = 0, _required_modules(step.modfile)
 
     def on_line(line: str) -> None:
         nonlocal downloaded
         if download_of(line):
             downloaded += 1
-            if downloaded % 25 == 1:
-                progress.phase(f"downloading Go modules ({downloaded} begun)")
+            if downloaded % 50 == 1:
+                progress.phase(f"downloading Go modules: {downloaded} of at most {at_most}")
 
     with tempfile.TemporaryFile() as output:
         stream(
@@ -64,6 +64,11 @@ def make_plan(go: Path, target: Target, step: Step, progress: Progress) -> Plan:
         output.seek(0)
         listing = output.read().decode()
     return parse_listing(listing.splitlines(), step)
+
+
+def _required_modules(modfile: Path) -> int:
+    """How many a go.mod names: all that can be needed, since it is tidy."""
+    return len(re.findall(r"^\t\S+ v\S+", modfile.read_text(encoding="utf-8"), re.MULTILINE))
 
 
 def parse_listing(lines: Iterable[str], step: Step) -> Plan:

@@ -76,6 +76,7 @@ class Step:
 
     name: str
     directory: Path
+    modfile: Path
     flags: tuple[str, ...]
     parts: Mapping[str, tuple[str, ...]]
     programs: tuple[str, ...]
@@ -124,36 +125,41 @@ class Target:
     def steps(self) -> tuple[Step, ...]:
         """Everything from the pinned module in one call, so that shared packages compile once."""
         pinned = {part: group for part, group in PARTS.items() if part != _OWN}
+        own = {_OWN: PARTS[_OWN]}
+        modfile = f"versions/{self.version.minor}/go.mod"
+        flags = (*_FLAGS, f"-modfile={modfile}", f"-ldflags={self._linker_flags()}")
+        own_flags = (*_FLAGS, f"-ldflags={_LINKER_FLAGS}")
         return (
-            self._step("components", COMPONENTS, self._component_flags(), pinned),
-            self._step(_OWN, ECHO_HOSTNAME, (*_FLAGS, f"-ldflags={_LINKER_FLAGS}"), {}),
+            self._step("components", COMPONENTS / modfile, flags, pinned),
+            self._step(_OWN, ECHO_HOSTNAME / "go.mod", own_flags, own),
         )
 
     def _step(
-        self,
-        name: str,
-        directory: Path,
-        flags: tuple[str, ...],
-        parts: Mapping[str, tuple[str, ...]],
+        self, name: str, modfile: Path, flags: tuple[str, ...], parts: Mapping[str, tuple[str, ...]]
     ) -> Step:
-        programs = tuple(binary for binary in BINARIES if (binary == _OWN) == (name == _OWN))
-        parts = parts or {_OWN: PARTS[_OWN]}
+        own = name == _OWN
+        directory = ECHO_HOSTNAME if own else COMPONENTS
         environment = [f"{key}={value}" for key, value in sorted(_ENVIRONMENT.items())]
         packages = [package for group in parts.values() for package in group]
         settings = [self.architecture, *flags, *environment, *packages]
-        hashed = digest(directory, self.version.minor, settings)
-        output = _OWN if name == _OWN else ""
-        return Step(name, directory, flags, parts, programs, output, hashed)
+        return Step(
+            name=name,
+            directory=directory,
+            modfile=modfile,
+            flags=flags,
+            parts=parts,
+            programs=tuple(binary for binary in BINARIES if (binary == _OWN) == own),
+            output=_OWN if own else "",
+            digest=digest(directory, self.version.minor, settings),
+        )
 
     def environment(self) -> dict[str, str]:
         """The caller's environment with what would change the outcome replaced."""
         kept = {name: value for name, value in os.environ.items() if name not in _UNWANTED}
         return {**kept, **_ENVIRONMENT, "GOARCH": self.architecture}
 
-    def _component_flags(self) -> tuple[str, ...]:
-        linker = " ".join([_LINKER_FLAGS, *(f"-X {k}={v}" for k, v in self._stamps().items())])
-        modfile = f"-modfile=versions/{self.version.minor}/go.mod"
-        return (*_FLAGS, modfile, f"-ldflags={linker}")
+    def _linker_flags(self) -> str:
+        return " ".join([_LINKER_FLAGS, *(f"-X {k}={v}" for k, v in self._stamps().items())])
 
     def _stamps(self) -> dict[str, str]:
         """What the programs say about themselves: without it they are v0.0.0 or unknown."""

@@ -34,7 +34,7 @@ note: module requires Go 1.27
 @pytest.fixture
 def step(tmp_path):
     parts = {"kube": ("./kube",), "etcd": ("go.etcd.io/etcd/server/v3",)}
-    return Step("components", tmp_path, (), parts, (), "", "")
+    return Step("components", tmp_path, tmp_path / "go.mod", (), parts, (), "", "")
 
 
 def test_only_what_is_stale_is_counted_and_for_the_first_part_that_needs_it(step):
