@@ -63,12 +63,15 @@ def build_into_cache(target: Target, *, allow_install: bool, progress: Progress)
     if found:
         return found
     directory = components_root() / target.key
-    with exclusive(progress):
-        found = _from_cache(target)  # another process may have built it meanwhile
-        if found:
-            return found
-        build(target, directory, allow_install=allow_install, progress=progress)
-        remove_outdated(directory, target.prefix)
+    try:
+        with exclusive(progress):
+            found = _from_cache(target)  # another process may have built it meanwhile
+            if found:
+                return found
+            build(target, directory, allow_install=allow_install, progress=progress)
+            remove_outdated(directory, target.prefix)
+    finally:
+        progress.finish()
     return Components(directory, target.version.patch, "build", target.key)
 
 

@@ -26,6 +26,9 @@ class Progress(Protocol):
     def tick(self) -> None:
         """About a second has passed, whether anything happened or not."""
 
+    def finish(self) -> None:
+        """The build is over, one way or the other: others may write to the terminal now."""
+
 
 class Silent:
     """Shows nothing."""
@@ -40,6 +43,9 @@ class Silent:
         """Nothing."""
 
     def tick(self) -> None:
+        """Nothing."""
+
+    def finish(self) -> None:
         """Nothing."""
 
 

@@ -55,6 +55,9 @@ class Lines:
         if self._now() - self._last >= _AT_LEAST_EVERY:
             self._say(self._state("") if self._total else f"{self._phase}, still")
 
+    def finish(self) -> None:
+        """Nothing: a line is never taken back."""
+
     def _percent(self) -> int:
         return 100 * self._done.total() // max(1, sum(self._total.values()))
 

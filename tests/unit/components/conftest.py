@@ -63,6 +63,9 @@ class Recording:
     def tick(self):
         pass
 
+    def finish(self):
+        self.phases.append("finished")
+
 
 @pytest.fixture
 def recording():

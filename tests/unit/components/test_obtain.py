@@ -89,6 +89,15 @@ class TestFinding:
 
 
 class TestBuilding:
+    def test_its_progress_is_over_when_it_fails(self, monkeypatch, recording):
+        def fail(*_, **__):
+            raise ComponentsUnavailable("no")
+
+        monkeypatch.setattr(building, "build", fail)
+        with pytest.raises(ComponentsUnavailable):
+            obtain("1.36", progress=recording)
+        assert recording.phases == ["finished"]
+
     @pytest.fixture
     def built(self, monkeypatch, fake_components):
         calls = []

@@ -75,10 +75,9 @@ class TestRealKernel:
     def test_nothing_is_left(self):
         def state():
             return (
-                sorted(Path("/sys/class/net").iterdir()),
+                sorted(Path("/sys/class/net").glob("svcproof-*")),  # others make links, too
                 Path("/proc/self/mounts").read_text(),
                 Path("/proc/sys/net/ipv6/conf/all/disable_ipv6").read_text(),
-                len(list(Path("/proc/self/task").iterdir())),
                 {name: Path("/proc/self/ns", name).readlink() for name in ("net", "mnt", "uts")},
                 [str(path) for path in Path("/sys/fs/cgroup").glob("**/svcproof-check*")],
             )

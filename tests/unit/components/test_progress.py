@@ -97,6 +97,16 @@ class TestBar:
             bar.phase("waiting for process 7")
         assert terminal.getvalue().count("waiting for process 7") == 1
 
+    def test_when_it_is_over_the_terminal_is_free_and_it_can_begin_again(self):
+        terminal = Terminal()
+        with Bar(terminal) as bar:
+            for part in ("kube", "etcd"):
+                bar.plan({part: 1})
+                bar.compiled(part)
+                bar.finish()
+                assert terminal.getvalue().endswith("\x1b[?25h")  # the cursor is back
+        assert terminal.getvalue().count("1/1") >= 4
+
     def test_without_anything_to_say_nothing_is_written(self):
         terminal = Terminal()
         with Bar(terminal):
@@ -126,6 +136,7 @@ def test_silence():
     silent.plan({"kube": 1})
     silent.compiled("kube")
     silent.tick()
+    silent.finish()
 
 
 @pytest.mark.parametrize(("seconds", "text"), [(0, "0:00"), (65.9, "1:05"), (3600, "60:00")])
