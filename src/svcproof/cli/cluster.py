@@ -127,7 +127,8 @@ def shell(name: str, node: str, command: tuple[str, ...]) -> None:
 @click.option("--all", "everything", is_flag=True, help="End every cluster of this machine.")
 def down(name: str, everything: bool) -> None:
     """End a running cluster; nothing of it is left."""
-    from svcproof.clusters.embedded.launch import end, sweep_stale
+    from svcproof.clusters.embedded.launch import sweep_stale
+    from svcproof.clusters.embedded.owner import end
 
     sweep_stale()
     for directory in running() if everything else [find_running(name)]:

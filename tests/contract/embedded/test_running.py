@@ -11,7 +11,7 @@ from itertools import combinations
 import pytest
 
 from svcproof.clusters.embedded.cluster import EmbeddedCluster
-from svcproof.clusters.embedded.launch import end
+from svcproof.clusters.embedded.owner import end
 from svcproof.clusters.embedded.start import fresh_name
 from svcproof.clusters.embedded.state import BASE, StateDirectory
 from svcproof.clusters.embedded.world import World

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from svcproof.clusters.embedded import network
-from svcproof.clusters.embedded.control_plane import BINARIES
+from svcproof.clusters.embedded.control_plane import PROGRAMS
 from svcproof.clusters.embedded.plan import WORLD, ClusterPlan
 from svcproof.clusters.embedded.processes import ProcessTable
 from svcproof.clusters.embedded.reports import DNS_READY, NODES_READY
@@ -22,34 +22,29 @@ from svcproof.clusters.embedded.runtime import prepare_images, start_runtime
 from svcproof.clusters.embedded.starting import Starting
 from svcproof.clusters.embedded.state import StateDirectory
 from svcproof.clusters.embedded.store import connect, prepare_store, start_etcd
+from svcproof.components import BINARIES
 
 if TYPE_CHECKING:
     from svcproof.clusters.embedded.objects import ControlPlaneClient
 
 __all__ = ["Boot"]
 
-_OF_KUBE: Final = (
-    "kube-apiserver",
-    "kube-controller-manager",
-    "kube-scheduler",
-    "kube-proxy",
-    "kubelet",
-    "kubectl",
-)
-_OF_THEIR_OWN: Final = (
-    "etcd",
-    "containerd",
-    "containerd-shim-runc-v2",
-    "ctr",
-    "ptp",
-    "loopback",
-    "host-local",
-    "portmap",
-    "echo-hostname",
-)
 #: Name of a program → the binary that it is. Kubernetes' own are one binary,
 #: which looks at the name it is called by.
-_PROGRAMS: Final = {**dict.fromkeys(_OF_KUBE, "kube"), **{name: name for name in _OF_THEIR_OWN}}
+_PROGRAMS: Final = {
+    **{name: name for name in BINARIES if name != "kube"},
+    **dict.fromkeys(
+        (
+            "kube-apiserver",
+            "kube-controller-manager",
+            "kube-scheduler",
+            "kube-proxy",
+            "kubelet",
+            "kubectl",
+        ),
+        "kube",
+    ),
+}
 
 
 class Boot:
@@ -114,9 +109,9 @@ def _make_world() -> None:
     for name in ("bin", "kubeconfig", "nodes"):
         (WORLD / name).mkdir()
     for program, binary in _PROGRAMS.items():
-        (BINARIES / program).symlink_to(WORLD / "components" / binary)
+        (PROGRAMS / program).symlink_to(WORLD / "components" / binary)
 
 
 def _component_environment() -> dict[str, str]:
     """The environment of every component: no proxy and no setting of the user's."""
-    return {"PATH": f"{BINARIES}:{os.environ['PATH']}", "HOME": "/root"}
+    return {"PATH": f"{PROGRAMS}:{os.environ['PATH']}", "HOME": "/root"}

@@ -19,7 +19,7 @@ from svcproof.snapshot import Snapshot
 if TYPE_CHECKING:
     import psutil
 
-    from svcproof.clusters.embedded.launch import Owner
+    from svcproof.clusters.embedded.owner import Owner
 
 __all__ = ["EmbeddedCluster"]
 

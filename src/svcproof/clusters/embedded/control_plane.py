@@ -7,10 +7,10 @@ from typing import Final
 
 from svcproof.clusters.embedded.plan import WORLD, ClusterPlan
 
-__all__ = ["BINARIES", "PKI", "control_plane_commands", "kubeconfig_path"]
+__all__ = ["PKI", "PROGRAMS", "control_plane_commands", "kubeconfig_path"]
 
 #: Links to the components by the names of their programs, inside the world.
-BINARIES: Final = WORLD / "bin"
+PROGRAMS: Final = WORLD / "bin"
 #: Keys and certificates, inside the world.
 PKI: Final = WORLD / "pki"
 
@@ -35,7 +35,7 @@ def control_plane_commands(plan: ClusterPlan) -> dict[str, list[str]]:
 def _etcd() -> list[str]:
     # No fsync: the data is on a tmpfs and dies with the cluster anyway.
     return [
-        str(BINARIES / "etcd"),
+        str(PROGRAMS / "etcd"),
         f"--data-dir={WORLD / 'etcd'}",
         f"--listen-client-urls={_ETCD}",
         f"--advertise-client-urls={_ETCD}",
@@ -48,7 +48,7 @@ def _etcd() -> list[str]:
 def _api_server(plan: ClusterPlan) -> list[str]:
     services = ",".join(family.services for family in plan.families)
     return [
-        str(BINARIES / "kube-apiserver"),
+        str(PROGRAMS / "kube-apiserver"),
         f"--advertise-address={plan.primary.control_plane}",
         "--secure-port=6443",
         f"--etcd-servers={_ETCD}",
@@ -72,7 +72,7 @@ def _api_server(plan: ClusterPlan) -> list[str]:
 def _controller_manager(plan: ClusterPlan) -> list[str]:
     pods = ",".join(family.pods for family in plan.families)
     return [
-        str(BINARIES / "kube-controller-manager"),
+        str(PROGRAMS / "kube-controller-manager"),
         f"--kubeconfig={kubeconfig_path('kube-controller-manager')}",
         f"--root-ca-file={PKI / 'ca.crt'}",
         f"--service-account-private-key-file={PKI / 'service-accounts.key'}",
@@ -88,7 +88,7 @@ def _controller_manager(plan: ClusterPlan) -> list[str]:
 
 def _scheduler() -> list[str]:
     return [
-        str(BINARIES / "kube-scheduler"),
+        str(PROGRAMS / "kube-scheduler"),
         f"--kubeconfig={kubeconfig_path('kube-scheduler')}",
         "--leader-elect=false",
         *_CLIENT_RATE,

@@ -8,7 +8,7 @@ from ipaddress import ip_network
 from pathlib import Path
 from typing import Any, Final
 
-from svcproof.clusters.embedded.control_plane import BINARIES, PKI, kubeconfig_path
+from svcproof.clusters.embedded.control_plane import PKI, PROGRAMS, kubeconfig_path
 from svcproof.clusters.embedded.plan import ClusterPlan, NodePlan
 from svcproof.images import PAUSE_REFERENCE
 
@@ -47,18 +47,18 @@ def node_commands(plan: ClusterPlan, node: NodePlan) -> dict[str, list[str]]:
     pods = ",".join(family.pods for family in plan.families)
     return {
         "containerd": [
-            str(BINARIES / "containerd"),
+            str(PROGRAMS / "containerd"),
             f"--config={node.directory / 'containerd.toml'}",
         ],
         "kubelet": [
-            str(BINARIES / "kubelet"),
+            str(PROGRAMS / "kubelet"),
             f"--config={node.directory / 'kubelet.json'}",
             f"--kubeconfig={kubeconfig_path(f'node-{node.name}')}",
             f"--hostname-override={node.name}",
             f"--node-ip={','.join(node.addresses)}",
         ],
         "kube-proxy": [
-            str(BINARIES / "kube-proxy"),
+            str(PROGRAMS / "kube-proxy"),
             f"--kubeconfig={kubeconfig_path('kube-proxy')}",
             f"--hostname-override={node.name}",
             f"--proxy-mode={plan.proxy_mode}",
@@ -116,11 +116,11 @@ disabled_plugins = [
   # Without CAP_SYS_RESOURCE (containers, sandboxes) a lower score is refused.
   restrict_oom_score_adj = true
   [plugins."{runtime}".cni]
-    bin_dirs = ["{BINARIES}"]
+    bin_dirs = ["{PROGRAMS}"]
     conf_dir = "{node.directory / "cni"}"
   [plugins."{runtime}".containerd.runtimes.runc]
     runtime_type = "io.containerd.runc.v2"
-    runtime_path = "{BINARIES / "containerd-shim-runc-v2"}"
+    runtime_path = "{PROGRAMS / "containerd-shim-runc-v2"}"
     [plugins."{runtime}".containerd.runtimes.runc.options]
       BinaryName = "{shutil.which("runc") or "runc"}"
       SystemdCgroup = false

@@ -12,7 +12,7 @@ import subprocess
 from pathlib import Path
 from typing import Final
 
-from svcproof.clusters.embedded.control_plane import BINARIES
+from svcproof.clusters.embedded.control_plane import PROGRAMS
 from svcproof.clusters.embedded.network import CONTROL_PLANE
 from svcproof.clusters.embedded.node_config import containerd_socket, node_files
 from svcproof.clusters.embedded.plan import WORLD, NodePlan
@@ -44,7 +44,7 @@ def prepare_images(starting: Starting) -> None:
         f'version = 3\nroot = "{place}/root"\nstate = "{place}/state"\n'
         f'[grpc]\n  address = "{socket}"\n'
     )
-    command = [str(BINARIES / "containerd"), f"--config={configuration}"]
+    command = [str(PROGRAMS / "containerd"), f"--config={configuration}"]
     containerd = starting.table.start_in_namespace("containerd", command, CONTROL_PLANE)
     starting.wait("containerd", lambda: absent(socket), containerd)
     for image in starting.plan.images:
@@ -75,7 +75,7 @@ def start_runtime(starting: Starting, node: NodePlan) -> None:
 
 
 def _import_image(socket: Path, image: str) -> None:
-    command = [str(BINARIES / "ctr"), f"--address={socket}", "--namespace=k8s.io"]
+    command = [str(PROGRAMS / "ctr"), f"--address={socket}", "--namespace=k8s.io"]
     command += ["images", "import", "--local", image]
     limit = DEFAULT_LIMITS.component_ready
     done = subprocess.run(command, capture_output=True, text=True, timeout=limit, check=False)

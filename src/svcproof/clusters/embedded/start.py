@@ -8,7 +8,8 @@ import shutil
 from collections.abc import Callable
 from typing import Final
 
-from svcproof.clusters.embedded.launch import Owner, launch
+from svcproof.clusters.embedded.launch import launch
+from svcproof.clusters.embedded.owner import Owner
 from svcproof.clusters.embedded.state import BASE
 from svcproof.clusters.options import ClusterOptions
 from svcproof.components import Components, obtain, open_progress
