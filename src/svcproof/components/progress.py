@@ -57,7 +57,8 @@ def open_progress(stream: TextIO | None = None) -> Iterator[Progress]:
     components in the cache shows nothing.
     """
     stream = stream or sys.stderr
-    if stream.isatty() and not os.environ.get("CI"):
+    capable = os.environ.get("TERM") != "dumb" and not os.environ.get("CI")
+    if stream.isatty() and capable:
         from svcproof.components.progress_bar import Bar
 
         with Bar(stream) as bar:

@@ -78,6 +78,12 @@ class TestLines:
         assert "0 packages to compile (none)" in stream.getvalue()
 
 
+@pytest.fixture(autouse=True)
+def terminal(monkeypatch):
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.delenv("CI", raising=False)
+
+
 class TestBar:
     def test_it_shows_each_part_and_the_whole(self):
         terminal = Terminal()
@@ -115,13 +121,13 @@ class TestBar:
 
 
 class TestChoice:
-    def test_a_terminal_gets_bars(self, monkeypatch):
-        monkeypatch.delenv("CI", raising=False)
+    def test_a_terminal_gets_bars(self):
         with open_progress(Terminal()) as progress:
             assert isinstance(progress, Bar)
 
-    def test_a_terminal_in_ci_gets_lines(self, monkeypatch):
-        monkeypatch.setenv("CI", "true")
+    @pytest.mark.parametrize(("name", "value"), [("CI", "true"), ("TERM", "dumb")])
+    def test_a_terminal_that_shows_no_bars_gets_lines(self, monkeypatch, name, value):
+        monkeypatch.setenv(name, value)
         with open_progress(Terminal()) as progress:
             assert isinstance(progress, Lines)
 
