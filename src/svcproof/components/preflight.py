@@ -19,8 +19,10 @@ __all__ = ["check_kernel", "check_machine", "inspect_features", "inspect_machine
 
 # Measured: three nodes take 1.0 GB, of which the control plane is half.
 _CONTROL_PLANE_MIB, _NODE_MIB = 600, 250
-#: What a cluster writes to its tmpfs, images and logs, and what a seed takes in the cache.
-_CACHE_GIB, _SHARED_MEMORY_MIB = 0.5, 64
+#: What a cluster writes to a disk: its seeds into the cache, and its logs.
+_CACHE_GIB, _LOGS_MIB = 0.5, 64
+#: Where clusters keep their files: that is said in ``clusters``, which this layer cannot import.
+CLUSTERS = Path("/var/lib/svcproof")
 
 
 def check_kernel(
@@ -85,13 +87,8 @@ def _cache(_: int) -> Finding:
     return _room("cache", cache_root(), _CACHE_GIB, "make room, or set XDG_CACHE_HOME elsewhere")
 
 
-def _run(_: int) -> Finding:
-    return _room("/run", Path("/run"), _SHARED_MEMORY_MIB / 1024, "make room in /run")
-
-
-def _shared_memory(_: int) -> Finding:
-    gibibytes = _SHARED_MEMORY_MIB / 1024
-    return _room("/dev/shm", Path("/dev/shm"), gibibytes, "make room; in a container: --shm-size")  # noqa: S108
+def _logs(_: int) -> Finding:
+    return _room("/var/lib", CLUSTERS, _LOGS_MIB / 1024, f"make room there: df -h {CLUSTERS}")
 
 
 def _room(name: str, path: Path, gibibytes: float, remedy: str) -> Finding:
@@ -110,8 +107,7 @@ _CHECKS: tuple[Callable[[int], Finding], ...] = (
     _root,
     _memory,
     _cache,
-    _run,
-    _shared_memory,
+    _logs,
     _kernel_log,
 )
 

@@ -104,7 +104,7 @@ def test_the_disk_is_full(svcproof: Command, machine: Machine, tiny_disk: None, 
     assert done.returncode == 4
     assert "free" in done.stderr
     assert str(BASE) in done.stderr
-    assert len(done.stderr.splitlines()) == 2
+    assert len(done.stderr.splitlines()) == 3
     del machine, tiny_disk
 
 

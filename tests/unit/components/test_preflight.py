@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from svcproof.clusters.embedded import state
 from svcproof.components import kernel, preflight, rules
 from svcproof.components.cgroups import inspect_cgroups
 from svcproof.components.findings import Finding
@@ -67,7 +68,10 @@ class TestWhatCounts:
     def test_a_full_cache(self, monkeypatch):
         monkeypatch.setattr(preflight, "free_space", lambda _: 1 << 20)
         lacking = [finding.name for finding in inspect_machine() if not finding.found]
-        assert {"room in cache", "room in /run", "room in /dev/shm"} <= set(lacking)
+        assert {"room in cache", "room in /var/lib"} <= set(lacking)
+
+    def test_clusters_are_where_they_are_looked_for(self):
+        assert preflight.CLUSTERS == state.BASE
 
 
 @as_root
