@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from svcproof.clusters.embedded.start import fresh_name
 from svcproof.components import BINARIES, DEFAULT_KUBERNETES, open_progress
 from svcproof.components.obtain import build_into_cache
 from svcproof.components.recipe import Target
@@ -120,7 +121,7 @@ def test_what_a_killed_build_leaves_the_next_one_removes(linking, environment, t
 
 
 def test_wheels_in_an_environment_without_go(go_caches, tmp_path):
-    """Made here, installed by pip into an empty environment, found there."""
+    """Made here, installed by pip into an empty environment; a cluster starts from them."""
     command = [*SVCPROOF, "components", "wheel", "--output", str(tmp_path)]
     run(*command, environment={**os.environ, **go_caches})
     wheels = sorted(tmp_path.glob("*.whl"))
@@ -149,6 +150,18 @@ def test_wheels_in_an_environment_without_go(go_caches, tmp_path):
     assert Path(kube) == site / "svcproof_components" / "bin" / "kube"
     assert Target.of(DEFAULT_KUBERNETES).version.patch in version_of(kube, "kubectl", "version")
     assert not (tmp_path / "cache").exists()
+    start_a_cluster(python, environment=without_go)
+
+
+def start_a_cluster(python, *, environment):
+    command = [str(python), "-m", "svcproof"]
+    name = fresh_name()
+    run(*command, "up", "--name", name, "--nodes", "1", "--no-install", environment=environment)
+    try:
+        shown = run(*command, "kubectl", "--name", name, "get", "nodes", environment=environment)
+        assert "node-1   Ready" in shown
+    finally:
+        run(*command, "down", "--name", name, environment=environment)
 
 
 def empty_environment(directory):
