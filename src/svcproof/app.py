@@ -53,6 +53,8 @@ class App:
 
     def wait_ready(self, *, limit: float | None = None) -> float:
         """Wait until Pods and then EndpointSlices are as wanted; the seconds that took."""
+        if not lacking(self.manifests, self.snapshot()):
+            return 0.0
         services = [manifest for manifest in self.manifests if manifest["kind"] == "Service"]
         workloads = [manifest for manifest in self.manifests if manifest["kind"] != "Service"]
         return self._wait("Pods", workloads, limit or self._limits.workload_ready) + self._wait(

@@ -9,10 +9,12 @@ repeated: a result that is retried until it pleases has no error rate.
 from __future__ import annotations
 
 import time
-from collections.abc import Generator, Iterable, Sequence
+from collections.abc import Callable, Generator, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass, field
+from functools import partial
+from threading import Event
 from typing import Any
 
 from svcproof.app import App
@@ -44,6 +46,7 @@ class Routing:
     app: App
     recorder: Recorder
     limits: Limits
+    _stopped: Event = field(default_factory=Event, init=False)
 
     def probe(
         self, position: Position, target: Target, *, count: int, **plan: Any
@@ -84,10 +87,9 @@ class Routing:
         snapshot = self.app.snapshot()
         self._record_endpoints(snapshot, {target.service for _, target in wanted})
         cells = [(pair, self._due(snapshot, pair[1], expecting)) for pair in wanted]
-        with ThreadPoolExecutor(_PARALLEL, thread_name_prefix="svcproof-probe") as pool:
-            if as_wanted:
-                _all(pool, [(self.converge, *pair, due, deadline) for pair, due in cells])
-            _all(pool, [(self._measure, *pair, due) for pair, due in cells])
+        if as_wanted:
+            self._at_once([partial(self.converge, *pair, due, deadline) for pair, due in cells])
+        self._at_once([partial(self._measure, *pair, due) for pair, due in cells])
         return self.recorder.freeze()
 
     def converge(self, position: Position, target: Target, due: Promise, deadline: float) -> None:
@@ -114,6 +116,21 @@ class Routing:
             limit_seconds=round(limit, 1),
             last_state=last_state,
         )
+
+    def _at_once(self, calls: Sequence[Callable[[], None]]) -> None:
+        """Make the calls side by side; what one raises, and Ctrl-C, stops the others."""
+        if len(calls) == 1:
+            calls[0]()
+            return
+        with ThreadPoolExecutor(_PARALLEL, thread_name_prefix="svcproof-probe") as pool:
+            futures = [pool.submit(call) for call in calls]
+            try:
+                for future in futures:
+                    future.result()
+            except BaseException:
+                self._stopped.set()
+                pool.shutdown(wait=False, cancel_futures=True)
+                raise
 
     def _await_app(self) -> bool:
         """Whether the app is what its manifests say, in the end."""
@@ -144,7 +161,8 @@ class Routing:
                 lacking = streak.add(attempt)
                 if streak.broken:
                     return lacking
-        return streak.lacking
+        # Another pair failed, or Ctrl-C: nobody waits for this one any more.
+        return "" if self._stopped.is_set() else streak.lacking
 
     def _measure(self, position: Position, target: Target, due: Promise) -> None:
         size = sample_size(len(due.allowed))
@@ -168,7 +186,11 @@ class Routing:
             "attempt_timeout": self.limits.attempt,
         }
         wanted = ProbePlan(host=target.host, port=target.port, count=count, **(defaults | plan))
-        return self.app.cluster.probe(position, wanted)
+        with closing(self.app.cluster.probe(position, wanted)) as attempts:
+            for attempt in attempts:
+                if self._stopped.is_set():
+                    return
+                yield attempt
 
 
 @dataclass
@@ -192,8 +214,7 @@ class _Streak:
         """What is still lacking; "" when settled."""
         if self.broken:
             return self.broken
-        missing = {backend.uid: backend.pod for backend in self.due.allowed}
-        names = sorted(name for uid, name in missing.items() if uid not in self.seen)
+        names = sorted(b.pod for b in self.due.allowed if b.uid not in self.seen)
         if names:
             return f"{self.good} right answers in a row, none by {', '.join(names)}"
         return "" if self.good >= self.length else f"only {self.good} right answers in a row"
@@ -220,8 +241,3 @@ class _Streak:
         if attempt.backend is None or attempt.backend.uid not in uids:
             return f"an answer by {attempt.backend.pod if attempt.backend else 'nobody'}"
         return ""
-
-
-def _all(pool: ThreadPoolExecutor, calls: Sequence[tuple[Any, ...]]) -> None:
-    for future in [pool.submit(function, *arguments) for function, *arguments in calls]:
-        future.result()

@@ -156,7 +156,7 @@ class TestVerdicts:
                 *lines,
                 "*expected  *",
                 "*seen      *",
-                "*where     a Pod on node-1 -> *".replace("->", "→"),
+                "*where     a Pod on node-1 → *",
                 "*evidence  #*",
                 "*next      *",
                 "history: .svcproof/evidence/*.jsonl",
