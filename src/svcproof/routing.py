@@ -27,7 +27,7 @@ from svcproof.limits import Limits
 from svcproof.ports import ProbePlan
 from svcproof.recorder import Recorder
 from svcproof.snapshot import Snapshot
-from svcproof.stats import sample_size
+from svcproof.stats import failure_size, sample_size
 from svcproof.waits import wait_for
 
 __all__ = ["Pair", "Routing"]
@@ -94,7 +94,8 @@ class Routing:
 
     def converge(self, position: Position, target: Target, due: Promise, deadline: float) -> None:
         """Wait until the pair gives what is due, so many times in a row; record how it went."""
-        streak = _Streak(due, self.limits.convergence_streak)
+        length = self.limits.convergence_streak
+        streak = _Streak(due, length if due.outcome is Outcome.ANSWERED else min(length, 3))
         started = time.monotonic()
         limit = max(0.0, deadline - started)
         last_state = ""
@@ -112,7 +113,7 @@ class Routing:
             target=target.name,
             seconds=round(time.monotonic() - started, 3),
             attempts=streak.attempts,
-            streak=self.limits.convergence_streak,
+            streak=streak.length,
             limit_seconds=round(limit, 1),
             last_state=last_state,
         )
@@ -156,7 +157,8 @@ class Routing:
         return due if due.outcome is expecting else Promise(expecting, ())
 
     def _extend(self, streak: _Streak, position: Position, target: Target) -> str:
-        with closing(self._attempts(position, target, streak.batch)) as attempts:
+        plan = _pace(streak.due)
+        with closing(self._attempts(position, target, streak.batch, **plan)) as attempts:
             for attempt in attempts:
                 lacking = streak.add(attempt)
                 if streak.broken:
@@ -165,11 +167,12 @@ class Routing:
         return "" if self._stopped.is_set() else streak.lacking
 
     def _measure(self, position: Position, target: Target, due: Promise) -> None:
-        size = sample_size(len(due.allowed))
+        answered = due.outcome is Outcome.ANSWERED
+        size = sample_size(len(due.allowed)) if answered else failure_size()
         self.recorder.expect(
             position, target, outcome=due.outcome, allowed=due.allowed, minimum=size
         )
-        self.probe(position, target, count=size)
+        self.probe(position, target, count=size, **_pace(due))
 
     def _record_endpoints(self, snapshot: Snapshot, services: Iterable[str]) -> None:
         for name in sorted(services):
@@ -191,6 +194,12 @@ class Routing:
                 if self._stopped.is_set():
                     return
                 yield attempt
+
+
+def _pace(due: Promise) -> dict[str, int]:
+    """One at a time where refusals are due: of several at once, the kernel's limit on
+    ICMP errors (six, then one a second) leaves some to time out, which they are not."""
+    return {} if due.outcome is Outcome.ANSWERED else {"concurrency": 1}
 
 
 @dataclass

@@ -15,6 +15,7 @@ __all__ = [
     "CHECK_ALPHA",
     "coverage_miss_rate",
     "coverage_size",
+    "failure_size",
     "loss_size",
     "sample_size",
 ]
@@ -36,6 +37,16 @@ LOSS_POWER: Final = 0.999
 def sample_size(backends: int, alpha: float = CELL_ALPHA) -> int:
     """How many connections one cell takes: enough for coverage, and to see a loss."""
     return max(coverage_size(backends, alpha), loss_size())
+
+
+def failure_size() -> int:
+    """How many connections one cell takes where every one must fail.
+
+    Few, because each costs a second or more: ICMP errors are rate-limited, and
+    silence has to be waited for. Ten see a backend that still gets half of the
+    connections in 999 of 1000 runs.
+    """
+    return loss_size(0.5)
 
 
 def coverage_size(backends: int, alpha: float = CELL_ALPHA) -> int:

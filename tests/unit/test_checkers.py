@@ -42,6 +42,16 @@ class TestReachability:
         assert finding.seen == f"6 answered, 1 {outcome} (why)"
         assert finding.remedy
 
+    def test_silence_beside_refusals_may_be_late_refusals(self, story):
+        story.expect(*ALL).ends(Outcome.REFUSED, 6).ends(Outcome.TIMED_OUT, 6)
+        refused, silent = reachability(story.history).findings
+        assert "came too late" in silent.remedy
+        assert "came too late" not in refused.remedy
+
+    def test_silence_alone_is_silence(self, story):
+        (silent,) = reachability(story.expect(*ALL).ends(Outcome.TIMED_OUT, 6).history).findings
+        assert "came too late" not in silent.remedy
+
     def test_unknown_is_no_evidence(self, story):
         story.expect(*ALL).answers(*ALL, *ALL).ends(Outcome.UNKNOWN, 2)
         verdict = reachability(story.history)

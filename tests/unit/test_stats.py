@@ -4,7 +4,14 @@ import random
 
 import pytest
 
-from svcproof.stats import CELL_ALPHA, coverage_miss_rate, coverage_size, loss_size, sample_size
+from svcproof.stats import (
+    CELL_ALPHA,
+    coverage_miss_rate,
+    coverage_size,
+    failure_size,
+    loss_size,
+    sample_size,
+)
 
 
 @pytest.mark.parametrize(("backends", "size"), [(1, 1), (2, 21), (3, 37), (10, 153)])
@@ -41,3 +48,8 @@ def test_loss_size():
 def test_a_single_backend_still_takes_a_sample():
     assert sample_size(1) == loss_size()
     assert sample_size(20) == coverage_size(20)
+
+
+def test_where_every_connection_must_fail_few_will_do():
+    assert failure_size() == 10
+    assert 0.5 ** failure_size() <= 1e-3

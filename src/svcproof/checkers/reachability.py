@@ -7,7 +7,7 @@ how a backend that eats every third connection passes there.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 
 from svcproof.history import Cell, History, Observation, Outcome
 from svcproof.verdict import Finding, Status, Verdict, judged
@@ -41,10 +41,17 @@ def reachability(history: History) -> Verdict:
     return judged(sum(len(cell.observations) for cell in cells), findings)
 
 
+_LATE_REFUSALS = (
+    "beside refusals, silence can be refusals that came too late: the kernel sends six ICMP "
+    "errors at once and then one a second. "
+)
+
+
 def _judge(cell: Cell) -> Iterator[Finding]:
     expected = cell.expectation.outcome
     total = len(cell.observations)
-    for outcome, attempts in _unexpected(cell).items():
+    unexpected = _unexpected(cell)
+    for outcome, attempts in unexpected.items():
         lost = outcome is Outcome.UNKNOWN
         yield Finding(
             status=Status.INCONCLUSIVE if lost else Status.FAIL,
@@ -53,7 +60,7 @@ def _judge(cell: Cell) -> Iterator[Finding]:
             expected=f"every connection {expected}",
             seen=_counts(cell, attempts),
             indices=tuple(attempt.index for attempt in attempts),
-            remedy=_REMEDIES[outcome],
+            remedy=_remedy(outcome, unexpected),
         )
     if total < cell.expectation.minimum:
         yield Finding(
@@ -65,6 +72,11 @@ def _judge(cell: Cell) -> Iterator[Finding]:
             indices=(cell.expectation.index,),
             remedy="see in the history why the client stopped, and run again",
         )
+
+
+def _remedy(outcome: Outcome, beside: Container[Outcome]) -> str:
+    late = outcome is Outcome.TIMED_OUT and Outcome.REFUSED in beside
+    return (_LATE_REFUSALS if late else "") + _REMEDIES[outcome]
 
 
 def _unexpected(cell: Cell) -> dict[Outcome, list[Observation]]:
