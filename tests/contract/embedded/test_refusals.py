@@ -31,9 +31,9 @@ Command = Callable[..., subprocess.CompletedProcess[str]]
     ],
 )
 def test_wrong_values(
-    svcproof: Command, machine: Machine, arguments: list[str], words: list[str]
+    svcproof: Command, machine: Machine, name: str, arguments: list[str], words: list[str]
 ) -> None:
-    done = svcproof("up", *arguments)
+    done = svcproof("up", "--name", name, *arguments)
     assert (done.returncode, done.stdout) == (4, "")
     assert all(word in done.stderr for word in words), done.stderr
     del machine
@@ -62,9 +62,11 @@ def components(tmp_path: Path) -> Path:
     return directory
 
 
-def test_a_component_is_missing(svcproof: Command, machine: Machine, components: Path) -> None:
+def test_a_component_is_missing(
+    svcproof: Command, machine: Machine, components: Path, name: str
+) -> None:
     (components / "etcd").unlink()
-    done = svcproof("up", "--components", str(components))
+    done = svcproof("up", "--name", name, "--components", str(components))
     assert done.returncode == 4
     assert "etcd" in done.stderr
     del machine
