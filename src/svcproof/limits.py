@@ -18,8 +18,6 @@ class Limits:
 
     #: One component of an embedded cluster becoming healthy.
     component_ready: float = 60.0
-    #: All nodes Ready, after the API server answers.
-    nodes_ready: float = 60.0
     #: A workload's Pods ready: image present, so a start and its readiness probe.
     workload_ready: float = 60.0
     #: EndpointSlices listing what they should, after a change.
@@ -29,8 +27,6 @@ class Limits:
     convergence: float = 60.0
     #: Answers by exactly the wanted Pods, in a row, that count as converged.
     convergence_streak: int = 30
-    #: A namespace being gone after its deletion.
-    namespace_gone: float = 60.0
     #: One connection being established: above 1 s, because ICMP rate limiting
     #: delays a refusal by 1.02 s, and above 3 s, the second SYN retransmission.
     connect: float = 4.0
