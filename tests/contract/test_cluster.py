@@ -90,8 +90,13 @@ class TestClusterContract:
         """Rules follow objects with a delay that is not the subject here."""
 
         def look() -> str:
-            wrong = [a for a in self.ask(app, position, target, 5) if a.backend is None]
-            return wrong[0].outcome if wrong else ""
+            made = self.ask(app, position, target, 40)
+            wrong = [a for a in made if a.backend is None]
+            if wrong:
+                return wrong[0].outcome
+            due = promise(app.snapshot(), target, run=RUN).allowed
+            missing = set(due) - {a.backend for a in made}
+            return f"no answer by {', '.join(backend.pod for backend in missing)}" * bool(missing)
 
         wait_for(f"{position} to reach {target}", look, limit=30)
 
