@@ -71,8 +71,9 @@ class Owner:
         self._keeper.wait(timeout=_END_LIMIT)
 
     def _close(self) -> None:
-        os.close(self._pipe)
-        self._reports.close()
+        if not self._reports.closed:  # a start that failed has ended the cluster already
+            os.close(self._pipe)
+            self._reports.close()
 
 
 def end(directory: StateDirectory) -> None:

@@ -16,7 +16,7 @@ from svcproof.clusters.embedded.control_plane import PROGRAMS
 from svcproof.clusters.embedded.network import CONTROL_PLANE
 from svcproof.clusters.embedded.node_config import containerd_socket, node_files
 from svcproof.clusters.embedded.plan import WORLD, NodePlan
-from svcproof.clusters.embedded.starting import Starting, absent
+from svcproof.clusters.embedded.starting import Starting, absent, keep
 from svcproof.errors import StartFailed
 from svcproof.limits import DEFAULT_LIMITS
 
@@ -56,7 +56,7 @@ def prepare_images(starting: Starting) -> None:
     for name in _SEEDED:
         shutil.copytree(place / "root" / name, growing / name, symlinks=True)
     shutil.rmtree(place)
-    growing.rename(seed)
+    keep(growing, seed)
 
 
 def start_runtime(starting: Starting, node: NodePlan) -> None:

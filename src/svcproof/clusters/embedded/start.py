@@ -49,7 +49,7 @@ def require_root() -> None:
     if os.geteuid() != 0:
         raise EnvironmentProblem(
             f"an embedded cluster needs root, and this is user {os.geteuid()}",
-            remedy="run the same command with sudo, or use --svc-cluster kind or existing",
+            remedy="run the same command with sudo",
         )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,7 +18,7 @@ from svcproof.errors import StartFailed, WaitExpired
 from svcproof.limits import DEFAULT_LIMITS
 from svcproof.waits import wait_for
 
-__all__ = ["Starting", "absent"]
+__all__ = ["Starting", "absent", "keep"]
 
 _POLL: Final = 0.02
 
@@ -61,3 +62,13 @@ class Starting:
 def absent(path: Path) -> str:
     """A state for :meth:`Starting.wait`: empty once the path exists."""
     return "" if path.exists() else f"{path} is not there yet"
+
+
+def keep(growing: Path, seed: Path) -> None:
+    """Put a seed that is complete in its place; another cluster's, if that was faster, stays."""
+    try:
+        growing.rename(seed)
+    except OSError:
+        if not seed.is_dir():
+            raise
+        shutil.rmtree(growing)

@@ -22,7 +22,7 @@ from svcproof.clusters.embedded.control_plane import PKI, kubeconfig_path
 from svcproof.clusters.embedded.kubeconfig import write_kubeconfig
 from svcproof.clusters.embedded.pki import write_pki
 from svcproof.clusters.embedded.plan import WORLD
-from svcproof.clusters.embedded.starting import Starting
+from svcproof.clusters.embedded.starting import Starting, keep
 
 if TYPE_CHECKING:
     from svcproof.clusters.embedded.objects import ControlPlaneClient
@@ -78,7 +78,7 @@ def _grow(starting: Starting, seed: Path) -> None:
     growing.mkdir(mode=0o700, parents=True)
     shutil.copytree(PKI, growing / "pki")
     _copy(_ETCD_DATA, growing / "etcd")
-    growing.rename(seed)
+    keep(growing, seed)
 
 
 def _is_usable(seed: Path) -> bool:
