@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from svcproof.errors import NotSupported, UsageError
+from svcproof.errors import ClusterProblem, NotSupported, UsageError
 from svcproof.history import Family, Position, Target
 from svcproof.limits import Limits
 from svcproof.manifest_files import of_run
@@ -160,10 +160,12 @@ class Clients:
         for pod in snapshot.pods_matching({CLIENT_LABEL: spec.kind}):
             if pod.node == spec.node and pod.ready and not pod.terminating:
                 return pod
-        raise NotSupported(
-            f"no client Pod of kind {spec.kind} is ready on {spec.node}",
-            remedy="the node takes no Pods, or the clients' manifest was replaced",
-        )
+        lacking = f"no client Pod of kind {spec.kind} is ready on {spec.node}"
+        takes_pods = {node.name for node in snapshot.nodes if node.schedulable}
+        if spec.node not in takes_pods:
+            raise NotSupported(lacking, remedy=f"{spec.node} takes no Pods: look at its taints")
+        # Not a skip: a client that should be there and is not proves nothing.
+        raise ClusterProblem(lacking, remedy="look at the client Pods and at the node's kubelet")
 
 
 def _scaled(manifest: Mapping[str, Any], replicas: int) -> Mapping[str, Any]:
