@@ -56,11 +56,6 @@ class FamilyAddresses(msgspec.Struct, frozen=True):
     dns_service: str
 
     @property
-    def host_prefix(self) -> int:
-        """Prefix length of a whole single address: 32 or 128."""
-        return 32 if self.family == "ipv4" else 128
-
-    @property
     def fabric_prefix(self) -> int:
         """Prefix length of the fabric."""
         return ip_network(self.fabric).prefixlen

@@ -12,7 +12,7 @@ from typing import Final
 from svcproof.clusters.embedded.network import namespace_path
 from svcproof.errors import StartFailed
 
-__all__ = ["Component", "ProcessTable", "last_lines"]
+__all__ = ["Component", "ProcessTable", "last_lines", "only_child"]
 
 _LOG_TAIL: Final = 20
 _STOP_LIMIT: Final = 30
@@ -99,7 +99,7 @@ class ProcessTable:
         the node's PID namespace.
         """
         return {
-            component.label: _only_child(component.process.pid)
+            component.label: only_child(component.process.pid)
             if component.node
             else component.process.pid
             for component in self.components
@@ -130,6 +130,7 @@ def last_lines(log: Path, count: int = _LOG_TAIL) -> list[str]:
         return file.read().decode(errors="replace").splitlines()[-count:]
 
 
-def _only_child(process_number: int) -> int:
+def only_child(process_number: int) -> int:
+    """The program that nsenter or unshare forked to enter a PID namespace."""
     children = Path(f"/proc/{process_number}/task/{process_number}/children").read_text()
     return int(children.split()[0])

@@ -16,6 +16,7 @@ from svcproof.clusters.embedded.control_plane import PROGRAMS
 from svcproof.clusters.embedded.network import CONTROL_PLANE
 from svcproof.clusters.embedded.node_config import containerd_socket, node_files
 from svcproof.clusters.embedded.plan import WORLD, NodePlan
+from svcproof.clusters.embedded.processes import only_child
 from svcproof.clusters.embedded.starting import Starting, absent, keep
 from svcproof.errors import StartFailed
 from svcproof.limits import DEFAULT_LIMITS
@@ -68,8 +69,7 @@ def start_runtime(starting: Starting, node: NodePlan) -> None:
     script += [starting.plan.image_seed, starting.plan.node_cgroup(node)]
     init = starting.table.start_node(node.name, script)
     starting.wait(f"the mounts of {node.name}", lambda: absent(node.directory / "up"), init)
-    children = Path(f"/proc/{init.process.pid}/task/{init.process.pid}/children")
-    starting.table.node_inits[node.name] = int(children.read_text().split()[0])
+    starting.table.node_inits[node.name] = only_child(init.process.pid)
     containerd = starting.node_program("containerd", node)
     starting.wait(f"containerd of {node.name}", lambda: absent(containerd_socket(node)), containerd)
 
