@@ -131,7 +131,10 @@ class Attempt(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     ``source_address`` and ``source_port`` are what the backend saw;
     ``local_address`` is the client's own end and ``remote_address`` the
     literal address dialled. ``rcode`` is the DNS response code (``NXDOMAIN``,
-    ``SERVFAIL``, …) of a ``name-failed``. ``detail`` is the error text, for
+    ``SERVFAIL``, …) of a ``name-failed``. ``answers`` is what an answer said
+    where that is the question: the records of a DNS answer, each as ``OWNER TYPE
+    DATA`` in lower case without the last dot, or the words of a health check
+    (``status 200``, ``localEndpoints 1``). ``detail`` is the error text, for
     people: nothing is ever decided by it.
     """
 
@@ -146,6 +149,7 @@ class Attempt(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     local_address: str = ""
     remote_address: str = ""
     rcode: str = ""
+    answers: tuple[str, ...] = ()
     detail: str = ""
 
 

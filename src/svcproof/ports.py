@@ -48,7 +48,11 @@ class ProbePlan:
 
     ``host`` is a literal address or a name (resolved anew for each
     connection, by the resolver of the place where the client runs).
-    ``connect_timeout`` and ``attempt_timeout`` are seconds.
+    ``connect_timeout`` and ``attempt_timeout`` are seconds. ``query`` is a DNS
+    record type: then nothing is connected to, ``host`` is the name that is asked
+    for, with the resolver (search list included) of the place where the client
+    runs. ``keep_alive`` sends all requests of a worker over one connection: they
+    are then *not* fresh. The dialect ``healthz`` asks a kube-proxy health check.
     """
 
     host: str
@@ -61,7 +65,9 @@ class ProbePlan:
     source_ports: tuple[int, int] | None = None
     connect_timeout: float = 4.0
     attempt_timeout: float = 6.0
-    dialect: Literal["echo", "agnhost", "notes"] = "echo"
+    dialect: Literal["echo", "agnhost", "notes", "healthz"] = "echo"
+    query: Literal["", "A", "AAAA", "CNAME", "SRV"] = ""
+    keep_alive: bool = False
 
 
 class Cluster(Protocol):
