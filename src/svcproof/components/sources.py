@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Final
 
-__all__ = ["COMPONENTS", "ECHO_HOSTNAME", "digest"]
+__all__ = ["COMPONENTS", "ECHO_HOSTNAME", "METALLB", "digest"]
 
 # resolve(): in a checkout these are symlinks, and the go command wants to stand
 # in a module's real directory.
@@ -16,6 +16,8 @@ _SOURCES: Final = Path(__file__).resolve().parent.parent / "sources"
 COMPONENTS: Final = (_SOURCES / "components").resolve()
 #: The Go module of the app, the prober and the pause program.
 ECHO_HOSTNAME: Final = (_SOURCES / "echo-hostname").resolve()
+#: The Go module of the load balancer, whose versions are its own.
+METALLB: Final = COMPONENTS / "metallb"
 
 #: What can change a binary. Tests, prose and programs built in place cannot.
 _SUFFIXES: Final = frozenset({".go", ".mod", ".sum", ".html", ".tmpl"})
@@ -35,8 +37,11 @@ def digest(root: Path, minor: str, settings: Iterable[str]) -> str:
 def _inputs(root: Path, minor: str) -> Iterator[Path]:
     """Each file that matters, in an order that does not depend on the file system."""
     versions = root / "versions"
+    others = _modules_below(root)
     for path in sorted(root.rglob("*")):
         if path.suffix not in _SUFFIXES or path.name.endswith("_test.go"):
+            continue
+        if not others.isdisjoint(path.parents):
             continue
         if path.is_relative_to(versions) and path.parent != versions / minor:
             continue
@@ -44,3 +49,10 @@ def _inputs(root: Path, minor: str) -> Iterator[Path]:
         if versions.is_dir() and path.parent == root and path.suffix in (".mod", ".sum"):
             continue
         yield path
+
+
+def _modules_below(root: Path) -> set[Path]:
+    """Directories that are Go modules of their own, which a build of this one never reads."""
+    versions = root / "versions"
+    found = {path.parent for path in root.rglob("go.mod")} - {root}
+    return {path for path in found if not path.is_relative_to(versions)}
