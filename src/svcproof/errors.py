@@ -12,6 +12,7 @@
     ├── ClusterProblem          the cluster did not do what it was asked for
     │   ├── ApplyFailed         the API server refused an object
     │   ├── ApiRefused          the API server refused another request
+    │   ├── HealFailed          a planted fault could not be taken away altogether
     │   └── WaitExpired         a bounded wait ran out
     └── BadHistory              a saved history that cannot be read
 
@@ -34,6 +35,7 @@ __all__ = [
     "ClusterProblem",
     "ComponentsUnavailable",
     "EnvironmentProblem",
+    "HealFailed",
     "MissingTool",
     "NameInUse",
     "NotSupported",
@@ -132,6 +134,20 @@ class ApiRefused(ClusterProblem):
     def __init__(self, status: int, text: str) -> None:
         self.status = status
         super().__init__(text)
+
+
+class HealFailed(ClusterProblem):
+    """A planted fault could not be taken away altogether: the text says what may still be broken.
+
+    ``leftovers`` are pairs: what may be broken and why, and how to undo it by hand.
+    """
+
+    def __init__(self, fault: str, leftovers: Sequence[tuple[str, str]]) -> None:
+        self.leftovers = tuple(leftovers)
+        lines = [f"fault {fault}: healing failed, this may still be broken:"]
+        for what, by_hand in leftovers:
+            lines += [f"  {what}", f"    by hand: {by_hand}"]
+        super().__init__("\n".join(lines))
 
 
 class WaitExpired(ClusterProblem):
