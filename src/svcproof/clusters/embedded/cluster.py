@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from svcproof.clusters import objects
 from svcproof.clusters.embedded.state import StateDirectory
 from svcproof.clusters.embedded.world import World
 from svcproof.clusters.kubernetes import KubernetesCluster
@@ -15,6 +16,7 @@ from svcproof.ports import ClusterFacts
 from svcproof.probes import OutsideClient
 from svcproof.probes.program import ProgramProber
 from svcproof.snapshot import Snapshot
+from svcproof.waits import wait_for
 
 if TYPE_CHECKING:
     import psutil
@@ -30,8 +32,8 @@ _THAW: Final = signal.SIGCONT
 class EmbeddedCluster(KubernetesCluster):
     """Adds what only a cluster on this very machine can do.
 
-    Implements :class:`~svcproof.ports.CanRunInNodes` and
-    :class:`~svcproof.ports.CanFreezeComponents`.
+    Implements :class:`~svcproof.ports.CanRunInNodes`,
+    :class:`~svcproof.ports.CanFreezeComponents` and :class:`~svcproof.ports.CanStopNodes`.
     """
 
     def __init__(
@@ -102,3 +104,39 @@ class EmbeddedCluster(KubernetesCluster):
     def thaw(self, component: str, node: str) -> None:
         """Let a frozen component go on."""
         self._world.signal_component(component, node, _THAW)
+
+    def stop_node(self, node: str) -> None:
+        """As a power cut looks from the network: silent at once, and none of its programs run.
+
+        The cable first, so that no program says goodbye. What was frozen on the
+        node goes on with all the others when the node starts.
+        """
+        self._world.node_prefix(node)  # an unknown name is told before anything is done
+        self._world.set_link(node, "down")
+        self._world.signal_node(node, _FREEZE)
+
+    def start_node(self, node: str) -> None:
+        """Let everything go on, and wait until the node's kubelet is heard of again.
+
+        Its Ready condition alone would not do: it stays true for 50 s after a node has died.
+        """
+        before = self._heartbeat(node)
+        self._world.set_link(node, "up")
+        self._world.signal_node(node, _THAW)
+        wait_for(
+            f"node {node} to be Ready again",
+            lambda: self._silence(node, before),
+            limit=self._limits.component_ready,
+            remedy=f"svcproof logs --name {self.facts.name} kubelet {node}",
+        )
+
+    def _heartbeat(self, node: str) -> str:
+        """When the node's kubelet last renewed its lease."""
+        lease = f"/apis/coordination.k8s.io/v1/namespaces/kube-node-lease/leases/{node}"
+        return str(self.api.get(lease)["spec"]["renewTime"])
+
+    def _silence(self, node: str, before: str) -> str:
+        if self._heartbeat(node) == before:
+            return f"not heard of since {before}"
+        item = objects.node(self.api.get(f"/api/v1/nodes/{node}"))
+        return "" if item.ready else "heard of, but not Ready"

@@ -7,7 +7,7 @@ import signal
 import subprocess
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from svcproof.clusters.embedded.network import OUTSIDE
 from svcproof.clusters.embedded.plan import ClusterPlan
@@ -72,6 +72,19 @@ class World:
         if label not in known:
             raise NotSupported(f"no component {label}; there are {', '.join(sorted(known))}")
         command = [*self.supervisor_prefix(), "kill", f"-{number.name[3:]}", str(known[label])]
+        subprocess.run(command, check=True, timeout=10)
+
+    def signal_node(self, node: str, number: signal.Signals) -> None:
+        """Send a signal to every process of a node, its Pods' included, except the node's init.
+
+        ``kill`` with -1 means all of the PID namespace but its init and the caller.
+        """
+        command = ["sh", "-c", f"kill -{number.name[3:]} -1"]
+        subprocess.run([*self.node_prefix(node), *command], check=True, timeout=10)
+
+    def set_link(self, node: str, state: Literal["up", "down"]) -> None:
+        """Plug a node's cable into the fabric, or pull it: the fabric's end has the node's name."""
+        command = [*self.supervisor_prefix(), "ip", "link", "set", node, state]
         subprocess.run(command, check=True, timeout=10)
 
     def alive(self) -> dict[str, bool]:
