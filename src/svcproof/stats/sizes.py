@@ -1,9 +1,4 @@
-"""How many connections make a statement, for an error rate fixed beforehand.
-
-kube-proxy's iptables and nftables modes draw a backend at random, uniformly and
-independently, for each new connection (``docs/how-it-decides.md`` has the
-sources). Everything here rests on that and on nothing else.
-"""
+"""How many connections make a statement, for an error rate fixed beforehand."""
 
 from __future__ import annotations
 
