@@ -10,13 +10,16 @@ from __future__ import annotations
 
 from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Literal, Protocol, runtime_checkable
 
 from svcproof.history import Attempt, Position
 from svcproof.snapshot import Snapshot
 
 __all__ = [
+    "CanBalanceLoad",
     "CanFreezeComponents",
+    "CanLoadImages",
     "CanRunInNodes",
     "CanStopNodes",
     "Cluster",
@@ -155,4 +158,29 @@ class CanStopNodes(Protocol):
 
     def start_node(self, node: str) -> None:
         """Start it again; returns when the node is Ready."""
+        ...
+
+
+@runtime_checkable
+class CanLoadImages(Protocol):
+    """Images can be brought to the nodes without a registry."""
+
+    def load_image(self, archive: Path) -> None:
+        """Import every image of an OCI layout's tar on every node.
+
+        Raises :class:`~svcproof.errors.EnvironmentProblem` with the runtime's own words.
+        """
+        ...
+
+
+@runtime_checkable
+class CanBalanceLoad(Protocol):
+    """Services of type LoadBalancer get an address that answers from outside."""
+
+    def provide_load_balancer(self) -> None:
+        """Bring up what serves them, unless it is up; returns when it is ready.
+
+        Raises :class:`~svcproof.errors.NotSupported` with the reason where there
+        can be none, and :class:`~svcproof.errors.WaitExpired`.
+        """
         ...
