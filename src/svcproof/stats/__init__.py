@@ -9,13 +9,15 @@ has the formulas, and the error rates as measured.
 
 from __future__ import annotations
 
-from svcproof.stats.choices import (
+from svcproof.stats.algorithm import (
     Algorithm,
     Classification,
-    Dependence,
-    Rotation,
     classification_size,
     classify,
+)
+from svcproof.stats.choices import (
+    Dependence,
+    Rotation,
     dependence,
     draws_needed,
     redraws_needed,

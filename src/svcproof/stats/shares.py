@@ -2,9 +2,9 @@
 
 The test is exact: each backend's count is binomial, both its tails are computed,
 and the smallest tail of all is multiplied by their number (Bonferroni's bound).
-Pearson's chi-square is not used: its p-value is an approximation, which at 1e-6 is
-too small by a factor of up to 3.6 for the samples taken here, and would break the
-stated rate (measured in ``docs/arithmetic.md``). The faults that occur hit one
+Pearson's chi-square is not used: its p-value is an approximation, and would break
+the stated rate. At 1e-8, 66 connections to ten backends raise twelve times as many
+false alarms as that (``docs/arithmetic.md``). The faults that occur hit one
 backend (a rule twice, one missing, one with a wrong probability), and for these the
 largest deviation is also the more powerful statistic.
 """
@@ -105,8 +105,8 @@ def smallest_skew(
     """How much above its fair share one backend must be, to be seen with this power.
 
     Relative to the share: 0.4 is a backend that gets (1 + 0.4)/k. Infinite where no
-    skew would be seen. A backend that is short by as much is seen no later once the
-    sample is large; :func:`visible_shares` tells both sides exactly.
+    skew would be seen. A backend that is short by as much is seen as well, if the sample
+    is large enough to see a shortage at all; :func:`visible_shares` has both sides.
     """
     high = visible_shares(connections, backends, alpha, power).high
     return math.inf if high is None else high * backends - 1
