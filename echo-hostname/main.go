@@ -6,8 +6,10 @@ import (
 	"fmt"
 	"os"
 
+	"svcproof.dev/echo-hostname/internal/agent"
 	"svcproof.dev/echo-hostname/internal/pause"
 	"svcproof.dev/echo-hostname/internal/probe"
+	"svcproof.dev/echo-hostname/internal/ready"
 	"svcproof.dev/echo-hostname/internal/serve"
 	"svcproof.dev/echo-hostname/internal/usage"
 )
@@ -20,10 +22,12 @@ const help = `usage: echo-hostname COMMAND [flags]
 commands:
   serve      answer HTTP and UDP with this Pod's identity and the client's address
   probe      make fresh connections, print one JSON line for each
+  agent      make probes by order: JSON lines on standard input, each probe's lines with its id on standard output
+  ready      switch the readiness of the app in this Pod: ready true, ready false
   pause      hold namespaces open and reap orphans until SIGTERM or SIGINT
   --version  print the version
 
-echo-hostname COMMAND --help lists the flags of serve and probe.
+echo-hostname COMMAND --help lists the flags of serve, probe and ready.
 `
 
 func main() {
@@ -36,6 +40,13 @@ func main() {
 			fail(fmt.Sprintf("pause takes no arguments, got %q", arguments[0]))
 		}
 		pause.Wait()
+	case "agent":
+		if len(arguments) > 0 {
+			fail(fmt.Sprintf("agent takes no arguments, got %q", arguments[0]))
+		}
+		os.Exit(agent.Main())
+	case "ready":
+		os.Exit(ready.Main(arguments))
 	case "serve":
 		os.Exit(serve.Main(arguments))
 	case "probe":
@@ -45,7 +56,7 @@ func main() {
 	case "--help", "-h", "help":
 		fmt.Print(help)
 	default:
-		fail(fmt.Sprintf("unknown command %q; valid: serve, probe, pause, --version, --help", command))
+		fail(fmt.Sprintf("unknown command %q; valid: serve, probe, agent, ready, pause, --version, --help", command))
 	}
 }
 

@@ -36,6 +36,12 @@ func Main(arguments []string) int {
 	return 0
 }
 
+// Parse reads a command line's flags.
+func Parse(arguments []string) (Options, error) {
+	options, _, err := parse(arguments)
+	return options, err
+}
+
 // Run makes the attempts and writes a line for each, until stop is closed: then
 // the rest are reported as unknown.
 func Run(options Options, to io.Writer, stop <-chan struct{}) (interrupted bool, err error) {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Generator, Sequence
 from pathlib import Path
 from typing import Any, Final
@@ -49,6 +50,8 @@ class KubernetesCluster:
         self._limits = limits
         self._outside = {client.position.name: client for client in outside}
         self._on_close = on_close
+        self._probers: dict[tuple[str, str], PodProber] = {}
+        self._probers_lock = threading.Lock()
         self.kubeconfig = kubeconfig
         self.api = Api(
             kubeconfig,
@@ -134,14 +137,28 @@ class KubernetesCluster:
         """Probe from outside, or in the position's Pod."""
         if position.kind == "outside":
             return self._outside[position.name].prober.probe(plan)
-        return PodProber(self.api, namespace=position.namespace, pod=position.pod).probe(plan)
+        return self._prober(position.namespace, position.pod).probe(plan)
 
     def close(self) -> None:
         """Close the connections, and end the cluster if it is this run's."""
+        with self._probers_lock:
+            probers = list(self._probers.values())
+            self._probers.clear()
+        for prober in probers:
+            prober.close()
         self.api.close()
         if self._on_close is not None:
             on_close, self._on_close = self._on_close, None
             on_close()
+
+    def _prober(self, namespace: str, pod: str) -> PodProber:
+        """A Pod's prober: one, for it keeps its connection."""
+        with self._probers_lock:
+            prober = self._probers.get((namespace, pod))
+            if prober is None:
+                prober = PodProber(self.api, namespace=namespace, pod=pod)
+                self._probers[namespace, pod] = prober
+            return prober
 
     def _items(self, path: str) -> list[dict[str, Any]]:
         items: list[dict[str, Any]] = self.api.get(path)["items"]

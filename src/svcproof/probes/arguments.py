@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from svcproof.ports import ProbePlan
 
-__all__ = ["probe_arguments", "silence_limit"]
+__all__ = ["probe_arguments", "probe_flags", "silence_limit"]
 
 #: What resolving may take, and starting the program on a busy machine.
 _START_SECONDS = 20.0
@@ -13,24 +13,41 @@ _RESOLVE_SECONDS = 6.0
 
 def probe_arguments(plan: ProbePlan) -> list[str]:
     """The arguments after the program's name."""
-    arguments = [
-        "probe",
+    return ["probe", *probe_flags(plan)]
+
+
+def probe_flags(plan: ProbePlan) -> list[str]:
+    """The subcommand's flags: what an agent is sent."""
+    flags = [
         f"--host={plan.host}",
-        f"--port={plan.port}",
         f"--count={plan.count}",
-        f"--protocol={plan.protocol}",
-        f"--family={plan.family}",
         f"--concurrency={plan.concurrency}",
-        f"--connect-timeout={plan.connect_timeout:g}",
         f"--attempt-timeout={plan.attempt_timeout:g}",
         f"--resolve-timeout={_RESOLVE_SECONDS:g}",
-        f"--dialect={plan.dialect}",
+        *(_query_flags(plan) if plan.query else _connection_flags(plan)),
     ]
     if plan.rate:
-        arguments.append(f"--rate={plan.rate:g}")
+        flags.append(f"--rate={plan.rate:g}")
+    return flags
+
+
+def _query_flags(plan: ProbePlan) -> list[str]:
+    return [f"--query={plan.query}"]
+
+
+def _connection_flags(plan: ProbePlan) -> list[str]:
+    flags = [
+        f"--port={plan.port}",
+        f"--protocol={plan.protocol}",
+        f"--family={plan.family}",
+        f"--connect-timeout={plan.connect_timeout:g}",
+        f"--dialect={plan.dialect}",
+    ]
     if plan.source_ports is not None:
-        arguments.append("--source-ports={}-{}".format(*plan.source_ports))
-    return arguments
+        flags.append("--source-ports={}-{}".format(*plan.source_ports))
+    if plan.keep_alive:
+        flags.append("--keep-alive")
+    return flags
 
 
 def silence_limit(plan: ProbePlan) -> float:

@@ -8,7 +8,6 @@ that did arrive stay what they are.
 from __future__ import annotations
 
 from collections.abc import Generator, Iterable
-from typing import Literal
 
 import msgspec
 
@@ -16,19 +15,33 @@ from svcproof.errors import BadHistory
 from svcproof.history import Attempt, Outcome, decode_attempt
 from svcproof.recorder import now_ns
 
-__all__ = ["ProbeLostError", "attempts"]
+__all__ = ["ProbeLostError", "attempts", "is_last"]
 
 
 class ProbeLostError(Exception):
     """The harness lost a client. It ends here: the attempts become ``unknown``."""
 
 
-class _End(msgspec.Struct):
-    type: Literal["end"]
+class _End(msgspec.Struct, tag="end"):
     attempts: int
 
+    def __str__(self) -> str:
+        return f"the client said that it made {self.attempts} attempts"
 
-_end_decoder = msgspec.json.Decoder(_End)
+
+class _Failed(msgspec.Struct, tag="failed"):
+    detail: str
+
+    def __str__(self) -> str:
+        return f"the client failed: {self.detail}"
+
+
+_last_decoder: msgspec.json.Decoder[_End | _Failed] = msgspec.json.Decoder(_End | _Failed)
+
+
+def is_last(line: bytes) -> bool:
+    """Whether a client's line is the one after which there are no more."""
+    return line.startswith(b'{"type":')  # an attempt has no type
 
 
 def attempts(lines: Iterable[bytes], count: int) -> Generator[Attempt, None, None]:
@@ -43,8 +56,8 @@ def attempts(lines: Iterable[bytes], count: int) -> Generator[Attempt, None, Non
     try:
         for line in source:
             entry = _decode(line)
-            if isinstance(entry, _End):
-                reason = f"the client said that it made {entry.attempts} attempts"
+            if not isinstance(entry, Attempt):
+                reason = str(entry)
                 break
             if made < count:
                 made += 1
@@ -58,12 +71,10 @@ def attempts(lines: Iterable[bytes], count: int) -> Generator[Attempt, None, Non
         yield Attempt(at_ns=now_ns(), outcome=Outcome.UNKNOWN, detail=f"lost: {reason}")
 
 
-def _decode(line: bytes) -> Attempt | _End:
-    try:
-        return decode_attempt(line)
-    except BadHistory:
+def _decode(line: bytes) -> Attempt | _End | _Failed:
+    if is_last(line):
         try:
-            return _end_decoder.decode(line)
-        except msgspec.DecodeError:
-            pass
-        raise
+            return _last_decoder.decode(line)
+        except msgspec.DecodeError as error:
+            raise BadHistory(f"not a last line: {error}: {line[:200]!r}") from error
+    return decode_attempt(line)
