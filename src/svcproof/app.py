@@ -10,7 +10,7 @@ from svcproof.history import Family, Position, Target
 from svcproof.limits import Limits
 from svcproof.manifest_files import of_run
 from svcproof.places import (
-    Form,
+    DialledForm,
     PositionKind,
     PositionSpec,
     TargetSpec,
@@ -79,21 +79,47 @@ class App:
         """The cluster's nodes and this namespace, now."""
         return self.cluster.snapshot(self.namespace)
 
-    def target(self, spec: TargetSpec, service: str = "") -> Target:
+    def target(self, spec: TargetSpec, service: str = "", port_name: str = "") -> Target:
         """The address that ``spec`` means; ``service`` may be left out if there is only one."""
         snapshot = self.snapshot()
         return resolve_target(
             spec,
             snapshot.service(service or self._only("Service")),
             snapshot,
-            cluster_domain=self.cluster.facts.extra.get("cluster-domain", "cluster.local"),
+            port_name=port_name,
+            cluster_domain=self.cluster.facts.cluster_domain,
         )
 
-    def targets(self, form: Form, service: str = "") -> list[Target]:
+    def targets(self, form: DialledForm, service: str = "", port_name: str = "") -> list[Target]:
         """The addresses of one form: in each family and, for node ports, at each node."""
         facts = self.cluster.facts
         specs = target_specs((form,), facts.node_names, facts.families)
-        return [self.target(spec, service) for spec in specs]
+        return [self.target(spec, service, port_name) for spec in specs]
+
+    def pods(self, deployment: str = "") -> list[Pod]:
+        """The living Pods of a Deployment, by node."""
+        name = deployment or self._only("Deployment")
+        (manifest,) = [
+            item
+            for item in self.manifests
+            if item["kind"] == "Deployment" and item["metadata"]["name"] == name
+        ]
+        found = self.snapshot().pods_matching(manifest["spec"]["selector"]["matchLabels"])
+        return sorted((pod for pod in found if not pod.terminating), key=lambda pod: pod.node)
+
+    def backends(self, deployment: str = "") -> list[Position]:
+        """The Pods of a Deployment as places to send from."""
+        return [
+            Position(
+                name=f"backend {pod.name} on {pod.node}",
+                kind="backend",
+                node=pod.node,
+                pod=pod.name,
+                namespace=pod.namespace,
+                addresses=pod.addresses,
+            )
+            for pod in self.pods(deployment)
+        ]
 
     @property
     def families(self) -> tuple[Family, ...]:

@@ -21,6 +21,7 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Iterable, Iterator
+from functools import cached_property
 from typing import Final, Literal
 
 import msgspec
@@ -54,6 +55,16 @@ VERSION: Final = 1
 
 Family = Literal["ipv4", "ipv6"]
 Protocol = Literal["tcp", "udp"]
+Form = Literal[
+    "cluster-ip",
+    "short-name",
+    "fqdn",
+    "node-port",
+    "pod-ip",
+    "load-balancer",
+    "health-check",
+    "dns",
+]
 
 
 class Outcome(enum.StrEnum):
@@ -97,19 +108,22 @@ class Target(msgspec.Struct, frozen=True, omit_defaults=True):
     """What a client dials.
 
     ``form`` is the kind of address: ``cluster-ip``, ``short-name``, ``fqdn``,
-    ``node-port``, ``pod-ip`` or ``load-balancer``. ``host`` is the name or
-    literal address dialled; ``entry_node`` the node whose address it is, for
-    ``node-port``.
+    ``node-port``, ``pod-ip``, ``load-balancer``, ``health-check`` (kube-proxy's
+    answer to load balancers) or ``dns`` (the name is asked for, not dialled;
+    ``query`` is the record type). ``host`` is the name or literal address;
+    ``entry_node`` the node whose address it is; ``port_name`` the Service's port.
     """
 
     name: str
     service: str
-    form: Literal["cluster-ip", "short-name", "fqdn", "node-port", "pod-ip", "load-balancer"]
+    form: Form
     host: str
     port: int
     protocol: Protocol = "tcp"
     family: Family = "ipv4"
     entry_node: str = ""
+    port_name: str = ""
+    query: Literal["", "A", "AAAA", "CNAME", "SRV"] = ""
 
     def __str__(self) -> str:
         return self.name
@@ -193,10 +207,22 @@ class Expectation(
 ):
     """What the rules promise one position that dials one target, from here on.
 
-    ``allowed`` are the backends of which each must answer and nobody else may;
-    it is empty when ``outcome`` is not ``answered``. ``minimum`` is the fewest
-    attempts that can decide the question: the sample size for a wanted
-    false-alarm rate, fixed before anything was sent.
+    ``rule`` is the rule in words, with its source. ``outcome`` is how every
+    attempt must end, or in one of the ways of ``also`` where data planes
+    legitimately differ. ``allowed`` are the backends that may answer, and with
+    ``cover`` each of them must; it is empty when ``outcome`` is not ``answered``.
+    ``minimum`` is the fewest attempts that can decide the question: the sample
+    size for a wanted false-alarm rate, fixed before anything was sent.
+
+    The rest asks further questions, each where it is set. ``choice``: how a
+    backend is chosen for a fresh connection. ``affinity``: ``pin`` (one backend
+    for all attempts), ``keep`` (and the same as in the pair's cell before) or
+    ``redraw`` (the pair's choice is a new one). ``sources``: the only addresses
+    that the backend may see; ``not_sources``: those that it must not. ``control``:
+    the target that the same position must reach meanwhile, so that a failure
+    means something. ``answers``: what every answer must say. ``grace_ms``: for so
+    long after ``at_ns`` the cell before may hold as well. ``outage_ms``: the
+    longest time without an answer that is allowed.
     """
 
     index: int
@@ -204,8 +230,25 @@ class Expectation(
     position: str
     target: str
     outcome: Outcome = Outcome.ANSWERED
+    also: tuple[Outcome, ...] = ()
     allowed: tuple[Backend, ...] = ()
+    cover: bool = True
     minimum: int = 1
+    rule: str = ""
+    choice: Literal["", "random", "rotation"] = ""
+    affinity: Literal["", "pin", "keep", "redraw"] = ""
+    sources: tuple[str, ...] = ()
+    not_sources: tuple[str, ...] = ()
+    control: str = ""
+    answers: tuple[str, ...] | None = None
+    rcode: str = ""
+    grace_ms: int = 0
+    outage_ms: int | None = None
+
+    @property
+    def outcomes(self) -> tuple[Outcome, ...]:
+        """Every ending that is as promised."""
+        return (self.outcome, *self.also)
 
 
 class Header(
@@ -232,17 +275,26 @@ class TargetDeclared(msgspec.Struct, frozen=True, tag="target", tag_field="type"
 
 
 class Cell(msgspec.Struct, frozen=True, kw_only=True):
-    """One expectation and the attempts it is about: what checkers judge."""
+    """One expectation and the attempts it is about: what checkers judge.
+
+    ``before`` is the expectation that held for the same pair until then.
+    """
 
     expectation: Expectation
     position: Position
     target: Target
     observations: tuple[Observation, ...]
+    before: Expectation | None = None
 
     @property
     def where(self) -> str:
         """The pair in words, for findings."""
         return f"{self.position} → {self.target}"
+
+    def in_grace(self, attempt: Observation) -> bool:
+        """Whether the attempt began when what held before may still have held."""
+        grace = self.expectation.grace_ms * 1_000_000
+        return grace > 0 and attempt.at_ns < self.expectation.at_ns + grace
 
 
 Entry = Expectation | Observation | Event
@@ -253,7 +305,7 @@ _record_decoder: Final = msgspec.json.Decoder(Record)
 _attempt_decoder: Final = msgspec.json.Decoder(Attempt)
 
 
-class History(msgspec.Struct, frozen=True, kw_only=True):
+class History(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     """An immutable history. ``entries`` are in the order of their ``index``."""
 
     header: Header
@@ -271,28 +323,30 @@ class History(msgspec.Struct, frozen=True, kw_only=True):
         """The events, in order."""
         return (entry for entry in self.entries if isinstance(entry, Event))
 
-    @property
+    @cached_property
     def cells(self) -> tuple[Cell, ...]:
         """Every expectation with its attempts, in the order of the expectations."""
-        opened: list[tuple[Expectation, list[Observation]]] = []
-        current: dict[tuple[str, str], list[Observation]] = {}
+        opened: list[tuple[Expectation, list[Observation], Expectation | None]] = []
+        current: dict[tuple[str, str], tuple[Expectation, list[Observation]]] = {}
         for entry in self.entries:
-            if isinstance(entry, Expectation):
-                attempts: list[Observation] = []
-                current[entry.position, entry.target] = attempts
-                opened.append((entry, attempts))
-            elif isinstance(entry, Observation):
+            if isinstance(entry, Observation):
                 cell = current.get((entry.position, entry.target))
                 if cell is not None:
-                    cell.append(entry)
+                    cell[1].append(entry)
+            elif isinstance(entry, Expectation):
+                pair = (entry.position, entry.target)
+                before = current[pair][0] if pair in current else None
+                current[pair] = (entry, [])
+                opened.append((*current[pair], before))
         return tuple(
             Cell(
                 expectation=expectation,
                 position=self.positions[expectation.position],
                 target=self.targets[expectation.target],
                 observations=tuple(observations),
+                before=before,
             )
-            for expectation, observations in opened
+            for expectation, observations, before in opened
         )
 
 

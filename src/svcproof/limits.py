@@ -30,6 +30,9 @@ class Limits:
     #: One connection being established: above 1 s, because ICMP rate limiting
     #: delays a refusal by 1.02 s, and above 3 s, the second SYN retransmission.
     connect: float = 4.0
+    #: How long nothing must come where silence is due: above the 1.02 s after which
+    #: a rate-limited refusal arrives.
+    silence: float = 2.5
     #: One answer, connect included.
     attempt: float = 6.0
     #: One call to the API server.

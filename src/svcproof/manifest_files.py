@@ -10,16 +10,16 @@ from typing import Any, Final
 
 from svcproof.errors import UsageError
 
-__all__ = ["RUN_LABEL", "load", "of_run", "packaged"]
+__all__ = ["RUN_LABEL", "load", "of_run", "packaged_manifests"]
 
 #: On every object that a run applies, and on its Pods, which answer with its value.
 RUN_LABEL: Final = "svcproof.dev/run"
 
 
-def packaged(stem: str) -> Traversable | None:
-    """The manifest file of that stem which svcproof brings along, if there is one."""
+def packaged_manifests(stem: str) -> tuple[Mapping[str, Any], ...]:
+    """The objects of the manifest file of that stem which svcproof brings along; none without."""
     path = files("svcproof") / "manifests" / f"{stem}.yaml"
-    return path if path.is_file() else None
+    return load(path) if path.is_file() else ()
 
 
 def load(path: Traversable) -> tuple[Mapping[str, Any], ...]:

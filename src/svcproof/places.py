@@ -16,7 +16,7 @@ from svcproof.history import Family, Protocol, Target
 from svcproof.snapshot import Service, ServicePort, Snapshot
 
 __all__ = [
-    "Form",
+    "DialledForm",
     "PositionKind",
     "PositionSpec",
     "TargetSpec",
@@ -26,7 +26,7 @@ __all__ = [
 ]
 
 PositionKind = Literal["pod", "host-network", "backend", "outside"]
-Form = Literal["cluster-ip", "short-name", "fqdn", "node-port"]
+DialledForm = Literal["cluster-ip", "short-name", "fqdn", "node-port", "load-balancer"]
 
 _T = TypeVar("_T", bound=str)
 
@@ -41,6 +41,7 @@ _FORM_WORDS: Final = {
     "short-name": "by short name",
     "fqdn": "by FQDN",
     "node-port": "at {node}",
+    "load-balancer": "by its external address",
 }
 _FAMILY_WORDS: Final = {"ipv4": "IPv4", "ipv6": "IPv6"}
 
@@ -65,7 +66,7 @@ class PositionSpec:
 class TargetSpec:
     """A way to dial a Service. ``show_family`` is for clusters that have two."""
 
-    form: Form
+    form: DialledForm
     family: Family
     entry_node: str = ""
     show_family: bool = False
@@ -93,7 +94,7 @@ def target_specs(
     """Each form of address, in every family, and for node ports at every node."""
     both = len(families) > 1
     for form in forms:
-        known = _known(form, get_args(Form), "form of address")
+        known = _known(form, get_args(DialledForm), "form of address")
         entries = nodes if known == "node-port" else ("",)
         for family in families:
             for entry in entries:
@@ -110,8 +111,9 @@ def resolve_target(
 ) -> Target:
     """The address that ``spec`` means for a Service as the cluster has it now."""
     port = _port(service, port_name)
+    shown = f" port {port.name}" if len(service.ports) > 1 else ""
     return Target(
-        name=f"{service.name} {spec.words}",
+        name=f"{service.name}{shown} {spec.words}",
         service=service.name,
         form=spec.form,
         host=_host(spec, service, snapshot, cluster_domain),
@@ -119,6 +121,7 @@ def resolve_target(
         protocol=_PROTOCOLS[port.protocol],
         family=spec.family,
         entry_node=spec.entry_node,
+        port_name=port.name,
     )
 
 
@@ -147,7 +150,9 @@ def _host(spec: TargetSpec, service: Service, snapshot: Snapshot, domain: str) -
         return f"{service.name}.{service.namespace}.svc.{domain}"
     if spec.form == "cluster-ip":
         return _of_family(service.cluster_ips, spec.family, f"Service {service.name}")
-    node = next((node for node in snapshot.nodes if node.name == spec.entry_node), None)
+    if spec.form == "load-balancer":
+        return _of_family(service.load_balancer_addresses, spec.family, f"Service {service.name}")
+    node = snapshot.node(spec.entry_node)
     if node is None:
         names = ", ".join(node.name for node in snapshot.nodes)
         raise UsageError(f"there is no node {spec.entry_node!r}; there are: {names}")
@@ -158,4 +163,5 @@ def _of_family(addresses: Sequence[str], family: Family, whose: str) -> str:
     for address in addresses:
         if (":" in address) == (family == "ipv6"):
             return address
-    raise UsageError(f"{whose} has no {_FAMILY_WORDS[family]} address, only {', '.join(addresses)}")
+    there = ", ".join(addresses) or "none"
+    raise UsageError(f"{whose} has no {_FAMILY_WORDS[family]} address; it has: {there}")

@@ -42,6 +42,9 @@ class ClusterFacts:
     proxy_mode: str
     families: tuple[Literal["ipv4", "ipv6"], ...]
     node_names: tuple[str, ...]
+    cluster_domain: str = "cluster.local"
+    #: Names outside the cluster that its resolver is known to answer, and their addresses.
+    outside_names: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     extra: dict[str, str] = field(default_factory=dict)
 
 

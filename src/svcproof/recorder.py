@@ -12,20 +12,18 @@ import threading
 import time
 from pathlib import Path
 from types import TracebackType
-from typing import Final
+from typing import Any, Final
 
 from svcproof.errors import EnvironmentProblem
 from svcproof.history import (
     VERSION,
     Attempt,
-    Backend,
     Entry,
     Event,
     Expectation,
     Header,
     History,
     Observation,
-    Outcome,
     Position,
     PositionDeclared,
     Record,
@@ -88,16 +86,11 @@ class Recorder:
             self._append(observation)
         return observation
 
-    def expect(
-        self,
-        position: Position,
-        target: Target,
-        *,
-        outcome: Outcome,
-        allowed: tuple[Backend, ...],
-        minimum: int,
-    ) -> Expectation:
-        """Append what is promised to ``position`` from here on; opens a cell."""
+    def expect(self, position: Position, target: Target, **promised: Any) -> Expectation:
+        """Append what is promised to ``position`` from here on; opens a cell.
+
+        ``promised`` are fields of :class:`~svcproof.history.Expectation`.
+        """
         with self._lock:
             self._declare(position, target)
             expectation = Expectation(
@@ -105,9 +98,7 @@ class Recorder:
                 at_ns=now_ns(),
                 position=position.name,
                 target=target.name,
-                outcome=outcome,
-                allowed=allowed,
-                minimum=minimum,
+                **promised,
             )
             self._append(expectation)
         return expectation

@@ -9,13 +9,13 @@ repeated: a result that is retried until it pleases has no error rate.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Generator, Iterable, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from threading import Event
-from typing import Any
+from typing import Any, Final
 
 from svcproof.app import App
 from svcproof.checkers.convergence import CONVERGED, NOT_CONVERGED
@@ -24,19 +24,26 @@ from svcproof.errors import WaitExpired
 from svcproof.expect import Promise, endpoint_lists, promise
 from svcproof.history import Attempt, History, Observation, Outcome, Position, Target
 from svcproof.limits import Limits
+from svcproof.load import Load
 from svcproof.ports import ProbePlan
+from svcproof.profiles import Profile, profile_of
 from svcproof.recorder import Recorder
 from svcproof.snapshot import Snapshot
 from svcproof.stats import failure_size, sample_size
+from svcproof.streak import Streak
 from svcproof.waits import wait_for
 
 __all__ = ["Pair", "Routing"]
 
 Pair = tuple[Position, Target]
 
-#: Positions that are probed at the same time; each is one exec, and execs cost
-#: the nodes more than connections do.
-_PARALLEL = 6
+#: Positions that are probed at the same time: more than two processors' worth
+#: would only slow each other down.
+_PARALLEL: Final = 6
+#: Questions to the DNS, and to a health check, in one cell.
+_QUESTIONS: Final = 10
+#: Once a pair did not settle, how long the others of the same measurement get.
+_SHORT_SECONDS: Final = 5.0
 
 
 @dataclass
@@ -47,6 +54,12 @@ class Routing:
     recorder: Recorder
     limits: Limits
     _stopped: Event = field(default_factory=Event, init=False)
+    _unsettled: Event = field(default_factory=Event, init=False)
+
+    @property
+    def profile(self) -> Profile:
+        """What this cluster's data plane promises."""
+        return profile_of(self.app.cluster.facts.proxy_mode)
 
     def probe(
         self, position: Position, target: Target, *, count: int, **plan: Any
@@ -57,47 +70,101 @@ class Routing:
         """
         return [
             self.recorder.observe(position, target, attempt)
-            for attempt in self._attempts(position, target, count, **plan)
+            for attempt in self.attempts(position, target, count, **plan)
         ]
 
-    def scale(self, replicas: int) -> None:
+    def scale(self, replicas: int, *, deployment: str = "") -> None:
         """Change the number of replicas and wait for Pods and EndpointSlices to follow.
 
         A wait that runs out is recorded, and left to the checks: what is
         measured then is what the cluster made of the change.
         """
-        self.recorder.event("scaling", replicas=replicas)
+        self.change(
+            "scaled",
+            lambda: self.app.scale(replicas, deployment=deployment),
+            replicas=replicas,
+        )
+
+    def patch(self, kind: str, name: str, changes: Mapping[str, Any]) -> None:
+        """Change an object, as a step of the case that stands in the history."""
+        self.recorder.event("patched", object=f"{kind} {name}", changes=str(changes))
+        self.app.cluster.patch(kind, name, changes, namespace=self.app.namespace)
+
+    def change(self, kind: str, act: Callable[[], object], **facts: Any) -> None:
+        """Do something to the cluster between two events; a wait that runs out is recorded."""
+        self.recorder.event(f"{kind}-begin", **facts)
+        started = time.monotonic()
         try:
-            seconds = self.app.scale(replicas)
+            act()
         except WaitExpired as expired:
             self._record_expired(expired)
         else:
-            self.recorder.event("scaled", replicas=replicas, seconds=round(seconds, 3))
+            self.recorder.event(kind, **facts, seconds=round(time.monotonic() - started, 3))
 
-    def measure(self, pairs: Iterable[Pair], *, expecting: Outcome = Outcome.ANSWERED) -> History:
+    def measure(
+        self,
+        pairs: Iterable[Pair],
+        *,
+        failing: Iterable[Pair] = (),
+        count: int = 0,
+        settle: bool = True,
+        plan: Mapping[str, Any] | None = None,
+        **asked: Any,
+    ) -> History:
         """Let every pair settle, then measure all of them once, side by side.
 
         Who may answer follows from the rules and the EndpointSlices. That
-        anybody must is what the case says: an app that vanished behind its
-        back is a failure, not a promise of refusals.
+        anybody must, or that connections must fail (``failing``), is what the
+        case says: an app that vanished behind its back is a failure, not a
+        promise of refusals. A failing pair's control is the first of ``pairs``
+        with the same position.
+
+        ``count`` connections for each pair that must answer, at least the sample
+        that coverage needs. ``plan`` holds further fields of
+        :class:`~svcproof.ports.ProbePlan`. ``asked`` are further fields of
+        :class:`~svcproof.history.Expectation` for the pairs that must answer.
         """
-        wanted = list(pairs)
-        deadline = time.monotonic() + self.limits.convergence
+        answering, refused = list(pairs), list(failing)
         as_wanted = self._await_app()
         snapshot = self.app.snapshot()
-        self._record_endpoints(snapshot, {target.service for _, target in wanted})
-        cells = [(pair, self._due(snapshot, pair[1], expecting)) for pair in wanted]
-        if as_wanted:
-            self._at_once([partial(self.converge, *pair, due, deadline) for pair, due in cells])
-        self._at_once([partial(self._measure, *pair, due) for pair, due in cells])
+        self._record_endpoints(snapshot, {target.service for _, target in answering + refused})
+        cells = [_Cell(pair, self._answered(snapshot, pair), count, asked) for pair in answering]
+        cells += [
+            _Cell(pair, self._failed(snapshot, pair), 0, {"control": _control(pair, answering)})
+            for pair in refused
+        ]
+        if as_wanted and settle:
+            self._at_once(
+                [partial(self.converge, *cell.pair, cell.due, pinned=cell.pinned) for cell in cells]
+            )
+        self._at_once([partial(self._measure, cell, plan or {}) for cell in cells])
         return self.recorder.freeze()
 
-    def converge(self, position: Position, target: Target, due: Promise, deadline: float) -> None:
-        """Wait until the pair gives what is due, so many times in a row; record how it went."""
-        length = self.limits.convergence_streak
-        streak = _Streak(due, length if due.outcome is Outcome.ANSWERED else min(length, 3))
+    def due(self, position: Position, target: Target, snapshot: Snapshot | None = None) -> Promise:
+        """What the rules promise a pair, as the cluster is now."""
+        facts = self.app.cluster.facts
+        return promise(
+            snapshot or self.app.snapshot(),
+            position,
+            target,
+            run=self.recorder.run,
+            profile=self.profile,
+            cluster_domain=facts.cluster_domain,
+            outside=facts.outside_names,
+        )
+
+    def converge(
+        self, position: Position, target: Target, due: Promise, *, pinned: bool = False
+    ) -> None:
+        """Wait until the pair gives what is due, so many times in a row; record how it went.
+
+        ``pinned``: all from one backend.
+        """
+        streak = Streak(due, self._streak_length(due), pinned)
         started = time.monotonic()
-        limit = max(0.0, deadline - started)
+        limit = self.limits.convergence
+        if self._unsettled.is_set():
+            limit = min(limit, _SHORT_SECONDS)
         last_state = ""
         try:
             wait_for(
@@ -107,6 +174,9 @@ class Routing:
             )
         except WaitExpired as expired:
             last_state = expired.last_state
+            self._unsettled.set()
+        if self._stopped.is_set():
+            return  # another pair failed, or Ctrl-C: nobody knows whether it would have settled
         self.recorder.event(
             NOT_CONVERGED if last_state else CONVERGED,
             position=position.name,
@@ -117,6 +187,32 @@ class Routing:
             limit_seconds=round(limit, 1),
             last_state=last_state,
         )
+
+    @contextmanager
+    def steady(self, pairs: Iterable[Pair], *, rate: float) -> Iterator[Load]:
+        """Connections at a steady rate (a second, for each pair) while the block runs."""
+        load = Load(self, list(pairs), rate=rate)
+        with load:
+            yield load
+
+    def attempts(
+        self, position: Position, target: Target, count: int, **plan: Any
+    ) -> Generator[Attempt, None, None]:
+        """Attempts as they end, unrecorded."""
+        defaults: dict[str, Any] = {
+            "protocol": target.protocol,
+            "family": target.family,
+            "connect_timeout": self.limits.connect,
+            "attempt_timeout": self.limits.attempt,
+            "query": target.query,
+            "dialect": "healthz" if target.form == "health-check" else "echo",
+        }
+        wanted = ProbePlan(host=target.host, port=target.port, count=count, **(defaults | plan))
+        with closing(self.app.cluster.probe(position, wanted)) as attempts:
+            for attempt in attempts:
+                if self._stopped.is_set():
+                    return
+                yield attempt
 
     def _at_once(self, calls: Sequence[Callable[[], None]]) -> None:
         """Make the calls side by side; what one raises, and Ctrl-C, stops the others."""
@@ -152,13 +248,30 @@ class Routing:
             remedy=expired.remedy,
         )
 
-    def _due(self, snapshot: Snapshot, target: Target, expecting: Outcome) -> Promise:
-        due = promise(snapshot, target, run=self.recorder.run)
-        return due if due.outcome is expecting else Promise(expecting, ())
+    def _answered(self, snapshot: Snapshot, pair: Pair) -> Promise:
+        due = self.due(*pair, snapshot)
+        if due.outcome is Outcome.ANSWERED or due.answers is not None:
+            return due
+        # The rules would let it fail, for nobody is there; the case says that somebody is.
+        return Promise(outcome=Outcome.ANSWERED, rule="the case says that the app is there")
 
-    def _extend(self, streak: _Streak, position: Position, target: Target) -> str:
-        plan = _pace(streak.due)
-        with closing(self._attempts(position, target, streak.batch, **plan)) as attempts:
+    def _failed(self, snapshot: Snapshot, pair: Pair) -> Promise:
+        due = self.due(*pair, snapshot)
+        if due.outcome is not Outcome.ANSWERED:
+            return due
+        outcome, *also = self.profile.no_endpoint
+        return Promise(
+            outcome=outcome, also=tuple(also), rule="the case says that nobody may answer"
+        )
+
+    def _streak_length(self, due: Promise) -> int:
+        if due.outcome is Outcome.ANSWERED and due.answers is None:
+            return self.limits.convergence_streak
+        return min(self.limits.convergence_streak, 3)
+
+    def _extend(self, streak: Streak, position: Position, target: Target) -> str:
+        plan = self._pace(streak.due)
+        with closing(self.attempts(position, target, streak.batch, **plan)) as attempts:
             for attempt in attempts:
                 lacking = streak.add(attempt)
                 if streak.broken:
@@ -166,87 +279,64 @@ class Routing:
         # Another pair failed, or Ctrl-C: nobody waits for this one any more.
         return "" if self._stopped.is_set() else streak.lacking
 
-    def _measure(self, position: Position, target: Target, due: Promise) -> None:
-        answered = due.outcome is Outcome.ANSWERED
-        size = sample_size(len(due.allowed)) if answered else failure_size()
-        self.recorder.expect(
-            position, target, outcome=due.outcome, allowed=due.allowed, minimum=size
-        )
-        self.probe(position, target, count=size, **_pace(due))
+    def _measure(self, cell: _Cell, plan: Mapping[str, Any]) -> None:
+        due = cell.due
+        size = max(cell.count, _fewest(due))
+        position, target = cell.pair
+        fields = {**promised(due), "minimum": size, **self._asked(cell)}
+        self.recorder.expect(position, target, **fields)
+        self.probe(position, target, count=size, **{**self._pace(due), **plan})
+
+    def _asked(self, cell: _Cell) -> dict[str, Any]:
+        asked = dict(cell.asked)
+        if asked.get("choice") is True:
+            # Where the data plane promises nothing about its choice, nothing is asked.
+            asked["choice"] = self.profile.choice
+        return asked
+
+    def _pace(self, due: Promise) -> dict[str, Any]:
+        """Refusals one at a time: of several at once, the kernel's limit on ICMP errors
+        (six, then one a second) leaves some to time out, which they are not. Silence has no
+        such limit: it is waited for at once, just above the time of such a late refusal."""
+        if due.outcome is Outcome.ANSWERED or due.answers is not None:
+            return {}
+        if due.outcome is Outcome.TIMED_OUT:
+            return {"concurrency": failure_size(), "connect_timeout": self.limits.silence}
+        return {"concurrency": 1}
 
     def _record_endpoints(self, snapshot: Snapshot, services: Iterable[str]) -> None:
         for name in sorted(services):
-            listed, ready = endpoint_lists(snapshot, snapshot.service(name))
-            self.recorder.event(ENDPOINTS, service=name, listed=listed, due=ready)
-
-    def _attempts(
-        self, position: Position, target: Target, count: int, **plan: Any
-    ) -> Generator[Attempt, None, None]:
-        defaults: dict[str, Any] = {
-            "protocol": target.protocol,
-            "family": target.family,
-            "connect_timeout": self.limits.connect,
-            "attempt_timeout": self.limits.attempt,
-        }
-        wanted = ProbePlan(host=target.host, port=target.port, count=count, **(defaults | plan))
-        with closing(self.app.cluster.probe(position, wanted)) as attempts:
-            for attempt in attempts:
-                if self._stopped.is_set():
-                    return
-                yield attempt
+            service = snapshot.service(name) if name else None
+            if service is not None and service.selector:
+                listed, ready = endpoint_lists(snapshot, service)
+                self.recorder.event(ENDPOINTS, service=name, listed=listed, due=ready)
 
 
-def _pace(due: Promise) -> dict[str, int]:
-    """One at a time where refusals are due: of several at once, the kernel's limit on
-    ICMP errors (six, then one a second) leaves some to time out, which they are not."""
-    return {} if due.outcome is Outcome.ANSWERED else {"concurrency": 1}
+@dataclass(frozen=True)
+class _Cell:
+    """A pair to be measured, what is due, and what else is asked about it."""
 
-
-@dataclass
-class _Streak:
-    """How many attempts in a row gave what is due, and by whom."""
-
+    pair: Pair
     due: Promise
-    length: int
-    attempts: int = 0
-    good: int = 0
-    seen: set[str] = field(default_factory=set)
-    broken: str = ""
+    count: int
+    asked: Mapping[str, Any]
 
     @property
-    def batch(self) -> int:
-        """How many attempts to make at once: likely enough to complete the streak."""
-        return max(self.length, 10 * len(self.due.allowed))
+    def pinned(self) -> bool:
+        """Whether one backend has to answer all."""
+        return self.asked.get("affinity") in ("pin", "keep")
 
-    @property
-    def lacking(self) -> str:
-        """What is still lacking; "" when settled."""
-        if self.broken:
-            return self.broken
-        names = sorted(b.pod for b in self.due.allowed if b.uid not in self.seen)
-        if names:
-            return f"{self.good} right answers in a row, none by {', '.join(names)}"
-        return "" if self.good >= self.length else f"only {self.good} right answers in a row"
 
-    def add(self, attempt: Attempt) -> str:
-        """Count one attempt; what is lacking now."""
-        self.attempts += 1
-        self.broken = self._wrong(attempt)
-        if self.broken:
-            self.good = 0
-            self.seen.clear()
-        else:
-            self.good += 1
-            if attempt.backend is not None:
-                self.seen.add(attempt.backend.uid)
-        return self.lacking
+def promised(due: Promise) -> dict[str, Any]:
+    """A promise as fields of an expectation."""
+    return {name: getattr(due, name) for name in Promise.__slots__}
 
-    def _wrong(self, attempt: Attempt) -> str:
-        if attempt.outcome is not self.due.outcome:
-            return f"a connection ended {attempt.outcome} ({attempt.detail or 'no detail'})"
-        if attempt.outcome is not Outcome.ANSWERED:
-            return ""
-        uids = {backend.uid for backend in self.due.allowed}
-        if attempt.backend is None or attempt.backend.uid not in uids:
-            return f"an answer by {attempt.backend.pod if attempt.backend else 'nobody'}"
-        return ""
+
+def _fewest(due: Promise) -> int:
+    if due.answers is not None:
+        return _QUESTIONS
+    return sample_size(len(due.allowed)) if due.outcome is Outcome.ANSWERED else failure_size()
+
+
+def _control(pair: Pair, answering: Sequence[Pair]) -> str:
+    return next((target.name for position, target in answering if position == pair[0]), "")

@@ -66,13 +66,23 @@ class Service:
     internal_traffic_policy: Literal["Cluster", "Local"] = "Cluster"
     external_name: str = ""
     load_balancer_addresses: tuple[str, ...] = ()
+    load_balancer_source_ranges: tuple[str, ...] = ()
     health_check_node_port: int = 0
     publish_not_ready_addresses: bool = False
+    traffic_distribution: str = ""
+
+    @property
+    def headless(self) -> bool:
+        """Whether there is nothing but DNS: no address of its own, no proxying."""
+        return "None" in self.cluster_ips
 
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """One endpoint of an EndpointSlice, with its three conditions."""
+    """One endpoint of an EndpointSlice, with its three conditions and its topology hints.
+
+    ``for_zones`` and ``for_nodes`` name who should prefer it (KEP-2433, KEP-4444).
+    """
 
     addresses: tuple[str, ...]
     ready: bool
@@ -82,6 +92,8 @@ class Endpoint:
     zone: str = ""
     pod: str = ""
     pod_uid: str = ""
+    for_zones: tuple[str, ...] = ()
+    for_nodes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +122,10 @@ class Snapshot:
             if service.name == name:
                 return service
         raise KeyError(f"no Service {name!r}; there are {[s.name for s in self.services]}")
+
+    def node(self, name: str) -> Node | None:
+        """The node of that name, if there is one."""
+        return next((node for node in self.nodes if node.name == name), None)
 
     def slices_of(self, service: str) -> tuple[EndpointSlice, ...]:
         """The EndpointSlices that belong to a Service."""

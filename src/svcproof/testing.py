@@ -7,6 +7,7 @@ from typing import Any, Protocol
 
 from svcproof.app import App, Clients
 from svcproof.history import History, Observation, Outcome, Position, Target
+from svcproof.manifest_files import packaged_manifests
 from svcproof.places import PositionSpec, TargetSpec
 from svcproof.ports import Cluster
 from svcproof.recorder import Recorder
@@ -21,6 +22,7 @@ __all__ = [
     "Measure",
     "Outcome",
     "Pair",
+    "Patch",
     "Place",
     "Position",
     "PositionSpec",
@@ -31,13 +33,24 @@ __all__ = [
     "Target",
     "TargetSpec",
     "Way",
+    "packaged_manifests",
 ]
 
 
 class Measure(Protocol):
     """The fixture ``measure``."""
 
-    def __call__(self, pairs: Iterable[Pair], /, *, expecting: Outcome = ...) -> History:
+    def __call__(
+        self,
+        pairs: Iterable[Pair],
+        /,
+        *,
+        failing: Iterable[Pair] = ...,
+        count: int = ...,
+        settle: bool = ...,
+        plan: Mapping[str, Any] | None = ...,
+        **asked: Any,
+    ) -> History:
         """Let each pair settle, then measure all of them, once."""
         ...
 
@@ -45,7 +58,7 @@ class Measure(Protocol):
 class Judge(Protocol):
     """The fixture ``judge``."""
 
-    def __call__(self, checks: Mapping[str, Checker] = ..., /) -> Verdict:
+    def __call__(self, checks: Mapping[str, Checker] | None = ..., /) -> Verdict:
         """The verdict on the case's history; anything but a pass ends the test."""
         ...
 
@@ -68,6 +81,14 @@ class Scale(Protocol):
         ...
 
 
+class Patch(Protocol):
+    """The fixture ``patch``."""
+
+    def __call__(self, kind: str, name: str, changes: Mapping[str, Any], /) -> None:
+        """Change fields of one object (JSON merge patch)."""
+        ...
+
+
 class Place(Protocol):
     """The fixture ``place``."""
 
@@ -79,6 +100,6 @@ class Place(Protocol):
 class Way(Protocol):
     """The fixture ``way``."""
 
-    def __call__(self, spec: TargetSpec, service: str = ..., /) -> Target:
+    def __call__(self, spec: TargetSpec, service: str = ..., port_name: str = ..., /) -> Target:
         """The address that a spec means."""
         ...

@@ -13,7 +13,17 @@ from typing import Final
 
 from svcproof.history import History
 
-__all__ = ["Checker", "Finding", "Status", "Verdict", "compose", "judged", "worst"]
+__all__ = [
+    "JUDGED",
+    "Checker",
+    "Fact",
+    "Finding",
+    "Status",
+    "Verdict",
+    "compose",
+    "judged",
+    "worst",
+]
 
 
 class Status(enum.IntEnum):
@@ -47,13 +57,26 @@ class Finding:
 
 
 @dataclass(frozen=True, slots=True)
+class Fact:
+    """Something that was measured and is worth telling, whatever the verdict."""
+
+    name: str
+    value: str
+    where: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Verdict:
-    """A status, how many pieces of evidence it rests on, and why it is not a pass."""
+    """A status, the evidence it rests on, why it is not a pass, and what was measured."""
 
     status: Status
     judged: int
     findings: tuple[Finding, ...] = ()
+    facts: tuple[Fact, ...] = ()
 
+
+#: The kind of the event that notes a verdict in the history that it is about.
+JUDGED: Final = "judged"
 
 #: A judge: a pure function of a history.
 Checker = Callable[[History], Verdict]
@@ -72,7 +95,7 @@ def worst(statuses: Iterable[Status]) -> Status:
     return max(statuses, default=Status.INCONCLUSIVE)
 
 
-def judged(count: int, findings: Iterable[Finding]) -> Verdict:
+def judged(count: int, findings: Iterable[Finding], facts: Iterable[Fact] = ()) -> Verdict:
     """The verdict of ``count`` pieces of evidence with these findings.
 
     No evidence is never a pass: it is a finding of its own, unless others say why.
@@ -80,8 +103,8 @@ def judged(count: int, findings: Iterable[Finding]) -> Verdict:
     found = tuple(findings)
     status = worst([Status.PASS, *(finding.status for finding in found)])
     if count == 0 and status is Status.PASS:
-        return Verdict(Status.INCONCLUSIVE, 0, (*found, NOTHING_JUDGED))
-    return Verdict(status, count, found)
+        return Verdict(Status.INCONCLUSIVE, 0, (*found, NOTHING_JUDGED), tuple(facts))
+    return Verdict(status, count, found, tuple(facts))
 
 
 def compose(checkers: Mapping[str, Checker]) -> Checker:
@@ -100,6 +123,7 @@ def compose(checkers: Mapping[str, Checker]) -> Checker:
             worst(verdict.status for verdict in verdicts),
             max(verdict.judged for verdict in verdicts),
             tuple(finding for verdict in verdicts for finding in verdict.findings),
+            tuple(fact for verdict in verdicts for fact in verdict.facts),
         )
 
     return checker
@@ -116,4 +140,4 @@ def _guarded(name: str, check: Checker, history: History) -> Verdict:
         )
         return Verdict(Status.INCONCLUSIVE, 0, (crash,))
     named = (replace(found, summary=f"{name}: {found.summary}") for found in verdict.findings)
-    return Verdict(verdict.status, verdict.judged, tuple(named))
+    return replace(verdict, findings=tuple(named))

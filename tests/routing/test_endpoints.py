@@ -4,6 +4,7 @@ import pytest
 
 from svcproof.testing import App, Clients, Judge, Measure, Scale
 
+OWN_NAMESPACE = True  # its Deployment changes
 STEPS = [(3, 1), (1, 5), (5, 3)]
 
 

@@ -34,7 +34,9 @@ def reachability(history: History) -> Verdict:
     """Every attempt of every cell has the expected outcome.
 
     Attempts of unknown outcome, and cells with fewer attempts than their
-    minimum, are inconclusive.
+    minimum, are inconclusive. Within a cell's grace an attempt may also end as
+    the cell before promised; where an outage is allowed, how long it was is the
+    question of :func:`~svcproof.checkers.outages.outages`.
     """
     cells = history.cells
     findings = [finding for cell in cells for finding in _judge(cell)]
@@ -48,7 +50,6 @@ _LATE_REFUSALS = (
 
 
 def _judge(cell: Cell) -> Iterator[Finding]:
-    expected = cell.expectation.outcome
     total = len(cell.observations)
     unexpected = _unexpected(cell)
     for outcome, attempts in unexpected.items():
@@ -57,7 +58,7 @@ def _judge(cell: Cell) -> Iterator[Finding]:
             status=Status.INCONCLUSIVE if lost else Status.FAIL,
             summary=f"{len(attempts)} of {total} connections {_said(outcome)}",
             where=cell.where,
-            expected=f"every connection {expected}",
+            expected=f"every connection {' or '.join(cell.expectation.outcomes)}{_because(cell)}",
             seen=_counts(cell, attempts),
             indices=tuple(attempt.index for attempt in attempts),
             remedy=_remedy(outcome, unexpected),
@@ -81,11 +82,23 @@ def _remedy(outcome: Outcome, beside: Container[Outcome]) -> str:
 
 def _unexpected(cell: Cell) -> dict[Outcome, list[Observation]]:
     by_outcome: dict[Outcome, list[Observation]] = defaultdict(list)
-    expected = cell.expectation.outcome
+    expected = cell.expectation.outcomes
+    tolerant = cell.expectation.outage_ms is not None
     for attempt in cell.observations:
-        if attempt.outcome is not expected:
+        if attempt.outcome in expected or _held_before(cell, attempt):
+            continue
+        if not tolerant or attempt.outcome is Outcome.UNKNOWN:
             by_outcome[attempt.outcome].append(attempt)
     return by_outcome
+
+
+def _held_before(cell: Cell, attempt: Observation) -> bool:
+    before = cell.before
+    return before is not None and cell.in_grace(attempt) and attempt.outcome in before.outcomes
+
+
+def _because(cell: Cell) -> str:
+    return f" ({cell.expectation.rule})" if cell.expectation.rule else ""
 
 
 def _said(outcome: Outcome) -> str:

@@ -9,12 +9,16 @@ backend was chosen.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from typing import Final
 
 from svcproof.history import Backend, Cell, History, Observation, Outcome
 from svcproof.verdict import Finding, Status, Verdict, judged
 
-__all__ = ["responders"]
+__all__ = ["NOT_CONNECTED", "describe", "responders", "rightful"]
+
+#: Forms of address whose answers come from no backend.
+NOT_CONNECTED: Final = frozenset({"dns", "health-check"})
 
 
 def responders(history: History) -> Verdict:
@@ -22,9 +26,10 @@ def responders(history: History) -> Verdict:
 
     A backend that never answered is a failure once there are as many answers
     as the cell's minimum, else inconclusive: with fewer it may be chance.
-    Attempts of unknown outcome are no evidence.
+    Attempts of unknown outcome are no evidence. Within a cell's grace the
+    backends of the cell before may answer as well.
     """
-    cells = history.cells
+    cells = [cell for cell in history.cells if cell.target.form not in NOT_CONNECTED]
     run = history.header.run
     findings = [finding for cell in cells for finding in _judge(cell, run)]
     return judged(sum(_evidence(cell) for cell in cells), findings)
@@ -37,15 +42,16 @@ def _judge(cell: Cell, run: str) -> Iterator[Finding]:
         yield _nameless(cell, nameless)
     seen: set[Backend] = set()
     for backend, attempts in _by_backend(answers).items():
-        rightful = _rightful(backend, cell)
+        expected = rightful(backend, cell.expectation.allowed)
+        late = [attempt for attempt in attempts if not _held_before(cell, backend, attempt)]
         if backend.run != run:
             yield _stranger(cell, backend, attempts, run)
-        elif rightful is None:
-            yield _wrong(cell, backend, attempts)
-        else:
-            seen.add(rightful)
+        elif expected is not None:
+            seen.add(expected)
+        elif late:
+            yield _wrong(cell, backend, late)
     missing = [backend for backend in cell.expectation.allowed if backend not in seen]
-    if missing:
+    if missing and (cell.expectation.cover or not seen):
         yield _missing(cell, missing, len(answers))
     elif _evidence(cell) < cell.expectation.minimum:
         yield _too_few(cell, _evidence(cell))
@@ -59,9 +65,18 @@ def _by_backend(answers: list[Observation]) -> dict[Backend, list[Observation]]:
     return grouped
 
 
-def _rightful(backend: Backend, cell: Cell) -> Backend | None:
-    """The allowed backend that this one is: by UID, or by name if one side has no UID."""
-    for allowed in cell.expectation.allowed:
+def _held_before(cell: Cell, backend: Backend, attempt: Observation) -> bool:
+    before = cell.before
+    return (
+        before is not None
+        and cell.in_grace(attempt)
+        and rightful(backend, before.allowed) is not None
+    )
+
+
+def rightful(backend: Backend, among: Iterable[Backend]) -> Backend | None:
+    """Which of those this one is: by UID, or by name if one side has no UID."""
+    for allowed in among:
         if backend.uid and allowed.uid:
             if backend.uid == allowed.uid:
                 return allowed

@@ -76,6 +76,8 @@ def service(item: Json) -> Service:
         ),
         health_check_node_port=spec.get("healthCheckNodePort", 0),
         publish_not_ready_addresses=spec.get("publishNotReadyAddresses", False),
+        load_balancer_source_ranges=tuple(spec.get("loadBalancerSourceRanges") or ()),
+        traffic_distribution=spec.get("trafficDistribution", ""),
     )
 
 
@@ -100,6 +102,7 @@ def _endpoint(entry: Json) -> Endpoint:
     # A condition that is not set: ready and serving read as true, terminating as
     # false (discovery/v1 EndpointConditions).
     ready = conditions.get("ready", True)
+    hints = entry.get("hints") or {}
     return Endpoint(
         addresses=tuple(entry["addresses"]),
         ready=ready,
@@ -109,6 +112,8 @@ def _endpoint(entry: Json) -> Endpoint:
         zone=entry.get("zone") or "",
         pod=reference.get("name", "") if reference.get("kind") == "Pod" else "",
         pod_uid=reference.get("uid", "") if reference.get("kind") == "Pod" else "",
+        for_zones=tuple(hint["name"] for hint in hints.get("forZones") or ()),
+        for_nodes=tuple(hint["name"] for hint in hints.get("forNodes") or ()),
     )
 
 

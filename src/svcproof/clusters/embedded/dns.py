@@ -12,11 +12,20 @@ from svcproof.clusters.embedded.node_config import CLUSTER_DOMAIN
 from svcproof.clusters.embedded.plan import ClusterPlan
 from svcproof.images import COREDNS_REFERENCE
 
-__all__ = ["dns_objects"]
+__all__ = ["OUTSIDE_NAMES", "dns_objects"]
 
 _NAME: Final = "coredns"
 _NAMESPACE: Final = "kube-system"
 _LABELS: Final = {"k8s-app": "kube-dns"}
+
+#: The outside world: names that are not the cluster's, and their addresses.
+OUTSIDE_NAMES: Final = {"my.database.com": ("192.0.2.53", "2001:db8::53")}
+
+_HOSTS: Final = "\n".join(
+    f"        {address} {name}"
+    for name, addresses in OUTSIDE_NAMES.items()
+    for address in addresses
+)
 
 # hosts without fallthrough would answer SERVFAIL for every other name.
 _COREFILE: Final = f"""\
@@ -32,8 +41,7 @@ _COREFILE: Final = f"""\
         ttl 5
     }}
     hosts {{
-        192.0.2.53 my.database.com
-        2001:db8::53 my.database.com
+{_HOSTS}
         fallthrough
     }}
     cache 5

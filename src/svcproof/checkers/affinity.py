@@ -1,0 +1,191 @@
+"""Does a client keep its Pod, for as long as session affinity says, and no longer?
+
+Three questions, each asked of cells that say so:
+
+* ``pin``, ``keep``: zero switches; one connection to another Pod is a failure.
+* ``redraw``: after the affinity has expired the choice is a new one. One redraw
+  may give the same Pod by chance, so all redraws of a history are judged
+  together: that all of them equal the old choice has the probability k^-n.
+* do the clients share one Pod without a reason? That n pinned choices out of k
+  are all the same has the probability k^(1-n).
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from itertools import pairwise
+
+from svcproof.checkers.responders import describe
+from svcproof.history import Backend, Cell, History, Observation, Outcome
+from svcproof.stats import CELL_ALPHA, same_again_probability, same_choice_probability
+from svcproof.verdict import Fact, Finding, Status, Verdict, judged
+
+__all__ = ["affinity"]
+
+_STICKY = ("pin", "keep")
+
+
+def affinity(history: History) -> Verdict:
+    """Every cell that asks for affinity keeps to it; clients do not collapse onto one Pod."""
+    cells = history.cells
+    asked = [cell for cell in cells if cell.expectation.affinity]
+    previous = _previous(asked)
+    findings = [
+        *(found for cell in asked for found in _switches(cell)),
+        *(found for cell in asked for found in _losses(cell, previous)),
+        *_never_redrawn(asked, previous),
+        *_collapsed(asked),
+    ]
+    return judged(sum(len(_answers(cell)) for cell in asked), findings, _facts(asked, previous))
+
+
+def _answers(cell: Cell) -> list[Observation]:
+    return [
+        entry
+        for entry in cell.observations
+        if entry.outcome is Outcome.ANSWERED and entry.backend is not None
+    ]
+
+
+def _pod(entry: Observation) -> Backend:
+    assert entry.backend is not None  # noqa: S101  (_answers has looked)
+    return entry.backend
+
+
+def _first(cell: Cell) -> Backend | None:
+    found = _answers(cell)
+    return _pod(found[0]) if found else None
+
+
+def _previous(cells: Sequence[Cell]) -> dict[int, Backend]:
+    """Expectation's index → the backend that the same pair had in its cell before."""
+    last: dict[tuple[str, str], Backend] = {}
+    previous: dict[int, Backend] = {}
+    for cell in cells:
+        pair = (cell.position.name, cell.target.name)
+        if pair in last:
+            previous[cell.expectation.index] = last[pair]
+        found = _answers(cell)
+        if found:
+            last[pair] = _pod(found[-1])
+    return previous
+
+
+def _switches(cell: Cell) -> Iterator[Finding]:
+    if cell.expectation.affinity not in _STICKY:
+        return
+    found = _answers(cell)
+    switched = [b for a, b in pairwise(found) if _pod(a).uid != _pod(b).uid]
+    if switched:
+        counts = Counter(describe(_pod(entry)) for entry in found)
+        yield Finding(
+            status=Status.FAIL,
+            summary=f"the client changed its Pod {len(switched)} times in {len(found)} connections",
+            where=cell.where,
+            expected="one and the same Pod for all connections of a client (sessionAffinity "
+            "ClientIP)",
+            seen=", ".join(f"{pod} ({number})" for pod, number in counts.most_common()),
+            indices=tuple(entry.index for entry in switched),
+            remedy="look whether the Service still says ClientIP and the rules of the entered node "
+            "know it (xt_recent lists, nftables affinity sets), and whether the client's address "
+            "changes on the way",
+        )
+
+
+def _losses(cell: Cell, previous: dict[int, Backend]) -> Iterator[Finding]:
+    before, now = previous.get(cell.expectation.index), _first(cell)
+    if cell.expectation.affinity != "keep" or now is None:
+        return
+    if before is None:
+        yield Finding(
+            status=Status.INCONCLUSIVE,
+            summary="nothing says which Pod the client had before",
+            where=cell.where,
+            indices=(cell.expectation.index,),
+            remedy="see in the history how the connections before ended",
+        )
+    elif before.uid != now.uid:
+        yield Finding(
+            status=Status.FAIL,
+            summary=f"the affinity was lost too early: {describe(before)}, then {describe(now)}",
+            where=cell.where,
+            expected=f"still {describe(before)}",
+            seen=describe(now),
+            indices=(_answers(cell)[0].index,),
+            remedy="compare the Service's timeoutSeconds with the rules of the entered node; a "
+            "connection must renew it (iptables `--set`, nftables `update`)",
+        )
+
+
+def _redraws(asked: Sequence[Cell], previous: dict[int, Backend]) -> list[tuple[Cell, bool]]:
+    """Each redraw with an old and a new choice, and whether they are the same."""
+    drawn = []
+    for cell in asked:
+        before, now = previous.get(cell.expectation.index), _first(cell)
+        if cell.expectation.affinity == "redraw" and before is not None and now is not None:
+            drawn.append((cell, before.uid == now.uid))
+    return drawn
+
+
+def _never_redrawn(asked: Sequence[Cell], previous: dict[int, Backend]) -> Iterator[Finding]:
+    drawn = _redraws(asked, previous)
+    wanted = [cell for cell in asked if cell.expectation.affinity == "redraw"]
+    if not wanted or any(not same for _, same in drawn):
+        return
+    backends = max(len(cell.expectation.allowed) for cell in wanted)
+    chance = same_again_probability(backends, len(drawn)) if drawn and backends else 1.0
+    enough = chance <= CELL_ALPHA
+    yield Finding(
+        status=Status.FAIL if enough else Status.INCONCLUSIVE,
+        summary=f"none of {len(drawn)} clients was given a new choice after the time-out"
+        + ("" if enough else " (too few to tell from chance)"),
+        where=", ".join(dict.fromkeys(cell.target.name for cell in wanted)),
+        expected="the affinity has expired: a new choice, by chance the old Pod once in "
+        f"{backends}",
+        seen=f"the old Pod in {len(drawn)} of {len(drawn)}; by chance: {chance:.1e}",
+        indices=tuple(cell.expectation.index for cell in wanted),
+        remedy="compare the Service's timeoutSeconds with the rules of the entered node",
+    )
+
+
+def _collapsed(asked: Sequence[Cell]) -> Iterator[Finding]:
+    pins = [cell for cell in asked if cell.expectation.affinity == "pin" and _first(cell)]
+    choices = Counter(first.uid for cell in pins if (first := _first(cell)) is not None)
+    if len(choices) != 1 or len(pins) < 2:
+        return
+    backends = min(len(cell.expectation.allowed) for cell in pins)
+    chance = same_choice_probability(backends, len(pins)) if backends > 1 else 1.0
+    if chance > CELL_ALPHA:
+        return
+    first = _first(pins[0])
+    yield Finding(
+        status=Status.FAIL,
+        summary=f"all {len(pins)} clients share one Pod: {describe(first) if first else ''}",
+        where=", ".join(dict.fromkeys(cell.target.name for cell in pins)),
+        expected=f"different clients are spread over {backends} Pods",
+        seen=f"one Pod for all; by chance: {chance:.1e}",
+        indices=tuple(cell.expectation.index for cell in pins),
+        remedy="the clients look like one to the node that chooses: look for masquerade or a proxy "
+        "in front of it; see which source addresses the backends saw",
+    )
+
+
+def _facts(asked: Sequence[Cell], previous: dict[int, Backend]) -> Iterator[Fact]:
+    sticky = [cell for cell in asked if cell.expectation.affinity in _STICKY]
+    if sticky:
+        attempts = sum(len(_answers(cell)) for cell in sticky)
+        clients = len({cell.position.name for cell in sticky})
+        yield Fact("sticky connections", f"{attempts:,} of {clients} clients")
+    choices = Counter(
+        describe(first)
+        for cell in asked
+        if cell.expectation.affinity == "pin" and (first := _first(cell)) is not None
+    )
+    if choices:
+        spread = ", ".join(f"{pod} ({number})" for pod, number in choices.most_common())
+        yield Fact("choices of the clients", spread)
+    drawn = _redraws(asked, previous)
+    if drawn:
+        changed = sum(not same for _, same in drawn)
+        yield Fact("redrawn after expiry", f"{changed} of {len(drawn)} got another Pod")

@@ -1,0 +1,60 @@
+"""Does a failure mean anything? The same client must get answers meanwhile from somewhere else.
+
+Where connections are promised to fail, a client that is broken itself would
+look just as right. Its *control* is a target that must answer; the attempts to
+both must overlap in time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from svcproof.history import Cell, History, Observation, Outcome
+from svcproof.verdict import Finding, Status, Verdict, judged
+
+__all__ = ["control"]
+
+_REMEDY = "see in the history what became of the control: without it no failure proves anything"
+
+
+def control(history: History) -> Verdict:
+    """Every cell that names a control has answers of it, before its end and after its begin."""
+    cells = history.cells
+    asked = [cell for cell in cells if cell.expectation.control]
+    return judged(len(asked), [found for cell in asked for found in _judge(cell, cells)])
+
+
+def _judge(cell: Cell, cells: Sequence[Cell]) -> Iterator[Finding]:
+    answers = [
+        attempt
+        for other in cells
+        if other.position == cell.position and other.target.name == cell.expectation.control
+        for attempt in other.observations
+        if attempt.outcome is Outcome.ANSWERED
+    ]
+    if not answers:
+        yield _finding(cell, "its control never answered", "no answer by the control")
+    elif cell.observations and not _overlap(cell.observations, answers):
+        yield _finding(cell, "its control answered at another time", "answers at another time only")
+
+
+def _overlap(attempts: Sequence[Observation], answers: Sequence[Observation]) -> bool:
+    begin, end = min(a.at_ns for a in attempts), max(a.at_ns for a in attempts)
+    first, last = min(a.at_ns for a in answers), max(a.at_ns for a in answers)
+    return first <= end + _WINDOW_NS and last >= begin - _WINDOW_NS
+
+
+#: "Meanwhile": an attempt's begin is known, its end is up to six seconds later.
+_WINDOW_NS = 6_000_000_000
+
+
+def _finding(cell: Cell, summary: str, seen: str) -> Finding:
+    return Finding(
+        status=Status.INCONCLUSIVE,
+        summary=f"connections failed as promised, but {summary}",
+        where=cell.where,
+        expected=f"the same client reaches {cell.expectation.control} meanwhile",
+        seen=seen,
+        indices=(cell.expectation.index,),
+        remedy=_REMEDY,
+    )

@@ -1,0 +1,170 @@
+"""Is each fresh connection led to each backend as often as the data plane promises?
+
+Asked of cells whose expectation says how the choice is made. *Random*: the counts
+fit equal shares (a test with a fixed false-alarm rate), in each cell and over all
+cells of the same Service together. *Rotation*: strictly one after the other. How
+the choice seems to be made is told in any case, and the smallest skew that the run
+would not have missed.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from math import isfinite
+
+from svcproof.checkers.responders import describe, rightful
+from svcproof.history import Backend, Cell, History, Outcome
+from svcproof.stats import CELL_ALPHA, classify, goodness_of_fit, rotation, smallest_skew
+from svcproof.verdict import Fact, Finding, Status, Verdict, judged
+
+__all__ = ["distribution"]
+
+
+@dataclass(frozen=True, slots=True)
+class _Sample:
+    """Choices in the order of the connections' begins, and among whom."""
+
+    where: str
+    backends: tuple[Backend, ...]
+    choices: tuple[str, ...]
+    indices: tuple[int, ...]
+
+    @property
+    def counts(self) -> list[int]:
+        """Connections per backend, in the order of ``backends``."""
+        counted = Counter(self.choices)
+        return [counted[backend.uid] for backend in self.backends]
+
+
+def distribution(history: History) -> Verdict:
+    """Every cell that says how a backend is chosen is chosen from that way."""
+    cells = [cell for cell in history.cells if cell.expectation.choice]
+    samples = [_sample(cell) for cell in cells]
+    random = [s for s, c in zip(samples, cells, strict=True) if c.expectation.choice == "random"]
+    rotating = [s for s, c in zip(samples, cells, strict=True) if c.expectation.choice != "random"]
+    pooled = _pooled(random)
+    findings = [
+        *(found for sample in (*random, *pooled) for found in _judge_shares(sample)),
+        *(found for sample in rotating for found in _judge_rotation(sample)),
+    ]
+    facts = [
+        *(fact for sample in samples for fact in _facts_of_choice(sample)),
+        *(fact for sample in pooled or samples for fact in _facts_of_shares(sample)),
+    ]
+    return judged(sum(len(sample.choices) for sample in samples), findings, facts)
+
+
+def _sample(cell: Cell) -> _Sample:
+    allowed = cell.expectation.allowed
+    chosen = []
+    for entry in sorted(cell.observations, key=lambda entry: entry.at_ns):
+        if entry.outcome is Outcome.ANSWERED and entry.backend is not None:
+            backend = rightful(entry.backend, allowed)
+            if backend is not None:
+                chosen.append((backend.uid, entry.index))
+    return _Sample(
+        cell.where, allowed, tuple(uid for uid, _ in chosen), tuple(index for _, index in chosen)
+    )
+
+
+def _pooled(samples: Sequence[_Sample]) -> list[_Sample]:
+    """All places together: a skew that no single place could show."""
+    groups: dict[tuple[str, ...], list[_Sample]] = defaultdict(list)
+    for sample in samples:
+        groups[tuple(sorted(backend.uid for backend in sample.backends))].append(sample)
+    return [
+        _Sample(
+            f"all {len(group)} places together",
+            group[0].backends,
+            tuple(choice for sample in group for choice in sample.choices),
+            (),
+        )
+        for group in groups.values()
+        if len(group) > 1
+    ]
+
+
+def _judge_shares(sample: _Sample) -> Iterator[Finding]:
+    if len(sample.backends) < 2:
+        yield _undecided(sample, "a choice among one backend is none")
+        return
+    if not sample.choices:
+        yield _undecided(sample, "nobody answered")
+        return
+    fit = goodness_of_fit(sample.counts)
+    if fit.p_value >= CELL_ALPHA:
+        return
+    yield Finding(
+        status=Status.FAIL,
+        summary=f"the connections are not shared equally: {_shares(sample)}",
+        where=sample.where,
+        expected=f"each of {len(sample.backends)} backends gets 1/{len(sample.backends)}, up to "
+        "chance",
+        seen=f"{_shares(sample)}; so uneven by chance: {fit.p_value:.1e} (limit {CELL_ALPHA:.0e})",
+        indices=sample.indices[:12],
+        remedy="look at the rules of the entered node for this Service: the probabilities "
+        "(iptables-save | grep statistic; nft list table ip kube-proxy), a backend that is there "
+        "twice, a topology hint, or another proxy in front of it",
+    )
+
+
+def _judge_rotation(sample: _Sample) -> Iterator[Finding]:
+    if rotation(sample.choices, len(sample.backends)).strict:
+        return
+    yield Finding(
+        status=Status.FAIL,
+        summary="the backends are not chosen in rotation",
+        where=sample.where,
+        expected="one backend after the other, always in the same order",
+        seen=f"{_word(sample)}: {_shares(sample)}",
+        indices=sample.indices[:12],
+        remedy="only one client, one node and one address at a time see the rotation; look at the "
+        "scheduler of the virtual server",
+    )
+
+
+def _undecided(sample: _Sample, why: str) -> Finding:
+    return Finding(
+        status=Status.INCONCLUSIVE,
+        summary=f"shares cannot be told: {why}",
+        where=sample.where,
+        expected="answers by at least two backends",
+        seen=f"{len(sample.choices)} answers",
+        remedy="see in the history how the connections ended",
+    )
+
+
+def _word(sample: _Sample) -> str:
+    return str(classify(sample.choices, len(sample.backends)).algorithm)
+
+
+def _shares(sample: _Sample) -> str:
+    total = max(1, len(sample.choices))
+    return ", ".join(
+        f"{describe(backend)} {count / total:.1%}"
+        for backend, count in zip(sample.backends, sample.counts, strict=True)
+    )
+
+
+def _facts_of_choice(sample: _Sample) -> Iterator[Fact]:
+    if len(sample.backends) > 1 and sample.choices:
+        yield Fact("choice", _word(sample), sample.where)
+
+
+def _facts_of_shares(sample: _Sample) -> Iterator[Fact]:
+    connections, backends = len(sample.choices), len(sample.backends)
+    if backends < 2 or not connections:
+        return
+    skew = smallest_skew(connections, backends)
+    fit = goodness_of_fit(sample.counts)
+    yield Fact("shares", f"{_shares(sample)} of {connections:,} connections", sample.where)
+    yield Fact("p-value of equal shares", f"{fit.p_value:.2g}", sample.where)
+    yield Fact(
+        "smallest skew seen with 99 % power",
+        f"one backend at {(1 + skew) / backends:.1%} instead of {1 / backends:.1%}"
+        if isfinite(skew)
+        else "none: too few connections",
+        sample.where,
+    )

@@ -1,0 +1,76 @@
+"""Were packets lost on the way? Lost SYNs show as connects that took 1, 3 or 7 seconds.
+
+Linux repeats an unanswered SYN after 1 s and then after twice as long each time
+(RFC 6298, tcp_syn_retries); a connection that is made all the same hides the
+loss from every check that only looks at the outcome. Between those times lies
+what a busy machine does, so only connects close above them count.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Final
+
+from svcproof.history import Cell, History, Observation, Outcome
+from svcproof.verdict import Fact, Finding, Status, Verdict, judged
+
+__all__ = ["latency"]
+
+#: Microseconds after which the kernel repeats a SYN, counted from the first.
+_REPEATED_AT: Final = (1_000_000, 3_000_000, 7_000_000)
+#: How much later than that the answer may come.
+_SLACK: Final = 250_000
+#: So many lost SYNs, and such a share of the connections, are no accident of a busy machine.
+_NOTABLE: Final = 3
+_NOTABLE_SHARE: Final = 0.005
+
+
+def latency(history: History) -> Verdict:
+    """Connections are made at once, without a repeated SYN."""
+    attempts = [(cell, entry) for cell in history.cells for entry in _connected(cell)]
+    late = [(cell, entry) for cell, entry in attempts if _is_repeated(entry)]
+    return judged(
+        len(attempts), _judge(late, len(attempts)), _facts([entry for _, entry in attempts])
+    )
+
+
+def _connected(cell: Cell) -> list[Observation]:
+    return [
+        entry
+        for entry in cell.observations
+        if entry.outcome is Outcome.ANSWERED
+        and entry.connect_us is not None
+        and cell.target.protocol == "tcp"
+    ]
+
+
+def _is_repeated(entry: Observation) -> bool:
+    taken = entry.connect_us or 0
+    return any(at <= taken < at + _SLACK for at in _REPEATED_AT)
+
+
+def _judge(late: list[tuple[Cell, Observation]], total: int) -> Iterator[Finding]:
+    if len(late) < _NOTABLE or len(late) < _NOTABLE_SHARE * total:
+        return
+    places = dict.fromkeys(cell.where for cell, _ in late)
+    yield Finding(
+        status=Status.FAIL,
+        summary=f"packets are lost: {len(late)} of {total} connections needed a second SYN",
+        where="; ".join(list(places)[:3]) + (" …" if len(places) > 3 else ""),
+        expected="a connection is made in milliseconds",
+        seen=", ".join(f"{(entry.connect_us or 0) / 1e6:.2f} s" for _, entry in late[:6]),
+        indices=tuple(entry.index for _, entry in late),
+        remedy="1, 3 and 7 s are the kernel's repetitions of a lost SYN: look for loss on the way "
+        "(links, conntrack table full, port races), from the places and nodes that these share",
+    )
+
+
+def _facts(attempts: list[Observation]) -> Iterator[Fact]:
+    taken = sorted(entry.connect_us or 0 for entry in attempts)
+    if taken:
+        quantiles = {q: taken[min(len(taken) - 1, int(q * len(taken)))] for q in (0.5, 0.99)}
+        yield Fact(
+            "connect time",
+            f"median {quantiles[0.5] / 1000:.2f} ms, 99 % {quantiles[0.99] / 1000:.2f} ms, "
+            f"longest {taken[-1] / 1000:.1f} ms",
+        )

@@ -1,0 +1,149 @@
+"""How long was there no answer, under steady traffic, and how long until a change was everywhere?
+
+An *outage* is a run of attempts of one pair that did not get the answer that was
+due; it lasts from the begin of the first of them to the begin of the next good
+one. *Propagation* is what a cell with a grace shows: when the first answer came
+by somebody new, and when the last one by somebody who should no longer get any.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from svcproof.checkers.responders import rightful
+from svcproof.history import Cell, Expectation, History, Observation, Outcome
+from svcproof.verdict import Fact, Finding, Status, Verdict, judged
+
+__all__ = ["Outage", "outages", "outages_of", "propagation"]
+
+
+@dataclass(frozen=True, slots=True)
+class Outage:
+    """A run of failed attempts; ``over`` is whether a good one followed."""
+
+    attempts: tuple[Observation, ...]
+    begin_ns: int
+    end_ns: int
+    over: bool
+
+    @property
+    def seconds(self) -> float:
+        """From the first failed attempt's begin to the next good one's, or to the last failed."""
+        return (self.end_ns - self.begin_ns) / 1e9
+
+
+def outages(history: History) -> Verdict:
+    """No outage of the cells that allow one is longer than allowed, and each is over."""
+    cells = [cell for cell in history.cells if cell.expectation.outage_ms is not None]
+    found = [(cell, outages_of(cell)) for cell in cells]
+    return judged(
+        sum(len(cell.observations) for cell in cells),
+        [finding for cell, windows in found for finding in _judge(cell, windows)],
+        [_fact(cell, windows) for cell, windows in found],
+    )
+
+
+def propagation(history: History) -> Verdict:
+    """Tells, for every change, how long it took to reach each place; judges nothing by itself."""
+    cells = [cell for cell in history.cells if cell.expectation.grace_ms and cell.before]
+    return judged(
+        sum(len(cell.observations) for cell in cells),
+        (),
+        [fact for cell in cells for fact in _propagated(cell)],
+    )
+
+
+def outages_of(cell: Cell) -> list[Outage]:
+    """The outages of a cell, in the order of time; attempts of unknown outcome are left out."""
+    entries = sorted(
+        (entry for entry in cell.observations if entry.outcome is not Outcome.UNKNOWN),
+        key=lambda entry: entry.at_ns,
+    )
+    windows: list[Outage] = []
+    failed: list[Observation] = []
+    for entry in entries:
+        if entry.outcome not in cell.expectation.outcomes:
+            failed.append(entry)
+        elif failed:
+            windows.append(Outage(tuple(failed), failed[0].at_ns, entry.at_ns, over=True))
+            failed = []
+    if failed:
+        windows.append(Outage(tuple(failed), failed[0].at_ns, failed[-1].at_ns, over=False))
+    return windows
+
+
+def _judge(cell: Cell, windows: Sequence[Outage]) -> Iterator[Finding]:
+    allowed = (cell.expectation.outage_ms or 0) / 1000
+    for window in windows:
+        since = (window.begin_ns - cell.expectation.at_ns) / 1e9
+        if window.seconds > allowed or not window.over:
+            yield Finding(
+                status=Status.FAIL,
+                summary=f"no answer for {window.seconds:.2f} s"
+                + ("" if window.over else ", and not over at the end"),
+                where=cell.where,
+                expected=f"at most {allowed:g} s without an answer",
+                seen=f"{len(window.attempts)} attempts {_endings(window)}, from {since:.2f} s "
+                "after the change on",
+                indices=tuple(attempt.index for attempt in window.attempts),
+                remedy="see in the history which event stands before these attempts",
+            )
+
+
+def _endings(window: Outage) -> str:
+    return ", ".join(sorted({str(attempt.outcome) for attempt in window.attempts}))
+
+
+def _fact(cell: Cell, windows: Sequence[Outage]) -> Fact:
+    if not windows:
+        return Fact("outage", f"none in {len(cell.observations)} attempts", cell.where)
+    longest = max(windows, key=lambda window: window.seconds)
+    since = (longest.begin_ns - cell.expectation.at_ns) / 1e9
+    return Fact(
+        "outage",
+        f"{len(windows)}, the longest {longest.seconds:.2f} s, from {since:.2f} s after the change",
+        cell.where,
+    )
+
+
+def _propagated(cell: Cell) -> Iterator[Fact]:
+    before = cell.before
+    if before is None:
+        return
+    first = _first_new(cell, before)
+    last = _last_old(cell)
+    where = cell.where
+    if first is not None:
+        yield Fact("first answer as changed", f"{first:.3f} s", where)
+    yield Fact("last answer as before", "none" if last is None else f"{last:.3f} s", where)
+
+
+def _first_new(cell: Cell, before: Expectation) -> float | None:
+    """Seconds until somebody answered who could not before; ``None`` where nobody is new."""
+    times = [
+        entry.at_ns
+        for entry in cell.observations
+        if entry.backend is not None
+        and rightful(entry.backend, cell.expectation.allowed) is not None
+        and rightful(entry.backend, before.allowed) is None
+    ]
+    return (min(times) - cell.expectation.at_ns) / 1e9 if times else None
+
+
+def _last_old(cell: Cell) -> float | None:
+    """Seconds until the last attempt that ended as it should no longer; ``None`` if none did."""
+    times = [
+        entry.at_ns
+        for entry in cell.observations
+        if entry.at_ns >= cell.expectation.at_ns and not _is_as_changed(cell, entry)
+    ]
+    return (max(times) - cell.expectation.at_ns) / 1e9 if times else None
+
+
+def _is_as_changed(cell: Cell, entry: Observation) -> bool:
+    if entry.outcome is Outcome.UNKNOWN:
+        return True
+    if entry.outcome not in cell.expectation.outcomes:
+        return False
+    return entry.backend is None or rightful(entry.backend, cell.expectation.allowed) is not None

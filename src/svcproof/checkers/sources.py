@@ -1,0 +1,94 @@
+"""Which address did the backend see? Policy Local keeps the client's, Cluster rewrites it.
+
+An answer by the client's own Pod is no evidence: traffic to oneself has to be
+masqueraded, with whatever address (kube-proxy, hairpin).
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+
+from svcproof.history import Cell, History, Observation, Outcome
+from svcproof.verdict import Fact, Finding, Status, Verdict, judged
+
+__all__ = ["sources"]
+
+
+def sources(history: History) -> Verdict:
+    """Every answer came from a source address that its cell's rule allows, where there is one."""
+    cells = [cell for cell in history.cells if _is_asked(cell)]
+    answers = {cell.expectation.index: _answers(cell) for cell in cells}
+    return judged(
+        sum(map(len, answers.values())),
+        [found for cell in cells for found in _judge(cell, answers[cell.expectation.index])],
+        [_fact(cell, answers[cell.expectation.index]) for cell in cells],
+    )
+
+
+def _is_asked(cell: Cell) -> bool:
+    expectation = cell.expectation
+    return expectation.outcome is Outcome.ANSWERED and bool(
+        expectation.sources or expectation.not_sources
+    )
+
+
+def _answers(cell: Cell) -> list[Observation]:
+    return [
+        entry
+        for entry in cell.observations
+        if entry.outcome is Outcome.ANSWERED
+        and entry.backend is not None
+        and not (cell.position.pod and entry.backend.pod == cell.position.pod)
+    ]
+
+
+def _judge(cell: Cell, answers: list[Observation]) -> Iterator[Finding]:
+    due, forbidden = cell.expectation.sources, cell.expectation.not_sources
+    silent = [entry for entry in answers if not entry.source_address]
+    wrong = [
+        entry
+        for entry in answers
+        if entry.source_address
+        and ((due and entry.source_address not in due) or entry.source_address in forbidden)
+    ]
+    if silent:
+        yield Finding(
+            status=Status.INCONCLUSIVE,
+            summary=f"{len(silent)} answers do not say which address they saw",
+            where=cell.where,
+            expected="each answer tells the client's address as the backend saw it",
+            seen="nothing",
+            indices=tuple(entry.index for entry in silent),
+            remedy="the app must tell it; agnhost's /hostname and the notes' page do not",
+        )
+    if wrong:
+        yield _wrong(cell, wrong, len(answers))
+
+
+def _wrong(cell: Cell, wrong: list[Observation], total: int) -> Finding:
+    due = cell.expectation.sources
+    seen = ", ".join(sorted({entry.source_address for entry in wrong}))
+    kept = not due
+    return Finding(
+        status=Status.FAIL,
+        summary=f"the client's address is {'kept' if kept else 'lost'} in {len(wrong)} of {total} "
+        f"answers: the backend saw {seen}",
+        where=cell.where,
+        expected=f"the backend sees {', '.join(due)}"
+        if due
+        else f"the backend sees another address than {', '.join(cell.expectation.not_sources)}",
+        seen=seen,
+        indices=tuple(entry.index for entry in wrong),
+        remedy="something on the way does not rewrite what it must: look for kube-proxy's "
+        "masquerade rule on the entered node"
+        if kept
+        else "something on the way rewrites the source: look for masquerade rules beside "
+        "kube-proxy's on the entered node, and for a proxy in front of it",
+    )
+
+
+def _fact(cell: Cell, answers: list[Observation]) -> Fact:
+    counts = Counter(entry.source_address or "(not told)" for entry in answers)
+    text = ", ".join(f"{address} ({number})" for address, number in counts.most_common(4))
+    return Fact("source address seen", text or "no answer", cell.where)

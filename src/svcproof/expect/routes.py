@@ -1,0 +1,219 @@
+"""Who answers a connection, which address they see, or how it must fail.
+
+The rules are kube-proxy's (``pkg/proxy/topology.go``, ``CategorizeEndpoints``)
+and those of the KEPs that it names: internalTrafficPolicy (KEP-2086), terminating
+endpoints (KEP-1669), topology hints (KEP-2433, KEP-4444). Where data planes
+differ, :mod:`svcproof.profiles` says how.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from ipaddress import ip_address, ip_network
+
+from svcproof.errors import NotSupported
+from svcproof.expect.endpoints import endpoints_of, family_of, hinted, usable
+from svcproof.expect.promises import Promise
+from svcproof.history import Backend, Outcome, Position, Target
+from svcproof.profiles import Profile
+from svcproof.snapshot import Endpoint, Node, Service, Snapshot
+
+__all__ = ["route_promise"]
+
+_INTERNAL = frozenset({"cluster-ip", "short-name", "fqdn"})
+
+
+@dataclass(frozen=True, slots=True)
+class _Question:
+    """One client that dials one address of one Service, as the cluster is now."""
+
+    snapshot: Snapshot
+    service: Service
+    position: Position
+    target: Target
+    run: str
+    profile: Profile
+
+    @property
+    def internal(self) -> bool:
+        """Whether the internal policy governs it: the ClusterIP, by whatever name."""
+        return self.target.form in _INTERNAL
+
+    @property
+    def node(self) -> Node | None:
+        """The node whose rules decide: the client's own, or the one that is entered."""
+        name = self.target.entry_node if self.target.form == "node-port" else self.position.node
+        return self.snapshot.node(name)
+
+    @property
+    def is_pod(self) -> bool:
+        return self.position.kind in ("pod", "backend")
+
+    @property
+    def addresses(self) -> tuple[str, ...]:
+        """The client's own addresses of the family that is dialled."""
+        return tuple(a for a in self.position.addresses if family_of(a) == self.target.family)
+
+
+def route_promise(
+    snapshot: Snapshot, position: Position, target: Target, *, run: str, profile: Profile
+) -> Promise:
+    """What the rules promise ``position`` when it dials ``target``."""
+    if target.form == "pod-ip":
+        return _of_pod(snapshot, position, target, run)
+    question = _Question(snapshot, snapshot.service(target.service), position, target, run, profile)
+    _refuse_unmodelled(question)
+    endpoints = endpoints_of(snapshot, question.service, target.family, target.port_name)
+    if not usable(endpoints):
+        outcome, *also = profile.no_endpoint
+        return Promise(outcome=outcome, also=tuple(also), rule="no usable endpoint: rejected")
+    if _is_barred(question):
+        return Promise(outcome=Outcome.TIMED_OUT, rule="not in loadBalancerSourceRanges: dropped")
+    if question.internal:
+        return _internal(question, endpoints)
+    return _external(question, endpoints)
+
+
+def _internal(question: _Question, endpoints: Sequence[Endpoint]) -> Promise:
+    sources = question.addresses if question.is_pod else ()
+    if question.service.internal_traffic_policy == "Local":
+        local = usable(_on(endpoints, question.node))
+        if not local:
+            return _none_local(question, "internalTrafficPolicy")
+        return _answered(question, local, "internalTrafficPolicy Local: this node's", sources)
+    near = usable(hinted(endpoints, question.node))
+    rule = "hints: the nearest endpoints" if len(near) < len(usable(endpoints)) else ""
+    return _answered(question, near, rule or "every ready endpoint", sources)
+
+
+def _external(question: _Question, endpoints: Sequence[Endpoint]) -> Promise:
+    client = question.addresses if question.is_pod or _is_outside(question) else ()
+    if question.service.external_traffic_policy != "Local":
+        # Always masqueraded: the answer must come back through the node that was entered.
+        near = usable(hinted(endpoints, question.node))
+        return _answered(
+            question,
+            near,
+            "externalTrafficPolicy Cluster: every ready endpoint",
+            not_sources=client,
+        )
+    if _is_short_circuit(question):
+        # kube-proxy treats a client on the node itself as internal.
+        sources = question.addresses if question.is_pod else ()
+        return _answered(
+            question, usable(endpoints), "externalTrafficPolicy Local, short circuit: all", sources
+        )
+    if question.target.form == "load-balancer":
+        return _balanced_locally(question, endpoints, client)
+    local = usable(_on(endpoints, question.node))
+    if not local:
+        return _none_local(question, "externalTrafficPolicy")
+    sources = client if _is_outside(question) else _masqueraded(question)
+    return _answered(question, local, "externalTrafficPolicy Local: the entered node's", sources)
+
+
+def _balanced_locally(
+    question: _Question, endpoints: Sequence[Endpoint], sources: tuple[str, ...]
+) -> Promise:
+    # Which node the balancer sends to is its own choice: those on one node answer.
+    rule = "externalTrafficPolicy Local: those of the node that the balancer chose"
+    return _answered(question, usable(endpoints), rule, sources, cover=False)
+
+
+def _answered(
+    question: _Question,
+    endpoints: Iterable[Endpoint],
+    rule: str,
+    sources: tuple[str, ...] = (),
+    *,
+    not_sources: tuple[str, ...] = (),
+    cover: bool = True,
+) -> Promise:
+    chosen = tuple(endpoints)
+    # Traffic to oneself is masqueraded, with whatever address.
+    hairpin = all(endpoint.pod == question.position.pod for endpoint in chosen)
+    told = question.profile.tells_sources and not hairpin
+    sticky = question.service.session_affinity == "ClientIP"
+    return Promise(
+        outcome=Outcome.ANSWERED,
+        rule=rule,
+        allowed=tuple(_backend(endpoint, question) for endpoint in chosen),
+        cover=cover and not sticky,
+        sources=sources if told else (),
+        not_sources=not_sources if told else (),
+    )
+
+
+def _none_local(question: _Question, policy: str) -> Promise:
+    outcome, *also = question.profile.no_local_endpoint
+    return Promise(
+        outcome=outcome, also=tuple(also), rule=f"{policy} Local, no endpoint on this node: dropped"
+    )
+
+
+def _backend(endpoint: Endpoint, question: _Question) -> Backend:
+    return Backend(
+        pod=endpoint.pod,
+        uid=endpoint.pod_uid,
+        node=endpoint.node,
+        namespace=question.service.namespace,
+        run=question.run,
+    )
+
+
+def _on(endpoints: Sequence[Endpoint], node: Node | None) -> list[Endpoint]:
+    return [endpoint for endpoint in endpoints if node is not None and endpoint.node == node.name]
+
+
+def _is_outside(question: _Question) -> bool:
+    return question.position.kind == "outside"
+
+
+def _is_short_circuit(question: _Question) -> bool:
+    """A client inside that meets the rules of its own node: it gets the Cluster set."""
+    if _is_outside(question):
+        return False
+    entered = question.target.form == "node-port"
+    return not entered or question.target.entry_node == question.position.node
+
+
+def _masqueraded(question: _Question) -> tuple[str, ...]:
+    """What another node's clients appear as: an address of their own node."""
+    node = question.snapshot.node(question.position.node)
+    if node is None:
+        return ()
+    return tuple(a for a in node.addresses if family_of(a) == question.target.family)
+
+
+def _is_barred(question: _Question) -> bool:
+    ranges = question.service.load_balancer_source_ranges
+    if question.target.form != "load-balancer" or not ranges:
+        return False
+    networks = [ip_network(text) for text in ranges]
+    return not any(
+        ip_address(address) in network for address in question.addresses for network in networks
+    )
+
+
+def _of_pod(snapshot: Snapshot, position: Position, target: Target, run: str) -> Promise:
+    for pod in snapshot.pods:
+        if target.host in pod.addresses:
+            backend = Backend(
+                pod=pod.name, uid=pod.uid, node=pod.node, namespace=pod.namespace, run=run
+            )
+            return Promise(outcome=Outcome.ANSWERED, allowed=(backend,), rule="the Pod itself")
+    raise NotSupported(f"no Pod has the address {target.host} that {position} is to dial")
+
+
+def _refuse_unmodelled(question: _Question) -> None:
+    service, target = question.service, question.target
+    if service.type == "ExternalName" or service.headless:
+        raise NotSupported(f"Service {service.name} is not proxied: ask the DNS about it")
+    is_local = service.external_traffic_policy == "Local" and target.form == "node-port"
+    crosses = question.is_pod and target.entry_node != question.position.node
+    if is_local and crosses and not question.profile.masquerades_pods_to_nodes:
+        raise NotSupported(
+            f"{question.position} to {target}: whether a Pod's address is kept on the way to "
+            f"another node is not known of this data plane ({question.profile.name})"
+        )

@@ -1,0 +1,77 @@
+"""Targets that are not dialled as a Service: one Pod, a name to ask for, a health check."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from svcproof.history import Family, Target
+from svcproof.snapshot import Pod, Service
+
+__all__ = ["Written", "health_check_target", "name_target", "pod_target"]
+
+#: How a Service's name is written: with how few dots, and so with how much of the search list.
+Written = Literal["short", "with namespace", "with svc", "full", "full with dot"]
+
+
+def pod_target(pod: Pod, port: int, family: Family) -> Target:
+    """One Pod's own address: the control that tells a Service's fault from the network's."""
+    (address,) = (a for a in pod.addresses if (":" in a) == (family == "ipv6"))
+    return Target(
+        name=f"Pod {pod.name} itself{' over IPv6' if family == 'ipv6' else ''}",
+        service="",
+        form="pod-ip",
+        host=address,
+        port=port,
+        family=family,
+        entry_node=pod.node,
+    )
+
+
+def name_target(
+    service: Service,
+    query: Literal["A", "AAAA", "CNAME", "SRV"],
+    *,
+    written: Written = "full with dot",
+    port_name: str = "",
+    cluster_domain: str = "cluster.local",
+) -> Target:
+    """A Service's name, to be asked of the DNS; with ``port_name`` that port's SRV name."""
+    name = _written(service, written, cluster_domain)
+    if query == "SRV":
+        port = next(port for port in service.ports if port.name == port_name)
+        name = f"_{port.name}._{port.protocol.lower()}.{name}"
+    return Target(
+        name=f"{query} of {name}",
+        service=service.name,
+        form="dns",
+        host=name,
+        port=53,
+        protocol="udp",
+        family="ipv6" if query == "AAAA" else "ipv4",
+        port_name=port_name,
+        query=query,
+    )
+
+
+def health_check_target(service: Service, node: str, address: str) -> Target:
+    """What the kube-proxy of a node tells load balancers about a Service."""
+    return Target(
+        name=f"health check of {service.name} at {node}",
+        service=service.name,
+        form="health-check",
+        host=address,
+        port=service.health_check_node_port,
+        family="ipv6" if ":" in address else "ipv4",
+        entry_node=node,
+    )
+
+
+def _written(service: Service, written: Written, domain: str) -> str:
+    full = f"{service.name}.{service.namespace}.svc.{domain}"
+    return {
+        "short": service.name,
+        "with namespace": f"{service.name}.{service.namespace}",
+        "with svc": f"{service.name}.{service.namespace}.svc",
+        "full": full,
+        "full with dot": f"{full}.",
+    }[written]
