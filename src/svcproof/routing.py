@@ -104,6 +104,7 @@ class Routing:
     def measure(
         self,
         pairs: Iterable[Pair],
+        /,
         *,
         failing: Iterable[Pair] = (),
         count: int = 0,

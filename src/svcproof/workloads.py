@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, Final
 
 from svcproof.expect import endpoint_lists
 from svcproof.snapshot import Pod, Snapshot
@@ -12,12 +12,16 @@ __all__ = ["lacking"]
 
 Manifest = Mapping[str, Any]
 
+#: On a Deployment whose Pods are meant to run without ever becoming ready.
+_NEVER_READY: Final = "svcproof.dev/never-ready"
+
 
 def lacking(manifests: Sequence[Manifest], snapshot: Snapshot) -> str:
     """The first thing that is not yet as the manifests say, in words; "" if all is.
 
-    Deployments have all their Pods ready and no other Pod that is not on its
-    way out; DaemonSets a ready Pod on every node that takes Pods; the
+    Deployments have all their Pods ready (with the annotation
+    ``svcproof.dev/never-ready`` running and not ready) and no other Pod that is
+    not on its way out; DaemonSets a ready Pod on every node that takes Pods; the
     EndpointSlices of Services with a selector list exactly the ready Pods.
     """
     for manifest in manifests:
@@ -33,7 +37,10 @@ def _nothing(_: Manifest, __: Snapshot) -> Iterator[str]:
 def _deployment(manifest: Manifest, snapshot: Snapshot) -> Iterator[str]:
     wanted = manifest["spec"].get("replicas", 1)
     pods = _living(manifest, snapshot)
-    ready = sum(pod.ready for pod in pods)
+    if _NEVER_READY in manifest["metadata"].get("annotations", {}):
+        ready = sum(pod.phase == "Running" and bool(pod.addresses) for pod in pods)
+    else:
+        ready = sum(pod.ready for pod in pods)
     if ready != wanted or len(pods) != wanted:
         yield f"{ready} of {wanted} Pods ready{_states(pods)}"
 

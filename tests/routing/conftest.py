@@ -2,7 +2,8 @@
 
 Pods are what costs time: with one namespace the clients and the web servers of
 ``webserver.yaml`` are started once for all. A module that changes its Pods sets
-``OWN_NAMESPACE = True``; its clients are the same.
+``OWN_NAMESPACE = True``; its clients are the same. ``APPS`` are the manifest files
+with the Deployments that a module's own manifest does not have.
 """
 
 from __future__ import annotations
@@ -44,6 +45,13 @@ def namespace(
     name = new_namespace()
     yield name
     cluster.delete_namespace(name)
+
+
+@pytest.fixture(scope="module")
+def app_manifests(request: pytest.FixtureRequest) -> Sequence[Mapping[str, Any]]:
+    """The module's Deployments, and the manifest file of its own name."""
+    stems = (*getattr(request.module, "APPS", ("webserver",)), request.path.stem[len("test_") :])
+    return [manifest for stem in stems for manifest in packaged_manifests(stem)]
 
 
 @pytest.fixture(scope="module")

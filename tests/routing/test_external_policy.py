@@ -6,6 +6,7 @@ from svcproof.errors import NotSupported
 from svcproof.places import PositionKind
 from svcproof.testing import App, Clients, Judge, Measure, Pair, Position
 
+APPS = ("webserver", "lonely")
 ONE_NODE = "every node has a Pod: a Pod-less one needs a cluster of at least two"
 
 

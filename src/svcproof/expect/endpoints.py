@@ -8,8 +8,9 @@ from typing import Final
 from svcproof.history import Family
 from svcproof.snapshot import Endpoint, Node, Pod, Service, Snapshot
 
-__all__ = ["endpoint_lists", "endpoints_of", "family_of", "hinted", "usable"]
+__all__ = ["endpoint_lists", "endpoints_of", "family_of", "hinted", "nearest", "usable"]
 
+_PREFERENCES: Final = frozenset({"PreferClose", "PreferSameZone", "PreferSameNode"})
 _FAMILIES: Final[dict[str, Family]] = {"IPv4": "ipv4", "IPv6": "ipv6"}
 
 
@@ -19,6 +20,25 @@ def usable(endpoints: Sequence[Endpoint]) -> tuple[Endpoint, ...]:
     return ready or tuple(
         endpoint for endpoint in endpoints if endpoint.serving and endpoint.terminating
     )
+
+
+def nearest(
+    endpoints: Sequence[Endpoint], service: Service, node: Node | None
+) -> tuple[Endpoint, ...]:
+    """Those endpoints that trafficDistribution, or else topology hints, leave to a node.
+
+    What the Service's spec says is promised whatever the EndpointSlices hint at:
+    PreferSameNode takes the node's own, else those of its zone; PreferSameZone and
+    its old name PreferClose those of its zone; where there are none, all (KEP-4444,
+    KEP-3015).
+    """
+    ready = [endpoint for endpoint in endpoints if endpoint.ready]
+    if node is None or service.traffic_distribution not in _PREFERENCES:
+        return hinted(endpoints, node)
+    same_zone = tuple(e for e in ready if e.zone and e.zone == node.zone)
+    same_node = tuple(e for e in ready if e.node == node.name)
+    preferred = same_node if service.traffic_distribution == "PreferSameNode" else ()
+    return preferred or same_zone or tuple(endpoints)
 
 
 def hinted(endpoints: Sequence[Endpoint], node: Node | None) -> tuple[Endpoint, ...]:

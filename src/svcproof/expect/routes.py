@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from ipaddress import ip_address, ip_network
 
 from svcproof.errors import NotSupported
-from svcproof.expect.endpoints import endpoints_of, family_of, hinted, usable
+from svcproof.expect.endpoints import endpoints_of, family_of, nearest, usable
 from svcproof.expect.promises import Promise
 from svcproof.history import Backend, Outcome, Position, Target
 from svcproof.profiles import Profile
@@ -82,8 +82,8 @@ def _internal(question: _Question, endpoints: Sequence[Endpoint]) -> Promise:
         if not local:
             return _none_local(question, "internalTrafficPolicy")
         return _answered(question, local, "internalTrafficPolicy Local: this node's", sources)
-    near = usable(hinted(endpoints, question.node))
-    rule = "hints: the nearest endpoints" if len(near) < len(usable(endpoints)) else ""
+    near = usable(nearest(endpoints, question.service, question.node))
+    rule = "the nearest endpoints (trafficDistribution, hints)" if len(near) < len(usable(endpoints)) else ""
     return _answered(question, near, rule or "every ready endpoint", sources)
 
 
@@ -91,7 +91,7 @@ def _external(question: _Question, endpoints: Sequence[Endpoint]) -> Promise:
     client = question.addresses if question.is_pod or _is_outside(question) else ()
     if question.service.external_traffic_policy != "Local":
         # Always masqueraded: the answer must come back through the node that was entered.
-        near = usable(hinted(endpoints, question.node))
+        near = usable(nearest(endpoints, question.service, question.node))
         return _answered(
             question,
             near,
