@@ -1,0 +1,161 @@
+"""What a fault is, and planting one so that it is always taken away again."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any, Final
+
+from svcproof.errors import HealFailed, NotSupported
+from svcproof.faults.scene import Scene
+from svcproof.ports import CanFreezeComponents, CanRunInNodes, CanStopNodes
+
+__all__ = ["Fault", "Undo", "planted", "unsupported"]
+
+#: Kinds of event in a history.
+INJECTED: Final = "fault-injected"
+HEALED: Final = "fault-healed"
+
+_POWER_WORDS: Final[Mapping[type, str]] = {
+    CanRunInNodes: "run commands in its nodes",
+    CanFreezeComponents: "freeze components",
+    CanStopNodes: "stop nodes",
+}
+
+
+@dataclass(frozen=True)
+class _Step:
+    """One undoing: what is broken until it is done, and what a person would type instead."""
+
+    what: str
+    by_hand: str
+    action: Callable[[], object]
+
+
+class Undo:
+    """What heals a fault: each step is registered *before* what it undoes is done.
+
+    So healing is complete after a half-done injection, too; in return every
+    action must do no harm where there is nothing to undo. Steps are taken in
+    reverse order, each whatever became of the others.
+    """
+
+    def __init__(self) -> None:
+        self._steps: list[_Step] = []
+
+    def register(
+        self, what: str, action: Callable[..., object], *arguments: Any, by_hand: str
+    ) -> None:
+        """Add a step: it will be ``action(*arguments)``."""
+        self._steps.append(_Step(what, by_hand, partial(action, *arguments)))
+
+    def heal(self) -> list[tuple[str, str]]:
+        """Take all steps; what could not be undone, and how to do it by hand.
+
+        A Ctrl-C is heeded afterwards: the step that it broke off is taken again.
+        """
+        leftovers: list[tuple[str, str]] = []
+        interrupted = False
+        while self._steps:
+            step = self._steps[-1]
+            try:
+                step.action()
+            except KeyboardInterrupt:
+                if not interrupted:
+                    interrupted = True
+                    continue
+                leftovers.append((f"{step.what}: interrupted twice", step.by_hand))
+            except Exception as error:  # whatever stops this step, the others must be taken
+                leftovers.append((f"{step.what}: {error}", step.by_hand))
+            self._steps.pop()
+        if interrupted and not leftovers:
+            raise KeyboardInterrupt
+        return leftovers
+
+
+@dataclass(frozen=True, kw_only=True)
+class Fault:
+    """One row of the catalogue.
+
+    ``number`` is the row's; ``symptom`` is what a user would see; ``red`` are
+    the questions of the battery that must find it. ``needs`` are the powers
+    (protocols of :mod:`svcproof.ports`) it takes, ``nodes`` the fewest nodes.
+    ``impossible`` says for a proxy mode why it cannot be had there.
+    """
+
+    number: int
+    slug: str
+    title: str
+    symptom: str
+    red: frozenset[str]
+    inject: Callable[[Scene, Undo], None]
+    needs: tuple[type, ...] = ()
+    nodes: int = 2
+    impossible: Mapping[str, str] = field(default_factory=dict)
+
+    def __str__(self) -> str:
+        return f"{self.number} {self.slug}"
+
+
+def unsupported(fault: Fault, scene: Scene) -> str:
+    """Why the fault cannot be planted in this cluster; "" if it can."""
+    facts = scene.cluster.facts
+    for power in fault.needs:
+        if not isinstance(scene.cluster, power):
+            words = _POWER_WORDS.get(power, power.__name__)
+            return f"it takes a cluster that can {words}; this kind ({facts.kind}) cannot"
+    if len(facts.node_names) < fault.nodes:
+        return f"it takes {fault.nodes} nodes; there are {len(facts.node_names)}"
+    return fault.impossible.get(facts.proxy_mode, "")
+
+
+@contextmanager
+def planted(fault: Fault, scene: Scene) -> Iterator[None]:
+    """The fault is there inside the ``with`` block, and gone after it however that ends.
+
+    Both are events in the scene's history. Raises
+    :class:`~svcproof.errors.NotSupported` where the fault cannot be had, and
+    :class:`~svcproof.errors.HealFailed` when something of it may be left.
+    """
+    reason = unsupported(fault, scene)
+    if reason:
+        raise NotSupported(f"fault {fault}: {reason}")
+    undo = Undo()
+    try:
+        _inject(fault, scene, undo)
+        yield
+    finally:
+        _heal(fault, scene, undo)
+
+
+def _inject(fault: Fault, scene: Scene, undo: Undo) -> None:
+    started = time.monotonic()
+    try:
+        fault.inject(scene, undo)
+    except BaseException as error:
+        _record(INJECTED, fault, scene, started, half_done=f"{type(error).__name__}: {error}")
+        raise
+    _record(INJECTED, fault, scene, started)
+
+
+def _heal(fault: Fault, scene: Scene, undo: Undo) -> None:
+    started = time.monotonic()
+    leftovers = undo.heal()
+    scene.forget_half_open()
+    _record(HEALED, fault, scene, started, **_as_fact(leftovers))
+    if leftovers:
+        raise HealFailed(str(fault), leftovers)
+
+
+def _as_fact(leftovers: list[tuple[str, str]]) -> dict[str, list[str]]:
+    return {"leftovers": [what for what, _ in leftovers]} if leftovers else {}
+
+
+def _record(
+    kind: str, fault: Fault, scene: Scene, started: float, **facts: str | list[str]
+) -> None:
+    seconds = round(time.monotonic() - started, 3)
+    scene.recorder.event(kind, number=fault.number, slug=fault.slug, seconds=seconds, **facts)
