@@ -19,8 +19,10 @@ import pytest
 from svcproof.history import Attempt, Backend, Outcome
 from svcproof.ports import ProbePlan
 from svcproof.probes import Prober
+from svcproof.probes.pod_exec import PodProber
 from svcproof.probes.program import ProgramProber
 from svcproof.probes.requests_prober import RequestsProber
+from svcproof.probes.stream import ProbeLostError
 
 LOOPBACK = "127.0.0.1"
 IDENTITY = {
@@ -32,6 +34,7 @@ IDENTITY = {
 }
 WEB_0 = Backend(pod="web-0", uid="uid-0", node="node-1", namespace="ns", run="r1")
 CLONE_NEWNET = 0x40000000
+OFFLINE = ["unshare", "--user", "--map-root-user", "--net"]
 
 
 @dataclass
@@ -39,6 +42,7 @@ class Place:
     """A prober, and what it can do."""
 
     prober: Prober
+    #: Everything, or only fresh HTTP connections?
     udp: bool
     #: Runs a function with the prober in an empty network namespace.
     isolated: Callable[[ProbePlan], list[Attempt]] = field(repr=False)
@@ -51,13 +55,66 @@ class Place:
         return made
 
 
-@pytest.fixture(params=["program", "requests"])
-def place(request) -> Place:
+class LocalAgent:
+    """An agent that runs here instead of in a Pod: a pipe in the place of an exec."""
+
+    def __init__(self, command: list[str]) -> None:
+        self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+
+    def fileno(self) -> int:
+        assert self._process.stdout is not None
+        return self._process.stdout.fileno()
+
+    def has_buffered(self) -> bool:
+        return False
+
+    def receive(self) -> bytes:
+        data = os.read(self.fileno(), 65536)
+        if not data:
+            raise ProbeLostError("the agent ended")
+        return data
+
+    def send(self, data: bytes) -> None:
+        assert self._process.stdin is not None
+        self._process.stdin.write(data)
+        self._process.stdin.flush()
+
+    def close(self) -> None:
+        with self._process as process:
+            assert process.stdin is not None
+            process.stdin.close()
+            assert process.wait(10) == 0
+
+
+class AgentProber(PodProber):
+    """The prober of Pods, but for the exec."""
+
+    def __init__(self, *command: str | Path) -> None:
+        super().__init__(None, namespace="", pod="")  # type: ignore[arg-type]
+        self._command = [*map(str, command), "agent"]
+
+    def _connect(self) -> LocalAgent:
+        return LocalAgent(self._command)
+
+
+@pytest.fixture(params=["program", "agent", "requests"])
+def place(request) -> Iterator[Place]:
+    if request.param == "agent":
+        path = request.getfixturevalue("echo_hostname")
+        probers = [AgentProber(path), AgentProber(*OFFLINE, path)]
+        yield Place(probers[0], udp=True, isolated=lambda plan: list(probers[1].probe(plan)))
+        for prober in probers:
+            prober.close()
+        return
+    yield _without_agent(request)
+
+
+def _without_agent(request) -> Place:
     if request.param == "requests":
         prober = RequestsProber()
         return Place(prober, udp=False, isolated=lambda plan: _without_network(prober, plan))
     path = request.getfixturevalue("echo_hostname")
-    inside = ProgramProber(path, prefix=["unshare", "--user", "--map-root-user", "--net"])
+    inside = ProgramProber(path, prefix=OFFLINE)
     return Place(ProgramProber(path), udp=True, isolated=lambda plan: list(inside.probe(plan)))
 
 
@@ -286,6 +343,91 @@ def test_udp_refused_and_silent(place: Place):
     assert outcomes(made) == {Outcome.TIMED_OUT}
 
 
+def answering(body: bytes, status: bytes = b"200 OK") -> Callable[[socket.socket], None]:
+    def answer(connection: socket.socket) -> None:
+        connection.recv(4096)
+        head = b"HTTP/1.1 %s\r\nContent-Length: %d\r\nConnection: close\r\n\r\n"
+        connection.sendall(head % (status, len(body)) + body)
+        connection.close()
+
+    return answer
+
+
+#: As kube-proxy lays it out.
+HEALTH = b"""{
+\t"service": {
+\t\t"namespace": "ns",
+\t\t"name": "web"
+\t},
+\t"localEndpoints": %d,
+\t"serviceProxyHealthy": true
+}"""
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "answers"),
+    [
+        (
+            b"200 OK",
+            HEALTH % 2,
+            ("localEndpoints 2", "service ns/web", "serviceProxyHealthy true", "status 200"),
+        ),
+        (
+            b"503 Service Unavailable",
+            HEALTH % 0,
+            ("localEndpoints 0", "service ns/web", "serviceProxyHealthy true", "status 503"),
+        ),
+        (b"404 Not Found", b"no such page", ("status 404",)),
+        (b"200 OK", b'{"localEndpoints": "many", "service": {"name": "web"}}', ("status 200",)),
+    ],
+)
+def test_health_checks(place: Place, serve, status, body, answers):
+    made = place.ask(serve(answering(body, status)), 2, dialect="healthz")
+    if not place.udp:
+        assert outcomes(made) == {Outcome.UNKNOWN}
+        return
+    assert [(a.outcome, a.answers) for a in made] == [(Outcome.ANSWERED, answers)] * 2
+    assert made[0].reply_us is not None
+
+
+def test_kept_connections(place: Place, echo: Echo):
+    made = place.ask(echo.http, 20, keep_alive=True, concurrency=2)
+    if not place.udp:
+        assert outcomes(made) == {Outcome.UNKNOWN}
+        assert "no kept connections" in made[0].detail
+        return
+    assert outcomes(made) == {Outcome.ANSWERED}
+    assert len({attempt.source_port for attempt in made}) <= 2
+    assert sum(attempt.connect_us is not None for attempt in made) <= 2
+
+
+def test_queries(place: Place):
+    """What a name server says is tested where there is one: beside the Go resolver."""
+    made = place.ask(0, 2, host="no-such-name.invalid", query="SRV")
+    if not place.udp:
+        assert outcomes(made) == {Outcome.UNKNOWN}
+        assert "no DNS queries" in made[0].detail
+        return
+    # A machine without a name server that answers: then it is silence.
+    assert outcomes(made) <= {Outcome.NAME_FAILED, Outcome.TIMED_OUT}
+    assert made[0].resolve_us is not None
+    assert made[0].remote_address == ""
+
+
+def test_several_plans_at_once(place: Place, echo: Echo):
+    made: list[list[Attempt]] = []
+    threads = [
+        threading.Thread(target=lambda n=n: made.append(place.ask(echo.http, n)))
+        for n in range(1, 9)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(map(len, made)) == list(range(1, 9))
+    assert outcomes([attempt for some in made for attempt in some]) == {Outcome.ANSWERED}
+
+
 def test_a_rate_is_kept(place: Place, echo: Echo):
     made = place.ask(echo.http, 6, rate=20)
     spread = made[-1].at_ns - made[0].at_ns
@@ -297,6 +439,7 @@ def test_closing_ends_the_client_early(place: Place, echo: Echo):
     stream = place.prober.probe(plan)
     assert next(stream).outcome is Outcome.ANSWERED
     stream.close()  # would take 100 s if it waited
+    assert outcomes(place.ask(echo.http)) == {Outcome.ANSWERED}
 
 
 def test_a_program_that_cannot_run_makes_every_attempt_unknown(tmp_path: Path):

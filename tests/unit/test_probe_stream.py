@@ -1,6 +1,7 @@
 """What a client says, what it leaves out, and what is made of that."""
 
 import re
+from dataclasses import replace
 
 import msgspec
 import pytest
@@ -112,6 +113,37 @@ def test_the_plan_as_arguments():
 def test_by_default_no_rate_and_no_source_ports():
     arguments = probe_arguments(ProbePlan(host="h", port=1, count=1))
     assert not any(argument.startswith(("--rate", "--source")) for argument in arguments)
+
+
+def test_a_query_has_no_port_and_no_connection():
+    plan = ProbePlan(host="web", port=0, count=3, query="SRV", attempt_timeout=2, rate=1)
+    assert set(probe_arguments(plan)) == {
+        "probe",
+        "--host=web",
+        "--count=3",
+        "--concurrency=8",
+        "--attempt-timeout=2",
+        "--query=SRV",
+        "--resolve-timeout=2",
+        "--rate=1",
+    }
+
+
+def test_kept_connections_are_asked_for():
+    kept = ProbePlan(host="h", port=1, count=1, keep_alive=True)
+    assert "--keep-alive" in probe_arguments(kept)
+    assert "--keep-alive" not in probe_arguments(replace(kept, keep_alive=False))
+
+
+def test_a_client_that_failed_says_why():
+    failed = b'{"type":"failed","detail":"no descriptors"}'
+    made = list(attempts([ANSWERED, failed, ANSWERED], 3))
+    assert [a.detail for a in made] == ["", *["lost: the client failed: no descriptors"] * 2]
+
+
+def test_a_last_line_that_is_not_understood():
+    made = list(attempts([b'{"type":"other"}'], 1))
+    assert "not a last line" in made[0].detail
 
 
 def test_silence_is_longer_than_any_attempt():

@@ -290,6 +290,12 @@ func (e *engine) receive(s *slot, bits uint32) {
 // understand takes a reply: asks on, or ends the attempt.
 func (e *engine) understand(s *slot, reply httpReply, whole bool) {
 	e.tick()
+	if whole && e.dialect.words != nil {
+		s.record.replyMicros = micros(e.now - s.asked)
+		s.record.answers = e.dialect.words(reply)
+		e.answer(s, "", reply.keep && !s.finSeen)
+		return
+	}
 	known := whole && reply.status == 200 && e.dialect.read(s.stage, reply.body, &s.record.backend)
 	last := s.stage+1 == len(e.requests)
 	if known && !last && reply.keep && !s.finSeen {

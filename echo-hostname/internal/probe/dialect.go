@@ -15,6 +15,9 @@ type dialect struct {
 	// read takes what the reply to the stage-th of them says; false, and nothing
 	// taken, if it is not understood.
 	read func(stage int, body []byte, into *backend) bool
+	// words are there instead of read where the question is not who answers, but
+	// what: every HTTP response is understood then, whatever its status.
+	words func(reply httpReply) []string
 }
 
 var dialects = map[string]dialect{
@@ -24,6 +27,8 @@ var dialects = map[string]dialect{
 	"agnhost": {paths: []string{"/hostname", "/clientip"}, datagrams: []string{"hostname", "clientip"}, read: readAgnhost},
 	// The study notes' image, which has the page and nothing else.
 	"notes": {paths: []string{"/"}, read: readNotes},
+	// A kube-proxy's health check of a Service (healthCheckNodePort) or of itself.
+	"healthz": {paths: []string{"/healthz"}, words: readHealthz},
 }
 
 func readEcho(_ int, body []byte, into *backend) bool {

@@ -22,10 +22,12 @@ const (
 	portPatience = time.Second
 )
 
-// found is what a resolving goroutine hands back.
+// found is what a resolving goroutine hands back: an address to connect to, or
+// with --query the answer itself.
 type found struct {
 	slot    *slot
 	address netip.Addr
+	answer  resolve.Answer
 	failure *resolve.Failure
 }
 
@@ -152,13 +154,18 @@ func (e *engine) start(s *slot) {
 	}
 }
 
-// resolve asks for the address in a goroutine of its own.
+// resolve asks DNS in a goroutine of its own.
 func (e *engine) resolve(s *slot) {
 	s.phase = resolvingName
 	s.deadline = never // the resolver keeps its own
 	go func() {
-		address, failure := e.resolver.Lookup(e.options.Host, e.options.Family == "ipv6", e.options.ResolveTimeout)
-		e.resolved <- found{s, address, failure}
+		f := found{slot: s}
+		if o := &e.options; o.Query != "" {
+			f.answer, f.failure = e.resolver.Query(o.Host, o.Query, o.ResolveTimeout)
+		} else {
+			f.address, f.failure = e.resolver.Lookup(o.Host, o.Family == "ipv6", o.ResolveTimeout)
+		}
+		e.resolved <- f
 		e.poller.Wake()
 	}()
 }
@@ -168,18 +175,28 @@ func (e *engine) takeResolved() {
 		select {
 		case f := <-e.resolved:
 			f.slot.record.resolveMicros = micros(e.now - f.slot.began)
-			switch {
-			case f.failure == nil:
-				e.dial(f.slot, f.address)
-			case f.failure.Ours:
-				e.end(f.slot, Unknown, f.failure.Detail)
-			default:
-				f.slot.record.rcode = f.failure.Rcode
-				e.end(f.slot, NameFailed, f.failure.Detail)
-			}
+			e.take(f)
 		default:
 			return
 		}
+	}
+}
+
+func (e *engine) take(f found) {
+	s := f.slot
+	switch {
+	case f.failure == nil && e.options.Query == "":
+		e.dial(s, f.address)
+	case f.failure == nil:
+		s.record.answers = f.answer.Records
+		e.end(s, Answered, f.answer.Detail)
+	case f.failure.Ours:
+		e.end(s, Unknown, f.failure.Detail)
+	case f.failure.Rcode == resolve.Timeout && e.options.Query != "":
+		e.end(s, TimedOut, f.failure.Detail)
+	default:
+		s.record.rcode = f.failure.Rcode
+		e.end(s, NameFailed, f.failure.Detail)
 	}
 }
 

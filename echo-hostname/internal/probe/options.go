@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"svcproof.dev/echo-hostname/internal/resolve"
 	"svcproof.dev/echo-hostname/internal/usage"
 )
 
@@ -28,6 +29,7 @@ type Options struct {
 	ResolveTimeout time.Duration
 	Dialect        string
 	KeepAlive      bool
+	Query          string // a record type: nothing is connected to
 	ResolvConf     string
 
 	literal netip.Addr // Host, if it is an address
@@ -52,8 +54,9 @@ func parse(arguments []string) (Options, *flag.FlagSet, error) {
 	o := Options{}
 	protocol := usage.OneOf{Value: "tcp", Valid: []string{"tcp", "udp"}}
 	family := usage.OneOf{Value: "ipv4", Valid: []string{"ipv4", "ipv6"}}
-	dialect := usage.OneOf{Value: "echo", Valid: []string{"echo", "agnhost", "notes"}}
-	connect, attempt, resolve := usage.Seconds(4*time.Second), usage.Seconds(6*time.Second), usage.Seconds(6*time.Second)
+	dialect := usage.OneOf{Value: "echo", Valid: []string{"echo", "agnhost", "notes", "healthz"}}
+	query := usage.OneOf{Valid: resolve.Kinds}
+	connect, attempt, resolving := usage.Seconds(4*time.Second), usage.Seconds(6*time.Second), usage.Seconds(6*time.Second)
 	var port uint
 	var bind string
 	flags := usage.NewFlags("probe")
@@ -68,16 +71,17 @@ func parse(arguments []string) (Options, *flag.FlagSet, error) {
 	flags.StringVar(&bind, "bind", "", "connect from this `ADDRESS`")
 	flags.Var(&connect, "connect-timeout", "limit for a connection to be established, in seconds or with a unit")
 	flags.Var(&attempt, "attempt-timeout", "limit for an answer, connecting included, resolving not")
-	flags.Var(&resolve, "resolve-timeout", "limit for finding a name's address")
-	flags.Var(&dialect, "dialect", "what the server understands: echo, agnhost (netexec) or notes (only tcp)")
+	flags.Var(&resolving, "resolve-timeout", "limit for finding a name's address, or for the answer to --query")
+	flags.Var(&dialect, "dialect", "what the server understands: echo, agnhost (netexec), or only over tcp notes and healthz (kube-proxy's health checks)")
 	flags.BoolVar(&o.KeepAlive, "keep-alive", false, "keep connections open and send later requests over them: the attempts are then not fresh")
+	flags.Var(&query, "query", "ask DNS for --host's records of this `TYPE` and connect to nothing: A, AAAA, CNAME or SRV")
 	flags.StringVar(&o.ResolvConf, "resolv-conf", "/etc/resolv.conf", "`FILE` with the name servers")
 	if err := usage.Parse(flags, arguments); err != nil {
 		return o, flags, err
 	}
-	o.Protocol, o.Family, o.Dialect = protocol.Value, family.Value, dialect.Value
-	o.ConnectTimeout, o.AttemptTimeout, o.ResolveTimeout = time.Duration(connect), time.Duration(attempt), time.Duration(resolve)
-	if port == 0 || port > 65535 {
+	o.Protocol, o.Family, o.Dialect, o.Query = protocol.Value, family.Value, dialect.Value, query.Value
+	o.ConnectTimeout, o.AttemptTimeout, o.ResolveTimeout = time.Duration(connect), time.Duration(attempt), time.Duration(resolving)
+	if port == 0 && o.Query == "" || port > 65535 {
 		return o, flags, fmt.Errorf("--port %d: give 1 to 65535", port)
 	}
 	o.Port = uint16(port)
@@ -97,8 +101,12 @@ func (o *Options) complete(bind string) error {
 		return fmt.Errorf("--rate %g: give 0 to 1000000", o.Rate)
 	case o.ConnectTimeout <= 0 || o.AttemptTimeout <= 0 || o.ResolveTimeout <= 0:
 		return errors.New("every timeout must be above 0")
-	case o.Dialect == "notes" && o.Protocol == "udp":
-		return errors.New("--dialect notes is only for --protocol tcp")
+	case dialects[o.Dialect].datagrams == nil && o.Protocol == "udp":
+		return fmt.Errorf("--dialect %s is only for --protocol tcp", o.Dialect)
+	case o.Query != "" && looksLikeAddress(o.Host):
+		return fmt.Errorf("--query asks for a name; --host %s is an address", o.Host)
+	case o.Query != "" && (o.SourcePorts.size() > 0 || bind != "" || o.KeepAlive):
+		return errors.New("--source-ports, --bind and --keep-alive are for connections, and --query makes none")
 	}
 	if bind != "" {
 		address, err := o.address("--bind", bind)

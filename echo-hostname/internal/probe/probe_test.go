@@ -36,12 +36,13 @@ type attempt struct {
 		Namespace string `json:"namespace"`
 		Run       string `json:"run"`
 	} `json:"backend"`
-	SourceAddress string `json:"source_address"`
-	SourcePort    int    `json:"source_port"`
-	LocalAddress  string `json:"local_address"`
-	RemoteAddress string `json:"remote_address"`
-	Rcode         string `json:"rcode"`
-	Detail        string `json:"detail"`
+	SourceAddress string   `json:"source_address"`
+	SourcePort    int      `json:"source_port"`
+	LocalAddress  string   `json:"local_address"`
+	RemoteAddress string   `json:"remote_address"`
+	Rcode         string   `json:"rcode"`
+	Answers       []string `json:"answers"`
+	Detail        string   `json:"detail"`
 }
 
 // limit is for what must happen; it is only waited for when a test fails.
@@ -737,29 +738,36 @@ func TestAMissingResolvConfIsReported(t *testing.T) {
 
 func TestFlagsThatAreWrongAreNamed(t *testing.T) {
 	for flags, want := range map[string]string{
-		"":                                                  "--port 0: give 1 to 65535",
-		"--port=80":                                         "--host is missing",
-		"--host=a --port=65536":                             "--port 65536",
-		"--host=a --port=80 --count=0":                      "--count 0: give 1 to",
-		"--host=a --port=80 --concurrency=0":                "--concurrency 0: give 1 to",
-		"--host=a --port=80 --rate=-1":                      "--rate -1: give 0 to",
-		"--host=a --port=80 --rate=NaN":                     "--rate NaN",
-		"--host=a --port=80 --protocol=sctp":                "valid values: tcp, udp",
-		"--host=a --port=80 --family=ipv5":                  "valid values: ipv4, ipv6",
-		"--host=a --port=80 --dialect=x":                    "valid values: echo, agnhost, notes",
-		"--host=a --port=80 --source-ports=x":               "LOW-HIGH",
-		"--host=a --port=80 --source-ports=80":              "LOW-HIGH",
-		"--host=a --port=80 --source-ports=9-8":             "LOW-HIGH",
-		"--host=a --port=80 --source-ports=0-8":             "LOW-HIGH",
-		"--host=a --port=80 --connect-timeout=0":            "timeout must be above 0",
-		"--host=a --port=80 --bind=x":                       `--bind "x": not an address`,
-		"--host=::1 --port=80":                              "--host ::1 is not of --family ipv4",
-		"--host=1.2.3.4 --port=80 --family=ipv6":            "--host 1.2.3.4 is not of --family ipv6",
-		"--host=1:2 --port=80":                              "not an address",
-		"--host=fe80::1%lo --port=80":                       "zones are not supported",
-		"--host=a --port=80 --bind=::1":                     "--bind ::1 is not of --family ipv4",
-		"--host=a --port=80 --dialect=notes --protocol=udp": "only for --protocol tcp",
-		"--host=a --port=80 extra":                          "unexpected argument",
+		"":                                                    "--port 0: give 1 to 65535",
+		"--port=80":                                           "--host is missing",
+		"--host=a --port=65536":                               "--port 65536",
+		"--host=a --port=80 --count=0":                        "--count 0: give 1 to",
+		"--host=a --port=80 --concurrency=0":                  "--concurrency 0: give 1 to",
+		"--host=a --port=80 --rate=-1":                        "--rate -1: give 0 to",
+		"--host=a --port=80 --rate=NaN":                       "--rate NaN",
+		"--host=a --port=80 --protocol=sctp":                  "valid values: tcp, udp",
+		"--host=a --port=80 --family=ipv5":                    "valid values: ipv4, ipv6",
+		"--host=a --port=80 --dialect=x":                      "valid values: echo, agnhost, notes, healthz",
+		"--host=a --port=80 --source-ports=x":                 "LOW-HIGH",
+		"--host=a --port=80 --source-ports=80":                "LOW-HIGH",
+		"--host=a --port=80 --source-ports=9-8":               "LOW-HIGH",
+		"--host=a --port=80 --source-ports=0-8":               "LOW-HIGH",
+		"--host=a --port=80 --connect-timeout=0":              "timeout must be above 0",
+		"--host=a --port=80 --bind=x":                         `--bind "x": not an address`,
+		"--host=::1 --port=80":                                "--host ::1 is not of --family ipv4",
+		"--host=1.2.3.4 --port=80 --family=ipv6":              "--host 1.2.3.4 is not of --family ipv6",
+		"--host=1:2 --port=80":                                "not an address",
+		"--host=fe80::1%lo --port=80":                         "zones are not supported",
+		"--host=a --port=80 --bind=::1":                       "--bind ::1 is not of --family ipv4",
+		"--host=a --port=80 --dialect=notes --protocol=udp":   "only for --protocol tcp",
+		"--host=a --port=80 --dialect=healthz --protocol=udp": "only for --protocol tcp",
+		"--query=A":                             "--host is missing",
+		"--host=a --query=MX":                   "valid values: A, AAAA, CNAME, SRV",
+		"--host=a --query=a":                    "valid values: A, AAAA, CNAME, SRV",
+		"--host=1.2.3.4 --query=A":              "--host 1.2.3.4 is an address",
+		"--host=a --query=A --keep-alive":       "are for connections",
+		"--host=a --query=A --source-ports=5-9": "are for connections",
+		"--host=a --port=80 extra":              "unexpected argument",
 	} {
 		_, _, err := parse(strings.Fields(flags))
 		if err == nil || !strings.Contains(err.Error(), want) {

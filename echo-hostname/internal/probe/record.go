@@ -26,7 +26,9 @@ type record struct {
 	replyMicros   int64
 	backend       backend
 	local, remote netip.AddrPort
-	rcode, detail string
+	rcode         string
+	answers       []string
+	detail        string
 }
 
 // blank is a record that tells nothing yet.
@@ -49,6 +51,7 @@ func (r *record) appendTo(to []byte) []byte {
 	to = appendAddress(to, `,"local_address":"`, r.local)
 	to = appendAddress(to, `,"remote_address":"`, r.remote)
 	to = appendText(to, `,"rcode":`, r.rcode)
+	to = appendTexts(to, `,"answers":[`, r.answers)
 	to = appendText(to, `,"detail":`, r.detail)
 	return append(to, "}\n"...)
 }
@@ -101,4 +104,18 @@ func appendText(to []byte, key, text string) []byte {
 		return to
 	}
 	return flatjson.AppendString(append(to, key...), text)
+}
+
+func appendTexts(to []byte, key string, texts []string) []byte {
+	if len(texts) == 0 {
+		return to
+	}
+	to = append(to, key...)
+	for i, text := range texts {
+		if i > 0 {
+			to = append(to, ',')
+		}
+		to = flatjson.AppendString(to, text)
+	}
+	return append(to, ']')
 }

@@ -79,7 +79,9 @@ func zone(records ...string) answer {
 	return func(_ string, question dns.Question, reply *dns.Msg) *dns.Msg {
 		exists := false
 		name := question.Name
+		told := map[string]bool{}
 		for range records {
+			before := name
 			for _, text := range records {
 				record, err := dns.NewRR(text)
 				if err != nil {
@@ -90,14 +92,15 @@ func zone(records ...string) answer {
 				}
 				exists = true
 				cname, isCNAME := record.(*dns.CNAME)
-				if isCNAME || record.Header().Rrtype == question.Qtype {
+				if (isCNAME || record.Header().Rrtype == question.Qtype) && !told[text] {
+					told[text] = true
 					reply.Answer = append(reply.Answer, record)
 				}
 				if isCNAME {
 					name = cname.Target
 				}
 			}
-			if name == question.Name {
+			if name == before {
 				break
 			}
 		}

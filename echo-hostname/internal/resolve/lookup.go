@@ -4,13 +4,15 @@ import (
 	"net/netip"
 	"strings"
 	"time"
+
+	"golang.org/x/net/dns/dnsmessage"
 )
 
 // Failure is why there is no address.
 type Failure struct {
 	// Rcode is NXDOMAIN, SERVFAIL, REFUSED or another response code's name;
 	// NODATA for a name that exists without an address of the family; TIMEOUT
-	// if no server answered.
+	// (Timeout) if no server answered.
 	Rcode string
 	// Detail tells each name asked for and what came of it.
 	Detail string
@@ -28,27 +30,54 @@ const otherWeight = 2
 // Lookup finds one address of a name within the limit: the first one of the
 // answer, as clients that do not balance by themselves take it.
 func (r *Resolver) Lookup(host string, ipv6 bool, limit time.Duration) (netip.Addr, *Failure) {
+	kind := dnsmessage.TypeA
+	if ipv6 {
+		kind = dnsmessage.TypeAAAA
+	}
+	reply, failure := r.walk(host, question{kind: kind}, limit)
+	return reply.address, failure
+}
+
+// Answer is what a server says about a name that exists.
+type Answer struct {
+	Records []string // as "owner TYPE data", sorted
+	Detail  string   // without records: each name asked for and what came of it
+}
+
+// Query asks for a name's records of one of the Kinds. The whole answer section
+// counts, CNAMEs on the way included. That there are none is an answer, too.
+func (r *Resolver) Query(host, kind string, limit time.Duration) (Answer, *Failure) {
+	reply, failure := r.walk(host, question{kind: kinds[kind], records: true}, limit)
+	if failure != nil && failure.Rcode == nodata {
+		return Answer{Detail: failure.Detail}, nil
+	}
+	return Answer{Records: reply.records}, failure
+}
+
+// walk asks the question about each name of the search list until one has what
+// is wanted.
+func (r *Resolver) walk(host string, q question, limit time.Duration) (reply, *Failure) {
 	deadline := time.Now().Add(limit)
 	var worst string
 	var story []string
-	for _, name := range r.names(host) {
-		reply := r.askAll(question{name: name, ipv6: ipv6}, deadline)
-		if reply.err != nil {
-			return netip.Addr{}, &Failure{Ours: true, Detail: name + " " + reply.err.Error()}
+	for _, q.name = range r.names(host) {
+		got := r.askAll(q, deadline)
+		if got.err != nil {
+			return got, &Failure{Ours: true, Detail: q.name + " " + got.err.Error()}
 		}
-		if reply.rcode == success {
-			return reply.address, nil
+		if got.rcode == success {
+			return got, nil
 		}
-		story = append(story, name+" "+reply.rcode+reply.remark)
-		if worst == "" || weigh(reply.rcode) > weigh(worst) {
-			worst = reply.rcode
+		story = append(story, q.name+" "+got.rcode+got.remark)
+		if worst == "" || weigh(got.rcode) > weigh(worst) {
+			worst = got.rcode
 		}
-		if reply.rcode == timeout {
+		if got.rcode == timeout {
 			worst = timeout // the other names would meet the same silence
 			break
 		}
 	}
-	return netip.Addr{}, &Failure{Rcode: worst, Detail: strings.Join(story, "; ")}
+	return reply{}, &Failure{Rcode: worst, Detail: strings.Join(story, "; ")}
 }
 
 func weigh(rcode string) int {

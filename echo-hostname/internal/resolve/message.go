@@ -10,26 +10,26 @@ import (
 
 const (
 	success = ""
-	timeout = "TIMEOUT"
+	timeout = Timeout
 	nodata  = "NODATA"
+
+	// Timeout is the Rcode of a Failure where no server answered.
+	Timeout = "TIMEOUT"
 )
 
+// question is about one name. Either an address is wanted, the end of a chain of
+// CNAMEs, or whatever records the answer has.
 type question struct {
-	name string
-	ipv6 bool
-}
-
-func (q question) kind() dnsmessage.Type {
-	if q.ipv6 {
-		return dnsmessage.TypeAAAA
-	}
-	return dnsmessage.TypeA
+	name    string
+	kind    dnsmessage.Type
+	records bool
 }
 
 // reply is what came of one question.
 type reply struct {
 	rcode     string // success, a response code's name, NODATA or TIMEOUT
 	address   netip.Addr
+	records   []string
 	remark    string // for people: " (…)"
 	truncated bool
 	err       error // our own trouble
@@ -43,7 +43,7 @@ func (q question) pack(id uint16) ([]byte, error) {
 	}
 	message := dnsmessage.Message{
 		Header:    dnsmessage.Header{ID: id, RecursionDesired: true},
-		Questions: []dnsmessage.Question{{Name: name, Type: q.kind(), Class: dnsmessage.ClassINET}},
+		Questions: []dnsmessage.Question{{Name: name, Type: q.kind, Class: dnsmessage.ClassINET}},
 	}
 	return message.Pack()
 }
@@ -58,7 +58,7 @@ func (q question) read(packet []byte, id uint16) (reply, bool) {
 		return reply{}, false
 	}
 	asked := message.Questions[0]
-	if !sameName(asked.Name.String(), q.name) || asked.Type != q.kind() {
+	if !sameName(asked.Name.String(), q.name) || asked.Type != q.kind {
 		return reply{}, false
 	}
 	got := reply{truncated: message.Truncated}
@@ -66,7 +66,13 @@ func (q question) read(packet []byte, id uint16) (reply, bool) {
 		got.rcode = rcodeName(message.RCode)
 		return got, true
 	}
-	return q.follow(message.Answers, got), true
+	if !q.records {
+		return q.follow(message.Answers, got), true
+	}
+	if got.records = texts(message.Answers); len(got.records) == 0 {
+		got.rcode = nodata
+	}
+	return got, true
 }
 
 // readBroken is for a message cut off in the middle: its header still says
@@ -92,12 +98,12 @@ func (q question) follow(answers []dnsmessage.Resource, got reply) reply {
 			}
 			switch body := answer.Body.(type) {
 			case *dnsmessage.AResource:
-				if !q.ipv6 {
+				if q.kind == dnsmessage.TypeA {
 					got.address = netip.AddrFrom4(body.A)
 					return got
 				}
 			case *dnsmessage.AAAAResource:
-				if q.ipv6 {
+				if q.kind == dnsmessage.TypeAAAA {
 					got.address = netip.AddrFrom16(body.AAAA)
 					return got
 				}

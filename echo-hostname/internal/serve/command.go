@@ -56,7 +56,7 @@ func parse(arguments []string) (Options, *flag.FlagSet, error) {
 	flags.Var(&http, "http", "serve HTTP on `ADDRESS:PORT`s, separated by commas; :80 is every address of both families (default :80 if there is no --udp)")
 	flags.Var(&udp, "udp", "serve UDP on `ADDRESS:PORT`s")
 	flags.Var(&readyAfter, "ready-after", "/readyz fails for this `TIME` after the start")
-	flags.Var(&linger, "linger", "go on serving for this `TIME` after SIGTERM, /readyz failing")
+	flags.Var(&linger, "linger", "go on serving new connections for this `TIME` after SIGTERM, /readyz failing; then finish the open ones")
 	if err := usage.Parse(flags, arguments); err != nil {
 		return Options{}, flags, err
 	}

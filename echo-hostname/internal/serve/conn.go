@@ -50,6 +50,7 @@ type conn struct {
 	scratch    []byte
 	fillerLeft int64
 	closing    bool // after this response
+	served     bool // a request, at least
 }
 
 // advance does all that can be done without waiting.
@@ -112,7 +113,7 @@ func (c *conn) serveBuffered(a *app) bool {
 	case length == 0:
 		return false
 	default:
-		c.closing = !req.keep
+		c.closing, c.served = !req.keep || a.ending, true
 		c.prepare(a.respond(&req, c.peer, c.scratch[:0]), string(req.method) == "HEAD")
 		c.skip = req.body
 		c.consume(length)
@@ -195,6 +196,11 @@ func (c *conn) sendFlags() int {
 		return unix.MSG_MORE
 	}
 	return 0
+}
+
+// kept says whether the connection only waits for a next request.
+func (c *conn) kept() bool {
+	return c.phase == reading && c.served && c.inLength == 0 && c.skip == 0
 }
 
 // wants is what the poller must watch a connection for.

@@ -11,6 +11,8 @@ import (
 	"net/netip"
 	"strconv"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -302,6 +304,99 @@ func TestLingerServesOnAfterSIGTERM(t *testing.T) {
 		c.Close()
 		t.Error("still listening")
 	}
+}
+
+// endsSoon is a server that got SIGTERM and whose grace time is about to end.
+func endsSoon(t *testing.T) (r running, grace time.Duration) {
+	t.Helper()
+	options := onLoopback()
+	options.Linger = 300 * time.Millisecond
+	return start(t, options), options.Linger
+}
+
+func TestWhatIsOpenWhenTheGraceTimeEndsIsFinished(t *testing.T) {
+	r, grace := endsSoon(t)
+	fresh, half, large, kept := r.dial(), r.dial(), r.dial(), r.dial()
+	fmt.Fprint(half, "GET /hostname HTTP/1.1\r\nHo")
+	fmt.Fprintf(large, "GET /large?bytes=%d HTTP/1.0\r\n\r\n", maxLarge) // more than fits unread
+	fmt.Fprint(kept, "GET /json HTTP/1.1\r\n\r\n")
+	if _, err := kept.Read(make([]byte, 4096)); err != nil {
+		t.Fatal(err)
+	}
+	r.StopSoon()
+	time.Sleep(grace + 100*time.Millisecond)
+	if _, err := kept.Read(make([]byte, 1)); err != io.EOF {
+		t.Errorf("a connection that only waits is not closed: %v", err)
+	}
+	fmt.Fprint(fresh, "GET /hostname HTTP/1.1\r\n\r\n")
+	fmt.Fprint(half, "st: x\r\n\r\n")
+	for name, c := range map[string]net.Conn{"fresh": fresh, "half": half} {
+		if reply, err := io.ReadAll(c); err != nil || !bytes.HasSuffix(reply, []byte("web-1")) {
+			t.Errorf("%s: %q, %v", name, reply, err)
+		}
+	}
+	if reply, err := io.ReadAll(large); err != nil || len(reply) < maxLarge {
+		t.Errorf("large: %d bytes, %v", len(reply), err)
+	}
+	r.awaitEnd()
+}
+
+func TestASilentConnectionDoesNotHoldUpTheEnd(t *testing.T) {
+	r, _ := endsSoon(t)
+	r.dial()
+	r.StopSoon()
+	r.awaitEnd()
+}
+
+func TestAfterSIGTERMEveryResponseIsTheLastOfItsConnection(t *testing.T) {
+	options := onLoopback()
+	options.Linger = time.Hour
+	r := start(t, options)
+	r.StopSoon()
+	for begin := time.Now(); ; { // the signal is heeded between two events
+		if status, _ := r.do("GET", "/readyz"); status == 503 {
+			break
+		}
+		if time.Since(begin) > limit {
+			t.Fatal("still ready")
+		}
+	}
+	if reply := r.raw("GET /json HTTP/1.1\r\n\r\n"); !strings.Contains(reply, "Connection: close") {
+		t.Error(reply)
+	}
+}
+
+// A rollout: connections come in without a pause while the server is told to
+// end, and clients go elsewhere before its grace time is over.
+func TestNoRequestIsLostInARollout(t *testing.T) {
+	options := onLoopback()
+	options.Linger = 500 * time.Millisecond
+	r := start(t, options)
+	var clients sync.WaitGroup
+	var answered atomic.Int64
+	until := time.Now().Add(400 * time.Millisecond)
+	for range 8 {
+		clients.Go(func() {
+			client := http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
+			for time.Now().Before(until) {
+				response, err := client.Get(r.url("/json"))
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				response.Body.Close()
+				answered.Add(1)
+			}
+		})
+	}
+	time.Sleep(50 * time.Millisecond)
+	before := answered.Load()
+	r.StopSoon()
+	clients.Wait()
+	if after := answered.Load(); after <= before {
+		t.Errorf("%d answers before SIGTERM, %d in all", before, after)
+	}
+	r.awaitEnd()
 }
 
 func TestTheGraceTimeEndsAndIsNotBegunAnew(t *testing.T) {

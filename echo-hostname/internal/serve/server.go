@@ -40,6 +40,9 @@ const spareDescriptors = 32
 // sweepEvery is how often stalled connections are looked for.
 const sweepEvery = time.Second
 
+// finishLimit is how long open connections may take to be finished in the end.
+const finishLimit = 2 * time.Second
+
 // Server is the app with its sockets.
 type Server struct {
 	app       *app
@@ -57,6 +60,7 @@ type Server struct {
 	stopSoon  atomic.Bool
 	stopNow   atomic.Bool
 	endAt     time.Time // zero while not ending
+	finishBy  time.Time // zero while new connections are accepted
 }
 
 // New opens the sockets.
@@ -147,8 +151,7 @@ func (s *Server) Run() error {
 			s.handle(event)
 		}
 		s.sweep()
-		if s.ended() {
-			s.lastRound()
+		if s.ended() && s.finished() {
 			return nil
 		}
 	}
@@ -159,8 +162,12 @@ func (s *Server) patience() time.Duration {
 	if s.live > 0 || s.full {
 		limit = sweepEvery
 	}
-	if !s.endAt.IsZero() {
-		left := max(0, s.endAt.Sub(s.now))
+	next := s.endAt
+	if !s.finishBy.IsZero() {
+		next = s.finishBy
+	}
+	if !next.IsZero() {
+		left := max(0, next.Sub(s.now))
 		if limit < 0 || left < limit {
 			limit = left
 		}
@@ -179,12 +186,39 @@ func (s *Server) ended() bool {
 	return !s.endAt.IsZero() && !s.now.Before(s.endAt)
 }
 
-// lastRound answers what has arrived already: closing a listener resets the
-// connections that wait in its queue.
-func (s *Server) lastRound() {
+// finished says whether nothing is left to do after the grace time. Open requests
+// are answered: a rollout that waits for its Pods must not lose any.
+func (s *Server) finished() bool {
+	if s.stopNow.Load() {
+		return true
+	}
+	if s.finishBy.IsZero() {
+		s.finishBy = s.now.Add(finishLimit)
+		s.stopListening()
+		s.dropKept()
+	}
+	return s.live == 0 || !s.now.Before(s.finishBy)
+}
+
+// stopListening takes in what has arrived before it closes the sockets: closing a
+// listener resets the connections that wait in its queue.
+func (s *Server) stopListening() {
 	for _, e := range s.endpoints {
-		if e.protocol == "tcp" {
-			s.accept(e)
+		if e.protocol == "udp" {
+			s.datagrams.serve(e.fd, s.app)
+		}
+		for e.protocol == "tcp" && s.accept(e) {
+		}
+		sys.Close(e.fd)
+	}
+}
+
+// dropKept closes the connections that are kept for a next request. Since SIGTERM
+// every response has said that it is the last.
+func (s *Server) dropKept() {
+	for _, c := range s.conns {
+		if c != nil && c.kept() {
+			s.release(c)
 		}
 	}
 }
@@ -210,26 +244,28 @@ func (s *Server) arrive(e *endpoint) {
 	s.accept(e)
 }
 
-func (s *Server) accept(e *endpoint) {
+// accept takes connections; true if there may be more.
+func (s *Server) accept(e *endpoint) bool {
 	for range acceptPerTurn {
 		if s.live >= s.limit {
 			s.setFull(true)
-			return
+			return false
 		}
 		fd, peer, errno := sys.Accept(e.fd)
 		switch errno {
 		case 0:
 			s.advance(s.welcome(fd, peer))
 		case unix.EAGAIN:
-			return
+			return false
 		case unix.EMFILE, unix.ENFILE, unix.ENOBUFS, unix.ENOMEM:
 			// Not ours to mend; the sweep tries again in a second.
 			s.setFull(true)
-			return
+			return false
 		default:
 			// The connection died while it waited (accept(2), "Error handling").
 		}
 	}
+	return true
 }
 
 func (s *Server) welcome(fd int, peer netip.AddrPort) *conn {
@@ -241,7 +277,7 @@ func (s *Server) welcome(fd int, peer netip.AddrPort) *conn {
 	}
 	c.fd, c.peer, c.since = fd, peer, s.now
 	c.phase, c.watched, c.inLength, c.skip = reading, 0, 0, 0
-	c.out, c.fillerLeft, c.closing = nil, 0, false
+	c.out, c.fillerLeft, c.closing, c.served = nil, 0, false, false
 	for len(s.conns) <= fd {
 		s.conns = append(s.conns, nil)
 	}
@@ -290,7 +326,7 @@ func (s *Server) release(c *conn) {
 // setFull stops or resumes watching the listeners: new connections then wait in
 // the kernel's queue.
 func (s *Server) setFull(full bool) {
-	if s.full == full {
+	if s.full == full || !s.finishBy.IsZero() {
 		return
 	}
 	s.full = full
@@ -326,7 +362,9 @@ func (s *Server) close() {
 		}
 	}
 	for _, e := range s.endpoints {
-		sys.Close(e.fd)
+		if s.finishBy.IsZero() {
+			sys.Close(e.fd)
+		}
 	}
 	s.poller.Close()
 }

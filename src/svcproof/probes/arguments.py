@@ -23,7 +23,6 @@ def probe_flags(plan: ProbePlan) -> list[str]:
         f"--count={plan.count}",
         f"--concurrency={plan.concurrency}",
         f"--attempt-timeout={plan.attempt_timeout:g}",
-        f"--resolve-timeout={_RESOLVE_SECONDS:g}",
         *(_query_flags(plan) if plan.query else _connection_flags(plan)),
     ]
     if plan.rate:
@@ -32,7 +31,8 @@ def probe_flags(plan: ProbePlan) -> list[str]:
 
 
 def _query_flags(plan: ProbePlan) -> list[str]:
-    return [f"--query={plan.query}"]
+    # The attempt is the lookup.
+    return [f"--query={plan.query}", f"--resolve-timeout={plan.attempt_timeout:g}"]
 
 
 def _connection_flags(plan: ProbePlan) -> list[str]:
@@ -40,6 +40,7 @@ def _connection_flags(plan: ProbePlan) -> list[str]:
         f"--port={plan.port}",
         f"--protocol={plan.protocol}",
         f"--family={plan.family}",
+        f"--resolve-timeout={_RESOLVE_SECONDS:g}",
         f"--connect-timeout={plan.connect_timeout:g}",
         f"--dialect={plan.dialect}",
     ]

@@ -47,12 +47,12 @@ _OWN_TROUBLE: Final = frozenset({socket.EAI_MEMORY, socket.EAI_SYSTEM})
 
 
 class RequestsProber:
-    """Probes over TCP from this process's own network namespace; it has no UDP."""
+    """Fresh HTTP connections from this process's own network namespace, and nothing else."""
 
     def probe(self, plan: ProbePlan) -> Generator[Attempt, None, None]:
         """Make the attempts, ``plan.concurrency`` at a time; yield each as it ends."""
-        if plan.protocol != "tcp" or plan.dialect != "echo":
-            yield from (_unable(plan) for _ in range(plan.count))
+        if lacking := _lacking(plan):
+            yield from (_unable(lacking) for _ in range(plan.count))
             return
         ports = (
             cycle(range(plan.source_ports[0], plan.source_ports[1] + 1))
@@ -246,12 +246,20 @@ def _bottom(error: BaseException) -> str:
     return f"{type(last).__name__}: {last}"
 
 
-def _unable(plan: ProbePlan) -> Attempt:
-    return Attempt(
-        at_ns=now_ns(),
-        outcome=Outcome.UNKNOWN,
-        detail=f"lost: this prober has no {plan.protocol} in dialect {plan.dialect}",
-    )
+def _lacking(plan: ProbePlan) -> str:
+    """What a plan wants that this prober does not have."""
+    if plan.query:
+        return "DNS queries"
+    if plan.keep_alive:
+        return "kept connections"
+    if plan.protocol != "tcp" or plan.dialect != "echo":
+        return f"{plan.protocol} in dialect {plan.dialect}"
+    return ""
+
+
+def _unable(lacking: str) -> Attempt:
+    detail = f"lost: this prober has no {lacking}"
+    return Attempt(at_ns=now_ns(), outcome=Outcome.UNKNOWN, detail=detail)
 
 
 def _joined(address: str, port: int) -> str:
