@@ -10,7 +10,7 @@ import pytest
 
 from svcproof.history import Outcome
 from svcproof.ports import ProbePlan
-from svcproof.probes import exec_socket, pod_exec
+from svcproof.probes import exec_socket, pod_exec, pod_session
 from svcproof.probes.pod_exec import PodProber
 from svcproof.probes.stream import ProbeLostError
 
@@ -69,6 +69,10 @@ def prober(monkeypatch):
             raise agent
         return agent
 
+    def quiet(seconds):
+        prober._session._heard_at -= seconds
+
+    prober.quiet = quiet
     monkeypatch.setattr(prober, "_connect", connect)
     yield prober
     prober.close()
@@ -133,6 +137,16 @@ def test_silence_is_noticed(prober, monkeypatch):
         "lost: the client was silent for 0.05 s"
     }
     assert told(prober.probe(PLAN)) == [ANSWERED, ANSWERED]
+
+
+def test_an_agent_that_went_dead_unnoticed_costs_nothing(prober, monkeypatch):
+    dead = Agent(LINE, LINE, END)  # answers orders, but no ping
+    prober.waiting = [dead, Agent(LINE, LINE, END)]
+    assert told(prober.probe(PLAN)) == [ANSWERED, ANSWERED]
+    monkeypatch.setattr(pod_session, "_PING_SECONDS", 0.05)
+    prober.quiet(60)
+    assert told(prober.probe(PLAN)) == [ANSWERED, ANSWERED]
+    assert sum("arguments" in order for order in dead.orders) == 1
 
 
 class _Configuration:

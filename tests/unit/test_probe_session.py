@@ -7,6 +7,7 @@ import time
 
 import pytest
 
+from svcproof.probes import pod_session
 from svcproof.probes.pod_session import Session, by_order
 from svcproof.probes.stream import ProbeLostError
 
@@ -159,6 +160,31 @@ def test_silence_ends_the_session(session, wire):
     with pytest.raises(ProbeLostError, match="silent"):
         next(other.lines(5))
     assert wire.closed.wait(5)
+
+
+def test_a_session_that_was_heard_just_now_is_not_asked(session, wire):
+    session.check()
+    session.order([])
+    assert wire.orders(1) == [{"id": 1, "arguments": []}]
+
+
+def test_after_a_while_it_is_asked_first(session, wire, monkeypatch):
+    monkeypatch.setattr(pod_session, "_QUIET_SECONDS", 0)
+    asking = threading.Timer(0, session.check)
+    asking.start()
+    assert wire.orders(1) == [{"id": 1, "ping": True}]
+    wire.say(b'1 {"type":"pong"}\n')
+    asking.join(5)
+    assert not asking.is_alive()
+    assert not session.is_over
+
+
+def test_one_that_does_not_answer_is_over(session, wire, monkeypatch):
+    monkeypatch.setattr(pod_session, "_QUIET_SECONDS", 0)
+    monkeypatch.setattr(pod_session, "_PING_SECONDS", 0.05)
+    with pytest.raises(ProbeLostError, match="silent"):
+        session.check()
+    assert session.is_over
 
 
 def test_closing_tells_those_who_wait(session, wire):

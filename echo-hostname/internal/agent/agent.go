@@ -21,11 +21,13 @@ import (
 // maxOrder bounds the length of one line with an order.
 const maxOrder = 1 << 20
 
-// order is one line of input: a probe's command line, or that it is to stop.
+// order is one line of input: a probe's command line, that it is to stop, or a
+// question whether anybody is there.
 type order struct {
 	ID        int64    `json:"id"`
 	Arguments []string `json:"arguments"`
 	Stop      bool     `json:"stop"`
+	Ping      bool     `json:"ping"`
 }
 
 // agent is what the probes have in common.
@@ -73,6 +75,10 @@ func (a *agent) take(line []byte) error {
 		return fmt.Errorf("an order without an id: %.200q", line)
 	case o.Stop:
 		a.stop(o.ID)
+		return nil
+	case o.Ping:
+		// Beside the reading of orders, which must go on if nobody reads this.
+		go newOutput(a, o.ID).pong()
 		return nil
 	default:
 		return a.start(o)

@@ -156,6 +156,14 @@ func TestWhatCannotBeProbedIsSaid(t *testing.T) {
 	}
 }
 
+func TestAPingIsAnswered(t *testing.T) {
+	c := start(t)
+	c.say(`{"id":3,"ping":true}`)
+	if line := c.hear(); line != `3 {"type":"pong"}` {
+		t.Error(line)
+	}
+}
+
 func TestOrdersWithoutSenseEndIt(t *testing.T) {
 	for _, line := range []string{"hello", "{", `{"arguments":[]}`, `{"id":-1}`, `{"id":"1"}`, `{"id":1,"arguments":"--host=a"}`, ""} {
 		if err := Serve(strings.NewReader(line+"\n"), io.Discard); err == nil {

@@ -52,4 +52,7 @@ func (o *output) fail(err error) {
 	_, _ = o.Write(append(line, "}\n"...))
 }
 
+// pong is the whole answer to a ping.
+func (o *output) pong() { _, _ = o.Write([]byte("{\"type\":\"pong\"}\n")) }
+
 func (o *output) stop() { o.once.Do(func() { close(o.stopped) }) }

@@ -70,6 +70,7 @@ class PodProber:
             if self._session is None or self._session.is_over:
                 self._session = Session(self._connect())
             session = self._session
+            session.check()
         return session.order(probe_flags(plan))
 
     def _connect(self) -> Connection:

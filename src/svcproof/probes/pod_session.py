@@ -13,6 +13,7 @@ import json
 import selectors
 import socket
 import threading
+import time
 from collections.abc import Generator, Sequence
 from queue import Empty, SimpleQueue
 from typing import Final, Protocol
@@ -21,6 +22,10 @@ from svcproof.probes.stream import ProbeLostError, is_last
 
 __all__ = ["Connection", "Order", "Session", "by_order"]
 
+#: After so much silence the connection may be dead without anybody's knowing, and
+#: an order sent into it would be lost; a ping is not.
+_QUIET_SECONDS: Final = 2.0
+_PING_SECONDS: Final = 10.0
 #: How long closing waits for the thread; it is a daemon and holds nobody up.
 _CLOSE_SECONDS: Final = 2.0
 
@@ -97,6 +102,7 @@ class Session:
         self._numbers = itertools.count(1)
         self._orders: dict[int, Order] = {}
         self._outbox: list[bytes] = []
+        self._heard_at = time.monotonic()
         self._reason = ""  #: why it is over; empty while it is not
         self._bell, self._heard = socket.socketpair()
         self._bell.setblocking(False)
@@ -115,13 +121,15 @@ class Session:
 
     def order(self, arguments: Sequence[str]) -> Order:
         """Start a probe. Raises :class:`ProbeLostError` if the session is over."""
-        with self._lock:
-            if self._reason:
-                raise ProbeLostError(self._reason)
-            number = next(self._numbers)
-            order = self._orders[number] = Order(self, number)
-            self._post({"id": number, "arguments": list(arguments)})
-        return order
+        return self._ask({"arguments": list(arguments)})
+
+    def check(self) -> None:
+        """End a session that does not answer, if it has not been heard for a while.
+
+        Raises :class:`ProbeLostError` then: nothing was sent that could be lost.
+        """
+        if time.monotonic() - self._heard_at >= _QUIET_SECONDS:
+            list(self._ask({"ping": True}).lines(_PING_SECONDS))
 
     def forget(self, number: int, *, stop: bool) -> None:
         """Lines of this order are of no use any more."""
@@ -146,6 +154,15 @@ class Session:
         """End the session, and wait a moment until its connection is closed."""
         self.end("the session was closed")
         self._thread.join(_CLOSE_SECONDS)
+
+    def _ask(self, message: dict[str, object]) -> Order:
+        with self._lock:
+            if self._reason:
+                raise ProbeLostError(self._reason)
+            number = next(self._numbers)
+            order = self._orders[number] = Order(self, number)
+            self._post({"id": number, **message})
+        return order
 
     def _post(self, message: dict[str, object]) -> None:
         self._outbox.append(json.dumps(message).encode() + b"\n")
@@ -189,6 +206,7 @@ class Session:
             self._connection.send(b"".join(waiting))
 
     def _distribute(self, lines: list[bytes]) -> None:
+        self._heard_at = time.monotonic()
         sorted_lines = by_order(lines)
         stray = sorted_lines.pop(0, None)
         for number, own in sorted_lines.items():
