@@ -45,6 +45,8 @@ class ClusterFacts:
     cluster_domain: str = "cluster.local"
     #: Names outside the cluster that its resolver is known to answer, and their addresses.
     outside_names: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    #: Whether nodes limit how many refusals they send, as Linux does unless told otherwise.
+    limits_refusals: bool = True
     extra: dict[str, str] = field(default_factory=dict)
 
 

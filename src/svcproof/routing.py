@@ -40,6 +40,8 @@ Pair = tuple[Position, Target]
 #: Positions that are probed at the same time: more than two processors' worth
 #: would only slow each other down.
 _PARALLEL: Final = 6
+#: The same where silence is due: they do nothing but wait.
+_WAITING: Final = 32
 #: Questions to the DNS, and to a health check, in one cell.
 _QUESTIONS: Final = 10
 #: Once a pair did not settle, how long the others of the same measurement get.
@@ -135,10 +137,8 @@ class Routing:
             for pair in refused
         ]
         if as_wanted and settle:
-            self._at_once(
-                [partial(self.converge, *cell.pair, cell.due, pinned=cell.pinned) for cell in cells]
-            )
-        self._at_once([partial(self._measure, cell, plan or {}) for cell in cells])
+            self._for_all(cells, self._settle)
+        self._for_all(cells, partial(self._measure, plan or {}))
         return self.recorder.freeze()
 
     def due(self, position: Position, target: Target, snapshot: Snapshot | None = None) -> Promise:
@@ -215,19 +215,23 @@ class Routing:
                     return
                 yield attempt
 
-    def _at_once(self, calls: Sequence[Callable[[], None]]) -> None:
-        """Make the calls side by side; what one raises, and Ctrl-C, stops the others."""
-        if len(calls) == 1:
-            calls[0]()
-            return
-        with ThreadPoolExecutor(_PARALLEL, thread_name_prefix="svcproof-probe") as pool:
-            futures = [pool.submit(call) for call in calls]
+    def _for_all(self, cells: Sequence[_Cell], act: Callable[[_Cell], None]) -> None:
+        """Treat the cells side by side; what one raises, and Ctrl-C, stops the others."""
+        waiting = [cell for cell in cells if cell.is_silent]
+        working = [cell for cell in cells if not cell.is_silent]
+        with (
+            ThreadPoolExecutor(_PARALLEL, thread_name_prefix="svcproof-probe") as probing,
+            ThreadPoolExecutor(_WAITING, thread_name_prefix="svcproof-wait") as silence,
+        ):
+            futures = [silence.submit(act, cell) for cell in waiting]
+            futures += [probing.submit(act, cell) for cell in working]
             try:
                 for future in futures:
                     future.result()
             except BaseException:
                 self._stopped.set()
-                pool.shutdown(wait=False, cancel_futures=True)
+                for pool in (probing, silence):
+                    pool.shutdown(wait=False, cancel_futures=True)
                 raise
 
     def _await_app(self) -> bool:
@@ -280,7 +284,10 @@ class Routing:
         # Another pair failed, or Ctrl-C: nobody waits for this one any more.
         return "" if self._stopped.is_set() else streak.lacking
 
-    def _measure(self, cell: _Cell, plan: Mapping[str, Any]) -> None:
+    def _settle(self, cell: _Cell) -> None:
+        self.converge(*cell.pair, cell.due, pinned=cell.pinned)
+
+    def _measure(self, plan: Mapping[str, Any], cell: _Cell) -> None:
         due = cell.due
         size = max(cell.count, _fewest(due))
         position, target = cell.pair
@@ -296,14 +303,14 @@ class Routing:
         return asked
 
     def _pace(self, due: Promise) -> dict[str, Any]:
-        """Refusals one at a time: of several at once, the kernel's limit on ICMP errors
-        (six, then one a second) leaves some to time out, which they are not. Silence has no
-        such limit: it is waited for at once, just above the time of such a late refusal."""
+        """Refusals one at a time where nodes limit them: of several at once, six are sent and
+        then one a second, which leaves some to time out, and that they do not. Silence has no
+        such limit: it is waited for at once, just above the time of a late refusal."""
         if due.outcome is Outcome.ANSWERED or due.answers is not None:
             return {}
         if due.outcome is Outcome.TIMED_OUT:
             return {"concurrency": failure_size(), "connect_timeout": self.limits.silence}
-        return {"concurrency": 1}
+        return {"concurrency": 1 if self.app.cluster.facts.limits_refusals else failure_size()}
 
     def _record_endpoints(self, snapshot: Snapshot, services: Iterable[str]) -> None:
         for name in sorted(services):
@@ -321,6 +328,11 @@ class _Cell:
     due: Promise
     count: int
     asked: Mapping[str, Any]
+
+    @property
+    def is_silent(self) -> bool:
+        """Whether nothing must come back."""
+        return self.due.outcome is Outcome.TIMED_OUT
 
     @property
     def pinned(self) -> bool:

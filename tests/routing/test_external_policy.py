@@ -1,9 +1,6 @@
 """externalTrafficPolicy: Cluster hops and hides the client; Local does neither, and can fail."""
 
-import pytest
-
 from svcproof.errors import NotSupported
-from svcproof.places import PositionKind
 from svcproof.testing import App, Clients, Judge, Measure, Pair, Position
 
 APPS = ("webserver", "lonely")
@@ -36,9 +33,8 @@ def test_local_keeps_the_client(
     judge()
 
 
-@pytest.mark.parametrize("kind", ["outside", "host-network", "pod"])
 def test_local_without_a_pod(
-    kind: PositionKind, echo_app: App, clients: Clients, measure: Measure, judge: Judge
+    echo_app: App, clients: Clients, measure: Measure, judge: Judge
 ) -> None:
     """Policy Local: every request to a Pod-less node fails; the same client is served elsewhere.
 
@@ -46,7 +42,7 @@ def test_local_without_a_pod(
     """
     answering: list[Pair] = []
     failing: list[Pair] = []
-    for position in clients.everywhere(kind):
+    for position in clients.everywhere("outside", "host-network", "pod"):
         with_pod, without = local_pairs(echo_app, position, "lonely-svc-local")
         answering += with_pod
         failing += [pair for pair in without if pair[1].entry_node != position.node]

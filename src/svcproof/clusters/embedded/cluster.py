@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from svcproof.clusters import objects
+from svcproof.clusters.embedded.dns import OUTSIDE_NAMES
 from svcproof.clusters.embedded.state import StateDirectory
 from svcproof.clusters.embedded.world import World
 from svcproof.clusters.kubernetes import KubernetesCluster
@@ -33,7 +34,8 @@ class EmbeddedCluster(KubernetesCluster):
     """Adds what only a cluster on this very machine can do.
 
     Implements :class:`~svcproof.ports.CanRunInNodes`,
-    :class:`~svcproof.ports.CanFreezeComponents` and :class:`~svcproof.ports.CanStopNodes`.
+    :class:`~svcproof.ports.CanFreezeComponents`, :class:`~svcproof.ports.CanStopNodes`,
+    :class:`~svcproof.ports.CanLoadImages` and :class:`~svcproof.ports.CanBalanceLoad`.
     """
 
     def __init__(
@@ -42,9 +44,14 @@ class EmbeddedCluster(KubernetesCluster):
         *,
         owner: Owner | None = None,
         report: Callable[[str], None] = lambda _: None,
+        allow_install: bool = True,
     ) -> None:
-        """``owner``, if this run started the cluster: it ends it, and knows when it is all up."""
+        """``owner``, if this run started the cluster: it ends it, and knows when it is all up.
+
+        ``allow_install`` is for what has to be built later on.
+        """
         self._world = World(directory)
+        self._allow_install = allow_install
         self._starting = owner
         self._report = report
         plan = self._world.plan
@@ -64,6 +71,8 @@ class EmbeddedCluster(KubernetesCluster):
                 proxy_mode=plan.proxy_mode,
                 families=tuple(family.family for family in plan.families),
                 node_names=tuple(node.name for node in plan.nodes),
+                outside_names=OUTSIDE_NAMES,
+                limits_refusals=False,
             ),
             outside=[OutsideClient(outside, prober)],
             on_close=owner.end if owner else None,
@@ -96,6 +105,18 @@ class EmbeddedCluster(KubernetesCluster):
     def run_in_node(self, node: str, command: Sequence[str]) -> tuple[int, str, str]:
         """Run a command in all namespaces of a node."""
         return self._world.run_in_node(node, command)
+
+    def load_image(self, archive: Path) -> None:
+        """Import every image of an OCI layout's tar on every node."""
+        from svcproof.clusters.embedded.loading import load_image
+
+        load_image(self._world, archive)
+
+    def provide_load_balancer(self) -> None:
+        """Bring up MetalLB, unless it is up; build its programs if they are not there."""
+        from svcproof.clusters.embedded.load_balancer import provide_load_balancer
+
+        provide_load_balancer(self, self._world, allow_install=self._allow_install)
 
     def freeze(self, component: str, node: str) -> None:
         """Stop a component in its tracks; its rules and containers live on."""

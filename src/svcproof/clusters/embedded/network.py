@@ -114,6 +114,9 @@ def _make_member(plan: ClusterPlan, name: str, addresses: Iterable[str]) -> None
         _write_settings(
             {
                 "net/ipv4/ip_forward": 1,
+                # Refusals at once, however many: docs/decisions/0011.
+                "net/ipv4/icmp_ratelimit": 0,
+                "net/ipv6/icmp/ratelimit": 0,
                 "net/ipv4/conf/all/rp_filter": 0,
                 "net/ipv4/conf/default/rp_filter": 0,
                 "net/ipv6/conf/all/forwarding": 1,

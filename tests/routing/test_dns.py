@@ -1,0 +1,53 @@
+"""DNS: the names of Services, asked for with few dots and with many, from every node."""
+
+import pytest
+
+from svcproof.questions import Written, name_target
+from svcproof.testing import App, Clients, Judge, Measure, Pair
+
+NAMED, HEADLESS = "hostname-svc-named", "hostname-svc-headless"
+
+
+def asked(
+    app: App, clients: Clients, service: str, written: Written, *, port: str = ""
+) -> list[Pair]:
+    """The name asked for by a Pod on every node: SRV of a port, else A or AAAA or both."""
+    found = app.snapshot().service(service)
+    domain = app.cluster.facts.cluster_domain
+    queries = ["SRV"] if port else [{"ipv4": "A", "ipv6": "AAAA"}[f] for f in app.families]
+    return [
+        (
+            position,
+            name_target(found, query, written=written, port_name=port, cluster_domain=domain),
+        )  # type: ignore[arg-type]
+        for position in clients.everywhere("pod")
+        for query in queries
+    ]
+
+
+@pytest.mark.parametrize(
+    "written", ["short", "with namespace", "with svc", "full", "full with dot"]
+)
+def test_address_of_a_service(
+    written: Written, echo_app: App, clients: Clients, measure: Measure, judge: Judge
+) -> None:
+    """A Service's name gives its ClusterIP on every node, with however few dots it is written."""
+    measure(asked(echo_app, clients, NAMED, written))
+    judge()
+
+
+def test_addresses_of_a_headless_service(
+    echo_app: App, clients: Clients, measure: Measure, judge: Judge
+) -> None:
+    """The name of a headless Service gives the addresses of exactly its ready Pods."""
+    measure(asked(echo_app, clients, HEADLESS, "full with dot"))
+    judge()
+
+
+@pytest.mark.parametrize("service", [NAMED, HEADLESS], ids=["ClusterIP", "headless"])
+def test_ports_by_name(
+    service: str, echo_app: App, clients: Clients, measure: Measure, judge: Judge
+) -> None:
+    """The SRV record of a named port gives its number, and who serves it."""
+    measure(asked(echo_app, clients, service, "full with dot", port="web-port"))
+    judge()

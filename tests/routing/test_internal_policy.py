@@ -1,0 +1,34 @@
+"""internalTrafficPolicy Local: a client inside is served by Pods of its own node, or not at all."""
+
+from svcproof.errors import NotSupported
+from svcproof.testing import App, Clients, Judge, Measure
+
+APPS = ("webserver", "lonely")
+
+
+def test_own_node_only(echo_app: App, clients: Clients, measure: Measure, judge: Judge) -> None:
+    """internalTrafficPolicy Local: only the Pods of the client's own node answer."""
+    measure(
+        (position, target)
+        for position in clients.everywhere("pod", "host-network")
+        for target in echo_app.targets("cluster-ip", "hostname-svc-internal")
+    )
+    judge()
+
+
+def test_none_on_this_node(echo_app: App, clients: Clients, measure: Measure, judge: Judge) -> None:
+    """internalTrafficPolicy Local: every request on a Pod-less node fails, though Pods are elsewhere.
+
+    The control is a Service of policy Cluster with the very same Pod behind it.
+    """
+    bearing = {pod.node for pod in echo_app.pods("lonely-deployment")}
+    positions = [p for p in clients.everywhere("pod", "host-network") if p.node not in bearing]
+    if not positions:
+        raise NotSupported("every node has a Pod: a Pod-less one needs a cluster of two nodes")
+    measure(
+        [(p, t) for p in positions for t in echo_app.targets("cluster-ip", "lonely-svc-anywhere")],
+        failing=[
+            (p, t) for p in positions for t in echo_app.targets("cluster-ip", "lonely-svc-internal")
+        ],
+    )
+    judge()

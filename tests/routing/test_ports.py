@@ -1,0 +1,26 @@
+"""Ports: each leads to its own port of the Pods, by name or by number, over TCP or UDP."""
+
+import pytest
+
+from svcproof.testing import App, Clients, Judge, Measure
+
+APPS = ()
+PORTS = ["by-name", "by-number", "over-udp"]
+
+
+@pytest.mark.parametrize("port", PORTS)
+def test_ports(port: str, echo_app: App, clients: Clients, measure: Measure, judge: Judge) -> None:
+    """Every port of a Service leads to its target port on every Pod, over TCP and over UDP."""
+    measure(
+        (position, target)
+        for position in clients.everywhere("pod", "host-network")
+        for target in echo_app.targets("cluster-ip", port_name=port)
+    )
+    judge()
+
+
+def test_udp_from_outside(echo_app: App, clients: Clients, measure: Measure, judge: Judge) -> None:
+    """A UDP node port answers from outside at every node."""
+    (outside,) = clients.everywhere("outside")
+    measure((outside, target) for target in echo_app.targets("node-port", port_name="over-udp"))
+    judge()

@@ -1,0 +1,31 @@
+"""trafficDistribution: connections go to the nearest Pods, and further only if there are none."""
+
+import pytest
+
+from svcproof.errors import NotSupported
+from svcproof.testing import App, Clients, Judge, Measure
+
+APPS = ("webserver", "lonely")
+
+
+@pytest.mark.parametrize(
+    "service",
+    ["hostname-svc-zone", "lonely-svc-zone"],
+    ids=["a Pod in each zone", "a Pod in one zone"],
+)
+def test_prefer_close(
+    service: str, echo_app: App, clients: Clients, measure: Measure, judge: Judge
+) -> None:
+    """PreferClose: the Pods of the client's own zone answer; where it has none, all do."""
+    zones = {node.zone for node in echo_app.snapshot().nodes}
+    if len(zones) < 2 or "" in zones:
+        raise NotSupported(
+            "the nodes are not in several zones",
+            remedy="label them with topology.kubernetes.io/zone",
+        )
+    measure(
+        (position, target)
+        for position in clients.everywhere("pod", "host-network")
+        for target in echo_app.targets("cluster-ip", service)
+    )
+    judge()
