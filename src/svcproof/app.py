@@ -46,6 +46,7 @@ class App:
         self.manifests = of_run(manifests, run)
         self.run = run
         self._limits = limits
+        self._revision = 0
 
     def apply(self) -> None:
         """Create the objects, or change them back to what the manifests say."""
@@ -73,6 +74,21 @@ class App:
         self.cluster.patch(
             "Deployment", name, {"spec": {"replicas": replicas}}, namespace=self.namespace
         )
+        return self.wait_ready()
+
+    def roll_out(self, *, deployment: str = "") -> float:
+        """Replace all Pods of a Deployment by new ones; the seconds until all follows."""
+        name = deployment or self._only("Deployment")
+        self._revision += 1
+        labels = {"svcproof.dev/revision": str(self._revision)}
+        change = {"spec": {"template": {"metadata": {"labels": labels}}}}
+        self.manifests = tuple(
+            _relabelled(manifest, labels)
+            if manifest["kind"] == "Deployment" and manifest["metadata"]["name"] == name
+            else manifest
+            for manifest in self.manifests
+        )
+        self.cluster.patch("Deployment", name, change, namespace=self.namespace)
         return self.wait_ready()
 
     def snapshot(self) -> Snapshot:
@@ -196,3 +212,12 @@ class Clients:
 
 def _scaled(manifest: Mapping[str, Any], replicas: int) -> Mapping[str, Any]:
     return {**manifest, "spec": {**manifest["spec"], "replicas": replicas}}
+
+
+def _relabelled(manifest: Mapping[str, Any], labels: Mapping[str, str]) -> Mapping[str, Any]:
+    template = manifest["spec"]["template"]
+    metadata = {**template["metadata"], "labels": {**template["metadata"]["labels"], **labels}}
+    return {
+        **manifest,
+        "spec": {**manifest["spec"], "template": {**template, "metadata": metadata}},
+    }

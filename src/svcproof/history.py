@@ -220,9 +220,11 @@ class Expectation(
     ``redraw`` (the pair's choice is a new one). ``sources``: the only addresses
     that the backend may see; ``not_sources``: those that it must not. ``control``:
     the target that the same position must reach meanwhile, so that a failure
-    means something. ``answers``: what every answer must say. ``grace_ms``: for so
-    long after ``at_ns`` the cell before may hold as well. ``outage_ms``: the
+    means something. ``answers``: what every answer must say. ``outage_ms``: the
     longest time without an answer that is allowed.
+
+    ``unsettled`` is the time of a change, from just before it until it has reached
+    every place: any Pod of the run may answer meanwhile.
     """
 
     index: int
@@ -242,7 +244,7 @@ class Expectation(
     control: str = ""
     answers: tuple[str, ...] | None = None
     rcode: str = ""
-    grace_ms: int = 0
+    unsettled: bool = False
     outage_ms: int | None = None
 
     @property
@@ -275,26 +277,17 @@ class TargetDeclared(msgspec.Struct, frozen=True, tag="target", tag_field="type"
 
 
 class Cell(msgspec.Struct, frozen=True, kw_only=True):
-    """One expectation and the attempts it is about: what checkers judge.
-
-    ``before`` is the expectation that held for the same pair until then.
-    """
+    """One expectation and the attempts it is about: what checkers judge."""
 
     expectation: Expectation
     position: Position
     target: Target
     observations: tuple[Observation, ...]
-    before: Expectation | None = None
 
     @property
     def where(self) -> str:
         """The pair in words, for findings."""
         return f"{self.position} → {self.target}"
-
-    def in_grace(self, attempt: Observation) -> bool:
-        """Whether the attempt began when what held before may still have held."""
-        grace = self.expectation.grace_ms * 1_000_000
-        return grace > 0 and attempt.at_ns < self.expectation.at_ns + grace
 
 
 Entry = Expectation | Observation | Event
@@ -326,27 +319,25 @@ class History(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     @cached_property
     def cells(self) -> tuple[Cell, ...]:
         """Every expectation with its attempts, in the order of the expectations."""
-        opened: list[tuple[Expectation, list[Observation], Expectation | None]] = []
-        current: dict[tuple[str, str], tuple[Expectation, list[Observation]]] = {}
+        opened: list[tuple[Expectation, list[Observation]]] = []
+        current: dict[tuple[str, str], list[Observation]] = {}
         for entry in self.entries:
             if isinstance(entry, Observation):
                 cell = current.get((entry.position, entry.target))
                 if cell is not None:
-                    cell[1].append(entry)
+                    cell.append(entry)
             elif isinstance(entry, Expectation):
-                pair = (entry.position, entry.target)
-                before = current[pair][0] if pair in current else None
-                current[pair] = (entry, [])
-                opened.append((*current[pair], before))
+                attempts: list[Observation] = []
+                current[entry.position, entry.target] = attempts
+                opened.append((entry, attempts))
         return tuple(
             Cell(
                 expectation=expectation,
                 position=self.positions[expectation.position],
                 target=self.targets[expectation.target],
                 observations=tuple(observations),
-                before=before,
             )
-            for expectation, observations, before in opened
+            for expectation, observations in opened
         )
 
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import threading
 from collections import Counter
-from collections.abc import Sequence
-from contextlib import closing
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final
 
 from svcproof.history import Position, Target
+from svcproof.stats import sample_size
 from svcproof.waits import wait_for
 
 if TYPE_CHECKING:
@@ -35,6 +36,7 @@ class Load:
         self._routing = routing
         self._pairs = pairs
         self._made: Counter[tuple[str, str]] = Counter()
+        self._wanted: Counter[tuple[str, str]] = Counter()
         self._over = threading.Event()
         self._threads = [
             threading.Thread(
@@ -47,22 +49,42 @@ class Load:
         """From now on the rules promise what they do as the cluster is now.
 
         ``asked`` are fields of :class:`~svcproof.history.Expectation` beside or
-        instead of the promise's: ``grace_ms``, ``outage_ms``, ``cover``.
+        instead of the promise's.
         """
         from svcproof.routing import promised
 
         snapshot = self._routing.app.snapshot()
         for position, target in self._pairs:
             due = self._routing.due(position, target, snapshot)
-            self._routing.recorder.expect(position, target, **(promised(due) | asked))
+            fields = {**promised(due), "minimum": sample_size(len(due.allowed)), **asked}
+            self._routing.recorder.expect(position, target, **fields)
             self._made[position.name, target.name] = 0
+            self._wanted[position.name, target.name] = fields["minimum"]
 
-    def gather(self, count: int, *, limit: float) -> None:
-        """Wait until each pair has made so many attempts since the last :meth:`expect`.
+    @contextmanager
+    def changing(self, *, await_app: bool = True, **asked: Any) -> Iterator[None]:
+        """A change of the cluster, and the time until it has reached every place.
+
+        Meanwhile any Pod of the run may answer, and every connection still must be
+        answered; ``asked`` are further fields of the expectations of that time
+        (``outage_ms``). From then on the rules hold for the cluster as it is then.
+        """
+        self.expect(unsettled=True, cover=False, minimum=1, **asked)
+        yield
+        self._routing.settle(self._pairs, await_app=await_app)
+        self.expect()
+        self.gather()
+
+    def gather(self) -> None:
+        """Wait until each pair has made the attempts that decide, since the last :meth:`expect`.
 
         Raises :class:`~svcproof.errors.WaitExpired`.
         """
-        wait_for(f"{count} connections of each client", lambda: self._short(count), limit=limit)
+        wait_for(
+            "enough connections of each client",
+            self._short,
+            limit=self._routing.limits.convergence,
+        )
 
     def __enter__(self) -> Load:
         for thread in self._threads:
@@ -89,10 +111,10 @@ class Load:
                 routing.recorder.observe(position, target, attempt)
                 self._made[position.name, target.name] += 1
 
-    def _short(self, count: int) -> str:
-        made = {
-            f"{position} → {target}": self._made[position.name, target.name]
-            for position, target in self._pairs
-        }
-        short = [f"{pair}: {number}" for pair, number in made.items() if number < count]
+    def _short(self) -> str:
+        short = [
+            f"{position} → {target}: {self._made[position, target]} of {wanted}"
+            for (position, target), wanted in self._wanted.items()
+            if self._made[position, target] < wanted
+        ]
         return "; ".join(short)

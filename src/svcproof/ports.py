@@ -21,6 +21,7 @@ __all__ = [
     "CanFreezeComponents",
     "CanLoadImages",
     "CanRunInNodes",
+    "CanRunInPods",
     "CanStopNodes",
     "Cluster",
     "ClusterFacts",
@@ -137,6 +138,15 @@ class CanRunInNodes(Protocol):
 
     def run_in_node(self, node: str, command: Sequence[str]) -> tuple[int, str, str]:
         """Run a command in the node: exit code, standard output, standard error."""
+        ...
+
+
+@runtime_checkable
+class CanRunInPods(Protocol):
+    """Commands can be run in a Pod's first container."""
+
+    def run_in_pod(self, namespace: str, pod: str, command: Sequence[str]) -> tuple[int, str, str]:
+        """Run a command in a Pod: exit code, standard output, standard error."""
         ...
 
 

@@ -2,12 +2,24 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Final, Literal
 
 from svcproof.history import Family, Target
 from svcproof.snapshot import Pod, Service
 
-__all__ = ["Written", "health_check_target", "name_target", "pod_target"]
+__all__ = [
+    "ADDRESS_QUERIES",
+    "Query",
+    "Written",
+    "health_check_target",
+    "name_target",
+    "pod_target",
+]
+
+#: A DNS record type.
+Query = Literal["A", "AAAA", "CNAME", "SRV"]
+#: The record type that holds a family's addresses.
+ADDRESS_QUERIES: Final[dict[Family, Query]] = {"ipv4": "A", "ipv6": "AAAA"}
 
 #: How a Service's name is written: with how few dots, and so with how much of the search list.
 Written = Literal["short", "with namespace", "with svc", "full", "full with dot"]
@@ -29,7 +41,7 @@ def pod_target(pod: Pod, port: int, family: Family) -> Target:
 
 def name_target(
     service: Service,
-    query: Literal["A", "AAAA", "CNAME", "SRV"],
+    query: Query,
     *,
     written: Written = "full with dot",
     port_name: str = "",

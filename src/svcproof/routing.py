@@ -18,13 +18,15 @@ from threading import Event
 from typing import Any, Final
 
 from svcproof.app import App
+from svcproof.checkers.api import API_ANSWER
 from svcproof.checkers.convergence import CONVERGED, NOT_CONVERGED
 from svcproof.checkers.endpoints import ENDPOINTS
-from svcproof.errors import WaitExpired
+from svcproof.errors import ApplyFailed, WaitExpired
 from svcproof.expect import Promise, endpoint_lists, promise
 from svcproof.history import Attempt, History, Observation, Outcome, Position, Target
 from svcproof.limits import Limits
 from svcproof.load import Load
+from svcproof.manifest_files import of_run
 from svcproof.ports import ProbePlan
 from svcproof.profiles import Profile, profile_of
 from svcproof.recorder import Recorder
@@ -92,6 +94,15 @@ class Routing:
         self.recorder.event("patched", object=f"{kind} {name}", changes=str(changes))
         self.app.cluster.patch(kind, name, changes, namespace=self.app.namespace)
 
+    def request(self, what: str, manifest: Mapping[str, Any], *, refused: str = "") -> None:
+        """Apply one object that the API server must accept, or refuse in these words."""
+        said = ""
+        try:
+            self.app.cluster.apply(of_run([manifest], self.app.run), namespace=self.app.namespace)
+        except ApplyFailed as error:
+            said = str(error)
+        self.recorder.event(API_ANSWER, request=what, due=refused, said=said)
+
     def change(self, kind: str, act: Callable[[], object], **facts: Any) -> None:
         """Do something to the cluster between two events; a wait that runs out is recorded."""
         self.recorder.event(f"{kind}-begin", **facts)
@@ -129,8 +140,7 @@ class Routing:
         """
         answering, refused = list(pairs), list(failing)
         as_wanted = self._await_app()
-        snapshot = self.app.snapshot()
-        self._record_endpoints(snapshot, {target.service for _, target in answering + refused})
+        snapshot = self._snapshot(answering + refused)
         cells = [_Cell(pair, self._answered(snapshot, pair), count, asked) for pair in answering]
         cells += [
             _Cell(pair, self._failed(snapshot, pair), 0, {"control": _control(pair, answering)})
@@ -140,6 +150,28 @@ class Routing:
             self._for_all(cells, self._settle)
         self._for_all(cells, partial(self._measure, plan or {}))
         return self.recorder.freeze()
+
+    def measure_ending(
+        self, pairs: Iterable[Pair], outcomes: tuple[Outcome, ...], rule: str
+    ) -> History:
+        """Measure pairs that must end in one of these ways, whatever objects there are."""
+        outcome, *also = outcomes
+        due = Promise(outcome=outcome, also=tuple(also), rule=rule)
+        cells = [_Cell(pair, due, 0, {}) for pair in pairs]
+        self._for_all(cells, self._settle)
+        self._for_all(cells, partial(self._measure, {}))
+        return self.recorder.freeze()
+
+    def settle(self, pairs: Iterable[Pair], *, await_app: bool = True) -> None:
+        """Wait until every pair gives what the rules promise now; record how it went.
+
+        ``await_app``: wait for the manifests' Pods and EndpointSlices first.
+        """
+        wanted = list(pairs)
+        if not await_app or self._await_app():
+            snapshot = self._snapshot(wanted)
+            cells = [_Cell(pair, self.due(*pair, snapshot), 0, {}) for pair in wanted]
+            self._for_all(cells, self._settle)
 
     def due(self, position: Position, target: Target, snapshot: Snapshot | None = None) -> Promise:
         """What the rules promise a pair, as the cluster is now."""
@@ -161,7 +193,8 @@ class Routing:
 
         ``pinned``: all from one backend.
         """
-        streak = Streak(due, self._streak_length(due), pinned)
+        length = self._streak_length(due)
+        streak = Streak(due, length, pinned=pinned, own_pod=position.pod)
         started = time.monotonic()
         limit = self.limits.convergence
         if self._unsettled.is_set():
@@ -311,6 +344,12 @@ class Routing:
         if due.outcome is Outcome.TIMED_OUT:
             return {"concurrency": failure_size(), "connect_timeout": self.limits.silence}
         return {"concurrency": 1 if self.app.cluster.facts.limits_refusals else failure_size()}
+
+    def _snapshot(self, pairs: Sequence[Pair]) -> Snapshot:
+        """The cluster now; what it says of these pairs' Services stands in the history."""
+        snapshot = self.app.snapshot()
+        self._record_endpoints(snapshot, {target.service for _, target in pairs})
+        return snapshot
 
     def _record_endpoints(self, snapshot: Snapshot, services: Iterable[str]) -> None:
         for name in sorted(services):

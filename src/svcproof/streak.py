@@ -15,12 +15,14 @@ __all__ = ["Streak"]
 class Streak:
     """Attempts in a row that gave what is due; ``length`` of them count as settled.
 
-    ``pinned``: they must all come from one backend, whichever it is.
+    ``pinned``: they must all come from one backend, whichever it is. ``own_pod`` is
+    the client's own Pod: an answer by itself says nothing about source addresses.
     """
 
     due: Promise
     length: int
     pinned: bool = False
+    own_pod: str = ""
     attempts: int = 0
     good: int = 0
     seen: set[str] = field(default_factory=set)
@@ -68,4 +70,10 @@ class Streak:
             return f"an answer by {attempt.backend.pod if attempt.backend else 'nobody'}"
         if self.pinned and not self.seen <= {attempt.backend.uid}:
             return f"another backend than before: {attempt.backend.pod}"
+        return "" if attempt.backend.pod == self.own_pod else self._wrong_source(attempt)
+
+    def _wrong_source(self, attempt: Attempt) -> str:
+        due, seen = self.due, attempt.source_address
+        if (due.sources and seen not in due.sources) or seen in due.not_sources:
+            return f"a backend saw the source address {seen or '(not told)'}"
         return ""

@@ -7,6 +7,7 @@ from typing import Any, Protocol
 
 from svcproof.app import App, Clients
 from svcproof.history import History, Observation, Outcome, Position, Target
+from svcproof.load import Load
 from svcproof.manifest_files import packaged_manifests
 from svcproof.places import PositionSpec, TargetSpec
 from svcproof.ports import Cluster
@@ -19,6 +20,7 @@ __all__ = [
     "Clients",
     "Cluster",
     "Judge",
+    "Load",
     "Measure",
     "Outcome",
     "Pair",
@@ -76,7 +78,7 @@ class Probe(Protocol):
 class Scale(Protocol):
     """The fixture ``scale``."""
 
-    def __call__(self, replicas: int, /) -> None:
+    def __call__(self, replicas: int, /, *, deployment: str = ...) -> None:
         """Change the number of replicas, wait for Pods and EndpointSlices, record both."""
         ...
 

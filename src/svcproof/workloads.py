@@ -41,7 +41,10 @@ def _deployment(manifest: Manifest, snapshot: Snapshot) -> Iterator[str]:
         ready = sum(pod.phase == "Running" and bool(pod.addresses) for pod in pods)
     else:
         ready = sum(pod.ready for pod in pods)
-    if ready != wanted or len(pods) != wanted:
+    stale = [pod.name for pod in pods if not _labels(manifest).items() <= pod.labels.items()]
+    if stale and len(pods) >= wanted:
+        yield f"still of an older revision: {', '.join(sorted(stale))}"
+    elif ready != wanted or len(pods) != wanted:
         yield f"{ready} of {wanted} Pods ready{_states(pods)}"
 
 
@@ -69,6 +72,11 @@ def _service(manifest: Manifest, snapshot: Snapshot) -> Iterator[str]:
 def _living(manifest: Manifest, snapshot: Snapshot) -> list[Pod]:
     selector = manifest["spec"]["selector"]["matchLabels"]
     return [pod for pod in snapshot.pods_matching(selector) if not pod.terminating]
+
+
+def _labels(manifest: Manifest) -> Mapping[str, str]:
+    labels: Mapping[str, str] = manifest["spec"]["template"]["metadata"].get("labels", {})
+    return labels
 
 
 def _states(pods: Sequence[Pod]) -> str:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from svcproof.questions import Written, name_target
+from svcproof.questions import ADDRESS_QUERIES, Query, Written, name_target
 from svcproof.testing import App, Clients, Judge, Measure, Pair
 
 NAMED, HEADLESS = "hostname-svc-named", "hostname-svc-headless"
@@ -14,12 +14,12 @@ def asked(
     """The name asked for by a Pod on every node: SRV of a port, else A or AAAA or both."""
     found = app.snapshot().service(service)
     domain = app.cluster.facts.cluster_domain
-    queries = ["SRV"] if port else [{"ipv4": "A", "ipv6": "AAAA"}[f] for f in app.families]
+    queries: list[Query] = ["SRV"] if port else [ADDRESS_QUERIES[f] for f in app.families]
     return [
         (
             position,
             name_target(found, query, written=written, port_name=port, cluster_domain=domain),
-        )  # type: ignore[arg-type]
+        )
         for position in clients.everywhere("pod")
         for query in queries
     ]

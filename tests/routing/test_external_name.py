@@ -1,20 +1,19 @@
 """ExternalName: a Service that is nothing but an alias in the cluster's DNS."""
 
 from collections.abc import Iterator
-from typing import Literal
 
 import pytest
 
-from svcproof.questions import Written, name_target
+from svcproof.questions import Query, Written, name_target
 from svcproof.testing import App, Clients, Judge, Measure, Pair, Patch
 
-ALIAS = "externalname-svc"
+ALIAS, TARGET, DANGLING = "externalname-svc", "externalname-target", "externalname-dangling"
 
 
 def asked(
     app: App,
     clients: Clients,
-    query: Literal["A", "AAAA", "CNAME"],
+    query: Query,
     *,
     service: str = ALIAS,
     written: Written = "full with dot",
@@ -40,7 +39,7 @@ def test_alias(
 
 @pytest.mark.parametrize("query", ["A", "AAAA"])
 def test_alias_leads_to_addresses(
-    query: Literal["A", "AAAA"], echo_app: App, clients: Clients, measure: Measure, judge: Judge
+    query: Query, echo_app: App, clients: Clients, measure: Measure, judge: Judge
 ) -> None:
     """Whoever asks for an address gets the alias and the external name's own addresses."""
     measure(asked(echo_app, clients, query))
@@ -50,12 +49,60 @@ def test_alias_leads_to_addresses(
 def test_edited_alias(
     echo_app: App, clients: Clients, patch: Patch, measure: Measure, judge: Judge
 ) -> None:
-    """An edited externalName is what the name leads to from then on."""
-    full = (
-        f"hostname-svc-clusterip.{echo_app.namespace}.svc.{echo_app.cluster.facts.cluster_domain}"
-    )
-    patch("Service", ALIAS, {"spec": {"externalName": full}})
+    """An edited externalName is what the name leads to from then on, inside or outside."""
+    domain = echo_app.cluster.facts.cluster_domain
+    inside = f"{TARGET}.{echo_app.namespace}.svc.{domain}"
+    patch("Service", ALIAS, {"spec": {"externalName": inside}})
     measure([*asked(echo_app, clients, "CNAME"), *asked(echo_app, clients, "A")])
     patch("Service", ALIAS, {"spec": {"externalName": "my.database.com"}})
     measure(asked(echo_app, clients, "CNAME"))
+    judge()
+
+
+def test_to_cluster_ip_and_back(
+    echo_app: App, clients: Clients, patch: Patch, measure: Measure, judge: Judge
+) -> None:
+    """An alias that becomes a ClusterIP Service routes; made an alias again it is one."""
+    port = {"name": "web-port", "port": 8080, "targetPort": 80}
+    proxied = {"type": "ClusterIP", "externalName": None, "ports": [port]}
+    patch("Service", ALIAS, {"spec": {**proxied, "selector": {"app": "webserver"}}})
+    measure(
+        [
+            *asked(echo_app, clients, "CNAME"),
+            *asked(echo_app, clients, "A"),
+            *(
+                (position, target)
+                for position in clients.everywhere("pod")
+                for target in echo_app.targets("fqdn", ALIAS)
+            ),
+        ]
+    )
+    alias = {"type": "ExternalName", "externalName": "my.database.com"}
+    gone = {"clusterIP": None, "clusterIPs": None, "ipFamilies": None, "ipFamilyPolicy": None}
+    patch("Service", ALIAS, {"spec": {**alias, **gone, "selector": None, "ports": None}})
+    measure([*asked(echo_app, clients, "CNAME"), *asked(echo_app, clients, "A")])
+    judge()
+
+
+def test_dangling_alias(echo_app: App, clients: Clients, measure: Measure, judge: Judge) -> None:
+    """An alias of a name that is not in the cluster gives no address, and says no other name."""
+    domain = echo_app.cluster.facts.cluster_domain
+    nobody = f"nobody.{echo_app.namespace}.svc.{domain}"
+    echo_app.cluster.patch(
+        "Service", DANGLING, {"spec": {"externalName": nobody}}, namespace=echo_app.namespace
+    )
+    measure(
+        [
+            *asked(echo_app, clients, "CNAME", service=DANGLING),
+            *asked(echo_app, clients, "A", service=DANGLING),
+        ]
+    )
+    judge()
+
+
+def test_alias_of_an_address(
+    echo_app: App, clients: Clients, measure: Measure, judge: Judge
+) -> None:
+    """An externalName that looks like an address leads nowhere: it is documented as unsupported."""
+    measure(asked(echo_app, clients, "A", service="externalname-address"))
     judge()

@@ -17,7 +17,7 @@ def test_own_node_only(echo_app: App, clients: Clients, measure: Measure, judge:
 
 
 def test_none_on_this_node(echo_app: App, clients: Clients, measure: Measure, judge: Judge) -> None:
-    """internalTrafficPolicy Local: every request on a Pod-less node fails, though Pods are elsewhere.
+    """internalTrafficPolicy Local: on a Pod-less node every request fails.
 
     The control is a Service of policy Cluster with the very same Pod behind it.
     """

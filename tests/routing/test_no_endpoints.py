@@ -2,7 +2,7 @@
 
 import pytest
 
-from svcproof.places import PositionKind
+from svcproof.places import DialledForm, PositionKind
 from svcproof.testing import App, Clients, Judge, Measure
 
 
@@ -17,7 +17,7 @@ def test_no_endpoints(
     judge: Judge,
 ) -> None:
     """A Service without Pods refuses every connection; the same client is served elsewhere."""
-    form = "node-port" if "outside" in kinds else "cluster-ip"
+    form: DialledForm = "node-port" if "outside" in kinds else "cluster-ip"
     positions = clients.everywhere(*kinds)
     measure(
         [(p, t) for p in positions for t in echo_app.targets(form, "hostname-svc-control")],

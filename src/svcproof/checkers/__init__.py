@@ -14,12 +14,14 @@ from typing import Final
 
 from svcproof.checkers.affinity import affinity
 from svcproof.checkers.answers import answers
+from svcproof.checkers.api import API_ANSWER, api
 from svcproof.checkers.control import control
 from svcproof.checkers.convergence import CONVERGED, NOT_CONVERGED, convergence
 from svcproof.checkers.distribution import distribution
 from svcproof.checkers.endpoints import ENDPOINTS, endpoints
 from svcproof.checkers.latency import latency
-from svcproof.checkers.outages import outages, propagation
+from svcproof.checkers.outages import outages
+from svcproof.checkers.propagation import propagation
 from svcproof.checkers.reachability import reachability
 from svcproof.checkers.responders import NOT_CONNECTED, responders
 from svcproof.checkers.sources import sources
@@ -30,6 +32,7 @@ __all__ = [
     "CHECKS",
     "affinity",
     "answers",
+    "api",
     "checks_due",
     "control",
     "convergence",
@@ -56,6 +59,7 @@ CHECKS: Final[Mapping[str, Checker]] = MappingProxyType(
         "sources": sources,
         "control": control,
         "answers": answers,
+        "api": api,
         "outages": outages,
         "propagation": propagation,
         "latency": latency,
@@ -69,7 +73,7 @@ def judge(history: History) -> Verdict:
 
 
 def checks_due(history: History) -> dict[str, Checker]:
-    """The checks that the evidence asks for; reachability always, so that nothing never passes."""
+    """The checks that the evidence asks for; of no evidence: reachability, which will not pass."""
     return {name: CHECKS[name] for name in CHECKS if name not in _DUE or _DUE[name](history)}
 
 
@@ -96,19 +100,24 @@ def _is_timed(history: History) -> bool:
     )
 
 
+_asked_the_api: Final = _events(API_ANSWER)
+
 #: When a check is due; one that is not here always is.
 _DUE: Final[Mapping[str, Callable[[History], bool]]] = MappingProxyType(
     {
+        # Without any connection at all only the API server can have been the subject.
+        "reachability": lambda history: bool(history.cells) or not _asked_the_api(history),
         "responders": _is_connected,
         "endpoints": _events(ENDPOINTS),
         "convergence": _events(CONVERGED, NOT_CONVERGED),
         "distribution": _expected(lambda expectation: bool(expectation.choice)),
         "affinity": _expected(lambda expectation: bool(expectation.affinity)),
-        "sources": _expected(lambda e: bool(e.sources or e.not_sources)),
+        "sources": _expected(lambda e: bool(e.sources or e.not_sources) and not e.unsettled),
         "control": _expected(lambda expectation: bool(expectation.control)),
         "answers": _expected(lambda expectation: expectation.answers is not None),
+        "api": _events(API_ANSWER),
         "outages": _expected(lambda expectation: expectation.outage_ms is not None),
-        "propagation": lambda h: any(c.expectation.grace_ms and c.before for c in h.cells),
+        "propagation": _expected(lambda expectation: expectation.unsettled),
         "latency": _is_timed,
     }
 )

@@ -17,7 +17,11 @@ __all__ = ["answers", "comparable"]
 
 def answers(history: History) -> Verdict:
     """Every answer of the cells that ask for it says exactly what is due."""
-    cells = [cell for cell in history.cells if cell.expectation.answers is not None]
+    cells = [
+        cell
+        for cell in history.cells
+        if cell.expectation.answers is not None and not cell.expectation.unsettled
+    ]
     return judged(
         sum(len(_told(cell)) for cell in cells),
         [found for cell in cells for found in _judge(cell)],
@@ -41,8 +45,6 @@ def _judge(cell: Cell) -> Iterator[Finding]:
     due = {comparable(record) for record in cell.expectation.answers or ()}
     wrong: dict[str, list[Observation]] = defaultdict(list)
     for entry in _told(cell):
-        if cell.in_grace(entry):
-            continue
         if entry.outcome is Outcome.ANSWERED:
             if {comparable(record) for record in entry.answers} != due:
                 wrong[_listed(entry.answers)].append(entry)

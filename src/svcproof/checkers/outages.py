@@ -1,9 +1,7 @@
-"""How long was there no answer, under steady traffic, and how long until a change was everywhere?
+"""How long was there no answer, under steady traffic?
 
 An *outage* is a run of attempts of one pair that did not get the answer that was
-due; it lasts from the begin of the first of them to the begin of the next good
-one. *Propagation* is what a cell with a grace shows: when the first answer came
-by somebody new, and when the last one by somebody who should no longer get any.
+due; it lasts from the begin of the first of them to the begin of the next good one.
 """
 
 from __future__ import annotations
@@ -11,11 +9,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from svcproof.checkers.responders import rightful
-from svcproof.history import Cell, Expectation, History, Observation, Outcome
+from svcproof.history import Cell, History, Observation, Outcome
 from svcproof.verdict import Fact, Finding, Status, Verdict, judged
 
-__all__ = ["Outage", "outages", "outages_of", "propagation"]
+__all__ = ["Outage", "outages", "outages_of"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,16 +38,6 @@ def outages(history: History) -> Verdict:
         sum(len(cell.observations) for cell in cells),
         [finding for cell, windows in found for finding in _judge(cell, windows)],
         [_fact(cell, windows) for cell, windows in found],
-    )
-
-
-def propagation(history: History) -> Verdict:
-    """Tells, for every change, how long it took to reach each place; judges nothing by itself."""
-    cells = [cell for cell in history.cells if cell.expectation.grace_ms and cell.before]
-    return judged(
-        sum(len(cell.observations) for cell in cells),
-        (),
-        [fact for cell in cells for fact in _propagated(cell)],
     )
 
 
@@ -105,45 +92,3 @@ def _fact(cell: Cell, windows: Sequence[Outage]) -> Fact:
         f"{len(windows)}, the longest {longest.seconds:.2f} s, from {since:.2f} s after the change",
         cell.where,
     )
-
-
-def _propagated(cell: Cell) -> Iterator[Fact]:
-    before = cell.before
-    if before is None:
-        return
-    first = _first_new(cell, before)
-    last = _last_old(cell)
-    where = cell.where
-    if first is not None:
-        yield Fact("first answer as changed", f"{first:.3f} s", where)
-    yield Fact("last answer as before", "none" if last is None else f"{last:.3f} s", where)
-
-
-def _first_new(cell: Cell, before: Expectation) -> float | None:
-    """Seconds until somebody answered who could not before; ``None`` where nobody is new."""
-    times = [
-        entry.at_ns
-        for entry in cell.observations
-        if entry.backend is not None
-        and rightful(entry.backend, cell.expectation.allowed) is not None
-        and rightful(entry.backend, before.allowed) is None
-    ]
-    return (min(times) - cell.expectation.at_ns) / 1e9 if times else None
-
-
-def _last_old(cell: Cell) -> float | None:
-    """Seconds until the last attempt that ended as it should no longer; ``None`` if none did."""
-    times = [
-        entry.at_ns
-        for entry in cell.observations
-        if entry.at_ns >= cell.expectation.at_ns and not _is_as_changed(cell, entry)
-    ]
-    return (max(times) - cell.expectation.at_ns) / 1e9 if times else None
-
-
-def _is_as_changed(cell: Cell, entry: Observation) -> bool:
-    if entry.outcome is Outcome.UNKNOWN:
-        return True
-    if entry.outcome not in cell.expectation.outcomes:
-        return False
-    return entry.backend is None or rightful(entry.backend, cell.expectation.allowed) is not None

@@ -34,8 +34,7 @@ def reachability(history: History) -> Verdict:
     """Every attempt of every cell has the expected outcome.
 
     Attempts of unknown outcome, and cells with fewer attempts than their
-    minimum, are inconclusive. Within a cell's grace an attempt may also end as
-    the cell before promised; where an outage is allowed, how long it was is the
+    minimum, are inconclusive. Where an outage is allowed, how long it was is the
     question of :func:`~svcproof.checkers.outages.outages`.
     """
     cells = history.cells
@@ -85,16 +84,11 @@ def _unexpected(cell: Cell) -> dict[Outcome, list[Observation]]:
     expected = cell.expectation.outcomes
     tolerant = cell.expectation.outage_ms is not None
     for attempt in cell.observations:
-        if attempt.outcome in expected or _held_before(cell, attempt):
+        if attempt.outcome in expected:
             continue
         if not tolerant or attempt.outcome is Outcome.UNKNOWN:
             by_outcome[attempt.outcome].append(attempt)
     return by_outcome
-
-
-def _held_before(cell: Cell, attempt: Observation) -> bool:
-    before = cell.before
-    return before is not None and cell.in_grace(attempt) and attempt.outcome in before.outcomes
 
 
 def _because(cell: Cell) -> str:

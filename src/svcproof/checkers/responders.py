@@ -26,8 +26,8 @@ def responders(history: History) -> Verdict:
 
     A backend that never answered is a failure once there are as many answers
     as the cell's minimum, else inconclusive: with fewer it may be chance.
-    Attempts of unknown outcome are no evidence. Within a cell's grace the
-    backends of the cell before may answer as well.
+    Attempts of unknown outcome are no evidence. While a change is under way any
+    backend of this run may answer, and a stranger still must not.
     """
     cells = [cell for cell in history.cells if cell.target.form not in NOT_CONNECTED]
     run = history.header.run
@@ -40,18 +40,24 @@ def _judge(cell: Cell, run: str) -> Iterator[Finding]:
     nameless = [answer for answer in answers if answer.backend is None]
     if nameless:
         yield _nameless(cell, nameless)
-    seen: set[Backend] = set()
+    yield from _uninvited(cell, answers, run)
+    if not cell.expectation.unsettled:
+        yield from _absent(cell, answers, run)
+
+
+def _uninvited(cell: Cell, answers: list[Observation], run: str) -> Iterator[Finding]:
     for backend, attempts in _by_backend(answers).items():
-        expected = rightful(backend, cell.expectation.allowed)
-        late = [attempt for attempt in attempts if not _held_before(cell, backend, attempt)]
         if backend.run != run:
             yield _stranger(cell, backend, attempts, run)
-        elif expected is not None:
-            seen.add(expected)
-        elif late:
-            yield _wrong(cell, backend, late)
-    missing = [backend for backend in cell.expectation.allowed if backend not in seen]
-    if missing and (cell.expectation.cover or not seen):
+        elif not cell.expectation.unsettled and not rightful(backend, cell.expectation.allowed):
+            yield _wrong(cell, backend, attempts)
+
+
+def _absent(cell: Cell, answers: list[Observation], run: str) -> Iterator[Finding]:
+    allowed = cell.expectation.allowed
+    seen = {rightful(backend, allowed) for backend in _by_backend(answers) if backend.run == run}
+    missing = [backend for backend in allowed if backend not in seen]
+    if missing and (cell.expectation.cover or len(missing) == len(allowed)):
         yield _missing(cell, missing, len(answers))
     elif _evidence(cell) < cell.expectation.minimum:
         yield _too_few(cell, _evidence(cell))
@@ -63,15 +69,6 @@ def _by_backend(answers: list[Observation]) -> dict[Backend, list[Observation]]:
         if answer.backend is not None:
             grouped[answer.backend].append(answer)
     return grouped
-
-
-def _held_before(cell: Cell, backend: Backend, attempt: Observation) -> bool:
-    before = cell.before
-    return (
-        before is not None
-        and cell.in_grace(attempt)
-        and rightful(backend, before.allowed) is not None
-    )
 
 
 def rightful(backend: Backend, among: Iterable[Backend]) -> Backend | None:

@@ -28,9 +28,8 @@ def sources(history: History) -> Verdict:
 
 def _is_asked(cell: Cell) -> bool:
     expectation = cell.expectation
-    return expectation.outcome is Outcome.ANSWERED and bool(
-        expectation.sources or expectation.not_sources
-    )
+    rule = bool(expectation.sources or expectation.not_sources)
+    return rule and expectation.outcome is Outcome.ANSWERED and not expectation.unsettled
 
 
 def _answers(cell: Cell) -> list[Observation]:

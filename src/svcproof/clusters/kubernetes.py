@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from svcproof.clusters import objects
 from svcproof.clusters.kubernetes_api import Api
+from svcproof.clusters.pod_command import run_in_pod
 from svcproof.errors import ApiRefused, ApplyFailed
 from svcproof.history import Attempt, Position
 from svcproof.limits import DEFAULT_LIMITS, Limits
@@ -138,6 +139,10 @@ class KubernetesCluster:
         if position.kind == "outside":
             return self._outside[position.name].prober.probe(plan)
         return self._prober(position.namespace, position.pod).probe(plan)
+
+    def run_in_pod(self, namespace: str, pod: str, command: Sequence[str]) -> tuple[int, str, str]:
+        """Run a command in a Pod's first container."""
+        return run_in_pod(self.api, namespace, pod, command, limit=self._limits.api_call)
 
     def close(self) -> None:
         """Close the connections, and end the cluster if it is this run's."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from ipaddress import ip_address
 
 from svcproof.errors import NotSupported
 from svcproof.expect.endpoints import endpoints_of, family_of
@@ -29,6 +30,15 @@ def name_promise(
     """
     service = snapshot.service(target.service)
     full = _full_name(service, cluster_domain)
+    if service.type == "ExternalName" and _looks_like_an_address(service.external_name):
+        # CoreDNS takes it for a ClusterIP's place and knows no such name (its kubernetes
+        # plugin, ``serviceRecordForIP``); the API documents it as unsupported.
+        return _no_such_name("an ExternalName that looks like an address is no alias")
+    if service.type == "ExternalName" and _dangles(service, snapshot, target, cluster_domain):
+        # coredns/coredns#6088: NODATA, without the alias.
+        return Promise(
+            outcome=Outcome.ANSWERED, answers=(), rule="the alias of a name that is not there"
+        )
     if service.type == "ExternalName":
         records = list(_external(service, snapshot, target, cluster_domain, outside or {}))
     elif target.query == "SRV":
@@ -41,15 +51,30 @@ def name_promise(
         records = []  # the name exists, but not as an alias
     if service.headless and not records and not _ready(service, snapshot):
         # CoreDNS knows a headless Service by its endpoints: without any it has no such name.
-        return Promise(
-            outcome=Outcome.NAME_FAILED,
-            rcode="NXDOMAIN",
-            answers=(),
-            rule="a headless Service without ready Pods has no name",
-        )
+        return _no_such_name("a headless Service without ready Pods has no name")
     return Promise(
         outcome=Outcome.ANSWERED, answers=tuple(sorted(records)), rule="the DNS specification"
     )
+
+
+def _no_such_name(rule: str) -> Promise:
+    return Promise(outcome=Outcome.NAME_FAILED, rcode="NXDOMAIN", answers=(), rule=rule)
+
+
+def _looks_like_an_address(name: str) -> bool:
+    try:
+        ip_address(name)
+    except ValueError:
+        return False
+    return True
+
+
+def _dangles(service: Service, snapshot: Snapshot, target: Target, domain: str) -> bool:
+    """Whether an address is asked for, of a name of this namespace that nobody has."""
+    alias = service.external_name.rstrip(".").lower()
+    here = alias.endswith(f".{service.namespace}.svc.{domain}")
+    there = {_full_name(other, domain) for other in snapshot.services}
+    return target.query in _TYPES and here and alias not in there
 
 
 def _full_name(service: Service, domain: str) -> str:

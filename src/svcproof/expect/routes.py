@@ -83,7 +83,11 @@ def _internal(question: _Question, endpoints: Sequence[Endpoint]) -> Promise:
             return _none_local(question, "internalTrafficPolicy")
         return _answered(question, local, "internalTrafficPolicy Local: this node's", sources)
     near = usable(nearest(endpoints, question.service, question.node))
-    rule = "the nearest endpoints (trafficDistribution, hints)" if len(near) < len(usable(endpoints)) else ""
+    rule = (
+        "the nearest endpoints (trafficDistribution, hints)"
+        if len(near) < len(usable(endpoints))
+        else ""
+    )
     return _answered(question, near, rule or "every ready endpoint", sources)
 
 

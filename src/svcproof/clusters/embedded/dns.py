@@ -27,6 +27,7 @@ _HOSTS: Final = "\n".join(
     for address in addresses
 )
 
+# A cache of one second: an edited Service is to be seen by its name at once.
 # hosts without fallthrough would answer SERVFAIL for every other name.
 _COREFILE: Final = f"""\
 .:53 {{
@@ -38,13 +39,13 @@ _COREFILE: Final = f"""\
     kubernetes {CLUSTER_DOMAIN} in-addr.arpa ip6.arpa {{
         pods insecure
         fallthrough in-addr.arpa ip6.arpa
-        ttl 5
+        ttl 1
     }}
     hosts {{
 {_HOSTS}
         fallthrough
     }}
-    cache 5
+    cache 1
     loop
     reload
     loadbalance

@@ -1,0 +1,57 @@
+"""Node ports: which may be chosen, that nobody gets one twice, and that a freed one is closed."""
+
+from typing import Any
+
+from svcproof.history import Outcome
+from svcproof.testing import App, Clients, Judge, Measure, Routing
+
+SERVICE = "chosen-svc"
+#: Upstream's allocator draws from 30086 on: what is below is free to be chosen (KEP-3668).
+CHOSEN = 30042
+
+
+def asking_for(node_port: int, name: str = "asking-svc") -> dict[str, Any]:
+    """A Service that asks for a certain node port."""
+    port = {"name": "web-port", "port": 8080, "targetPort": 80, "nodePort": node_port}
+    return {
+        "apiVersion": "v1",
+        "kind": "Service",
+        "metadata": {"name": name},
+        "spec": {"type": "NodePort", "selector": {"app": "webserver"}, "ports": [port]},
+    }
+
+
+def test_range(echo_app: App, routing: Routing, judge: Judge) -> None:
+    """Node ports are 30000 to 32767: 32768 and 29999 are refused, and the text says so."""
+    for port in (29999, 32768):
+        routing.request(
+            f"a node port of {port}",
+            asking_for(port),
+            refused="The range of valid ports is 30000-32767",
+        )
+    judge()
+
+
+def test_collision(echo_app: App, routing: Routing, judge: Judge) -> None:
+    """A node port that one Service has is refused to every other."""
+    routing.request(
+        f"node port {CHOSEN}, which {SERVICE} has",
+        asking_for(CHOSEN),
+        refused="provided port is already allocated",
+    )
+    judge()
+
+
+def test_freed_port_is_closed(
+    echo_app: App, clients: Clients, routing: Routing, measure: Measure, judge: Judge
+) -> None:
+    """The node port of a deleted Service stops answering on every node, and may be had again."""
+    (outside,) = clients.everywhere("outside")
+    pairs = [(outside, target) for target in echo_app.targets("node-port")]
+    measure(pairs)
+    echo_app.cluster.delete("Service", SERVICE, namespace=echo_app.namespace)
+    routing.recorder.event("deleted", object=f"Service {SERVICE}")
+    routing.measure_ending(pairs, (Outcome.REFUSED,), "a node port that no Service has is closed")
+    routing.request(f"node port {CHOSEN}, freed", asking_for(CHOSEN, SERVICE))
+    measure(pairs)
+    judge()

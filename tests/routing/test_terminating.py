@@ -1,0 +1,39 @@
+"""Terminating Pods: the last resort while they serve, and none once they do not."""
+
+import pytest
+
+from svcproof.testing import App, Clients, Judge, Measure, Pair, Scale
+
+OWN_NAMESPACE = True  # its Pods are ended
+APPS = ()
+
+
+def pairs_to(app: App, clients: Clients, service: str) -> list[Pair]:
+    """Every client inside by ClusterIP, and the one outside by node port."""
+    (outside,) = clients.everywhere("outside")
+    inside = clients.everywhere("pod", "host-network")
+    return [
+        *(
+            (position, target)
+            for position in inside
+            for target in app.targets("cluster-ip", service)
+        ),
+        *((outside, target) for target in app.targets("node-port", service)),
+    ]
+
+
+@pytest.mark.parametrize("serving", [True, False], ids=["still serving", "no longer ready"])
+def test_terminating(
+    serving: bool, echo_app: App, clients: Clients, scale: Scale, measure: Measure, judge: Judge
+) -> None:
+    """When all Pods are terminating, those that still serve get the traffic, else nobody does.
+
+    A Pod is deleted with a grace period in which it goes on; it is ready until its
+    readiness probe says otherwise (KEP-1669).
+    """
+    kind = "serving-to-the-end" if serving else "leaving-at-once"
+    pairs = pairs_to(echo_app, clients, f"{kind}-svc")
+    measure(pairs)
+    scale(0, deployment=f"{kind}-deployment")
+    measure(pairs if serving else [], failing=[] if serving else pairs)
+    judge()
