@@ -217,7 +217,8 @@ class Expectation(
     The rest asks further questions, each where it is set. ``choice``: how a
     backend is chosen for a fresh connection. ``affinity``: ``pin`` (one backend
     for all attempts), ``keep`` (and the same as in the pair's cell before) or
-    ``redraw`` (the pair's choice is a new one). ``sources``: the only addresses
+    ``redraw`` (the pair's choice is a new one); ``affinity_ms`` is how long it is kept
+    without a connection. ``sources``: the only addresses
     that the backend may see; ``not_sources``: those that it must not. ``control``:
     the target that the same position must reach meanwhile, so that a failure
     means something. ``answers``: what every answer must say. ``outage_ms``: the
@@ -239,6 +240,7 @@ class Expectation(
     rule: str = ""
     choice: Literal["", "random", "rotation"] = ""
     affinity: Literal["", "pin", "keep", "redraw"] = ""
+    affinity_ms: int = 0
     sources: tuple[str, ...] = ()
     not_sources: tuple[str, ...] = ()
     control: str = ""

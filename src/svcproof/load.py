@@ -22,6 +22,10 @@ __all__ = ["Load"]
 _ENDLESS: Final = 10_000_000
 #: Attempts under way at once: enough for the rate while each hangs until it times out.
 _CONCURRENCY: Final = 256
+#: None is used twice within two minutes, and nobody else's choice falls on them: a
+#: connection that failed leaves its port pinned to the dead Pod for so long
+#: (nf_conntrack_tcp_timeout_syn_sent; docs/decisions/0012).
+_SOURCE_PORTS: Final = (10_000, 29_999)
 #: Longest wait for the threads: each ends with its next attempt.
 _JOIN_SECONDS: Final = 10.0
 
@@ -103,7 +107,11 @@ class Load:
 
     def _send(self, position: Position, target: Target) -> None:
         routing = self._routing
-        plan = {"rate": self.rate, "concurrency": _CONCURRENCY}
+        plan: dict[str, Any] = {
+            "rate": self.rate,
+            "concurrency": _CONCURRENCY,
+            "source_ports": _SOURCE_PORTS,
+        }
         with closing(routing.attempts(position, target, _ENDLESS, **plan)) as attempts:
             for attempt in attempts:
                 if self._over.is_set():

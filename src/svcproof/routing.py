@@ -103,6 +103,11 @@ class Routing:
             said = str(error)
         self.recorder.event(API_ANSWER, request=what, due=refused, said=said)
 
+    def idle(self, seconds: float, *, why: str) -> None:
+        """Do nothing for a while, because that is the experiment."""
+        self.recorder.event("idle", seconds=seconds, why=why)
+        self._stopped.wait(seconds)
+
     def change(self, kind: str, act: Callable[[], object], **facts: Any) -> None:
         """Do something to the cluster between two events; a wait that runs out is recorded."""
         self.recorder.event(f"{kind}-begin", **facts)

@@ -1,10 +1,12 @@
 """Session affinity: with ClientIP a client keeps its Pod, and without it does not."""
 
+from collections import Counter
 from typing import Any
 
 import pytest
 
-from svcproof.testing import App, Clients, Judge, Measure, Pair, Patch
+from svcproof.history import History
+from svcproof.testing import App, Clients, Judge, Measure, Pair, Patch, Routing
 
 SERVICE = "hostname-svc-affinity"
 PORTS = ("web-1", "web-2", "web-3")
@@ -52,3 +54,34 @@ def test_affinity(
     patch("Service", SERVICE, {"spec": {"sessionAffinity": "None"}})
     measure(pairs[: len(pairs) // len(PORTS)])
     judge()
+
+
+def test_pinned_pod_deleted(
+    echo_app: App,
+    clients: Clients,
+    patch: Patch,
+    routing: Routing,
+    measure: Measure,
+    judge: Judge,
+) -> None:
+    """When a Pod is deleted its clients move to one other Pod each, and all others stay."""
+    pairs = inside(echo_app, clients)
+    patch("Service", SERVICE, {"spec": {"sessionAffinity": "ClientIP"}})
+    measure(pairs, affinity="pin")
+    chosen = last_answers(routing.recorder.freeze())
+    victim = Counter(chosen.values()).most_common(1)[0][0]
+    routing.recorder.event("deleting", object=f"Pod {victim}")
+    echo_app.cluster.delete("Pod", victim, namespace=echo_app.namespace)
+    staying = [pair for pair in pairs if chosen[str(pair[0]), str(pair[1])] != victim]
+    measure(staying, affinity="keep")
+    measure([pair for pair in pairs if pair not in staying], affinity="pin")
+    judge()
+
+
+def last_answers(history: History) -> dict[tuple[str, str], str]:
+    """Each pair's last Pod."""
+    return {
+        (entry.position, entry.target): entry.backend.pod
+        for entry in history.observations
+        if entry.backend is not None
+    }

@@ -13,7 +13,7 @@ Three questions, each asked of cells that say so:
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import pairwise
 
 from svcproof.checkers.responders import describe
@@ -32,6 +32,7 @@ def affinity(history: History) -> Verdict:
     asked = [cell for cell in cells if cell.expectation.affinity]
     previous = _previous(asked)
     findings = [
+        *(found for cell in asked for found in _mistimed(cell, previous)),
         *(found for cell in asked for found in _switches(cell)),
         *(found for cell in asked for found in _losses(cell, previous)),
         *_never_redrawn(asked, previous),
@@ -53,22 +54,53 @@ def _pod(entry: Observation) -> Backend:
     return entry.backend
 
 
+def _idle_ms(cell: Cell, previous: Mapping[int, Observation]) -> float | None:
+    """How long the client made no connection before this cell; ``None`` if it never had."""
+    before = previous.get(cell.expectation.index)
+    if before is None or not cell.observations:
+        return None
+    return (cell.observations[0].at_ns - before.at_ns) / 1e6
+
+
+def _is_timely(cell: Cell, previous: Mapping[int, Observation]) -> bool:
+    """Whether the pause before the cell was what its question needs."""
+    idle, kept = _idle_ms(cell, previous), cell.expectation.affinity_ms
+    if idle is None or not kept:
+        return True
+    return idle < kept if cell.expectation.affinity == "keep" else idle > kept
+
+
+def _mistimed(cell: Cell, previous: Mapping[int, Observation]) -> Iterator[Finding]:
+    if cell.expectation.affinity in ("keep", "redraw") and not _is_timely(cell, previous):
+        idle, kept = (_idle_ms(cell, previous) or 0) / 1000, cell.expectation.affinity_ms / 1000
+        longer = "less" if cell.expectation.affinity == "keep" else "more"
+        yield Finding(
+            status=Status.INCONCLUSIVE,
+            summary=f"the client was idle for {idle:.2f} s, which tells nothing",
+            where=cell.where,
+            expected=f"{longer} than the time-out of {kept:g} s",
+            seen=f"{idle:.2f} s",
+            indices=(cell.expectation.index,),
+            remedy="the machine was too slow or the clocks disagree: run again",
+        )
+
+
 def _first(cell: Cell) -> Backend | None:
     found = _answers(cell)
     return _pod(found[0]) if found else None
 
 
-def _previous(cells: Sequence[Cell]) -> dict[int, Backend]:
-    """Expectation's index → the backend that the same pair had in its cell before."""
-    last: dict[tuple[str, str], Backend] = {}
-    previous: dict[int, Backend] = {}
+def _previous(cells: Sequence[Cell]) -> dict[int, Observation]:
+    """Expectation's index → the last answer that the same pair had in a cell before."""
+    last: dict[tuple[str, str], Observation] = {}
+    previous: dict[int, Observation] = {}
     for cell in cells:
         pair = (cell.position.name, cell.target.name)
         if pair in last:
             previous[cell.expectation.index] = last[pair]
         found = _answers(cell)
         if found:
-            last[pair] = _pod(found[-1])
+            last[pair] = max(found, key=lambda entry: entry.at_ns)
     return previous
 
 
@@ -93,10 +125,11 @@ def _switches(cell: Cell) -> Iterator[Finding]:
         )
 
 
-def _losses(cell: Cell, previous: dict[int, Backend]) -> Iterator[Finding]:
-    before, now = previous.get(cell.expectation.index), _first(cell)
-    if cell.expectation.affinity != "keep" or now is None:
+def _losses(cell: Cell, previous: Mapping[int, Observation]) -> Iterator[Finding]:
+    last, now = previous.get(cell.expectation.index), _first(cell)
+    if cell.expectation.affinity != "keep" or now is None or not _is_timely(cell, previous):
         return
+    before = last.backend if last is not None else None
     if before is None:
         yield Finding(
             status=Status.INCONCLUSIVE,
@@ -118,17 +151,19 @@ def _losses(cell: Cell, previous: dict[int, Backend]) -> Iterator[Finding]:
         )
 
 
-def _redraws(asked: Sequence[Cell], previous: dict[int, Backend]) -> list[tuple[Cell, bool]]:
+def _redraws(asked: Sequence[Cell], previous: Mapping[int, Observation]) -> list[tuple[Cell, bool]]:
     """Each redraw with an old and a new choice, and whether they are the same."""
     drawn = []
     for cell in asked:
-        before, now = previous.get(cell.expectation.index), _first(cell)
-        if cell.expectation.affinity == "redraw" and before is not None and now is not None:
-            drawn.append((cell, before.uid == now.uid))
+        last, now = previous.get(cell.expectation.index), _first(cell)
+        if cell.expectation.affinity != "redraw" or not _is_timely(cell, previous):
+            continue
+        if last is not None and now is not None:
+            drawn.append((cell, _pod(last).uid == now.uid))
     return drawn
 
 
-def _never_redrawn(asked: Sequence[Cell], previous: dict[int, Backend]) -> Iterator[Finding]:
+def _never_redrawn(asked: Sequence[Cell], previous: Mapping[int, Observation]) -> Iterator[Finding]:
     drawn = _redraws(asked, previous)
     wanted = [cell for cell in asked if cell.expectation.affinity == "redraw"]
     if not wanted or any(not same for _, same in drawn):
@@ -171,7 +206,7 @@ def _collapsed(asked: Sequence[Cell]) -> Iterator[Finding]:
     )
 
 
-def _facts(asked: Sequence[Cell], previous: dict[int, Backend]) -> Iterator[Fact]:
+def _facts(asked: Sequence[Cell], previous: Mapping[int, Observation]) -> Iterator[Fact]:
     sticky = [cell for cell in asked if cell.expectation.affinity in _STICKY]
     if sticky:
         attempts = sum(len(_answers(cell)) for cell in sticky)

@@ -21,6 +21,7 @@ class Promise:
     also: tuple[Outcome, ...] = ()
     allowed: tuple[Backend, ...] = ()
     cover: bool = True
+    affinity_ms: int = 0
     sources: tuple[str, ...] = ()
     not_sources: tuple[str, ...] = ()
     answers: tuple[str, ...] | None = None
