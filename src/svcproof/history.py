@@ -8,8 +8,9 @@ first use, and the *entries*: :class:`Expectation`, :class:`Observation` and
 nothing else, so a saved one can be judged again.
 
 An expectation opens a *cell*: the attempts of its position to its target that
-follow, up to the next expectation for the same pair. Attempts outside any cell
-are kept, and never judged.
+follow, up to the next expectation for the same pair. An attempt that began while
+a change was under way (``unsettled``) belongs to the change, whenever it ends.
+Attempts outside any cell are kept, and never judged.
 
 ``at_ns`` is Unix time in nanoseconds as the observing process saw it: its wall
 clock at its start plus its monotonic clock since, so that a step of the wall
@@ -22,7 +23,7 @@ from __future__ import annotations
 import enum
 from collections.abc import Iterable, Iterator
 from functools import cached_property
-from typing import Final, Literal
+from typing import Final, Literal, NamedTuple
 
 import msgspec
 
@@ -321,26 +322,44 @@ class History(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     @cached_property
     def cells(self) -> tuple[Cell, ...]:
         """Every expectation with its attempts, in the order of the expectations."""
-        opened: list[tuple[Expectation, list[Observation]]] = []
-        current: dict[tuple[str, str], list[Observation]] = {}
+        opened: list[_Opened] = []
+        current: dict[tuple[str, str], _Opened] = {}
         for entry in self.entries:
             if isinstance(entry, Observation):
                 cell = current.get((entry.position, entry.target))
                 if cell is not None:
-                    cell.append(entry)
+                    cell.whose(entry).append(entry)
             elif isinstance(entry, Expectation):
-                attempts: list[Observation] = []
-                current[entry.position, entry.target] = attempts
-                opened.append((entry, attempts))
+                pair = (entry.position, entry.target)
+                current[pair] = _Opened(entry, [], _unsettled(current.get(pair)))
+                opened.append(current[pair])
         return tuple(
             Cell(
-                expectation=expectation,
-                position=self.positions[expectation.position],
-                target=self.targets[expectation.target],
-                observations=tuple(observations),
+                expectation=cell.expectation,
+                position=self.positions[cell.expectation.position],
+                target=self.targets[cell.expectation.target],
+                observations=tuple(cell.attempts),
             )
-            for expectation, observations in opened
+            for cell in opened
         )
+
+
+class _Opened(NamedTuple):
+    """A cell that is being filled; ``change`` is the unsettled one before it, if it was one."""
+
+    expectation: Expectation
+    attempts: list[Observation]
+    change: list[Observation] | None
+
+    def whose(self, attempt: Observation) -> list[Observation]:
+        """Where an attempt belongs: to the change if it began during it, whenever it ended."""
+        if self.change is not None and attempt.at_ns < self.expectation.at_ns:
+            return self.change
+        return self.attempts
+
+
+def _unsettled(before: _Opened | None) -> list[Observation] | None:
+    return before.attempts if before is not None and before.expectation.unsettled else None
 
 
 def encode(record: Record) -> bytes:

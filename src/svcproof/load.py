@@ -41,6 +41,7 @@ class Load:
         self._pairs = pairs
         self._made: Counter[tuple[str, str]] = Counter()
         self._wanted: Counter[tuple[str, str]] = Counter()
+        self._since_ns: Counter[tuple[str, str]] = Counter()
         self._over = threading.Event()
         self._threads = [
             threading.Thread(
@@ -61,9 +62,11 @@ class Load:
         for position, target in self._pairs:
             due = self._routing.due(position, target, snapshot)
             fields = {**promised(due), "minimum": sample_size(len(due.allowed)), **asked}
-            self._routing.recorder.expect(position, target, **fields)
-            self._made[position.name, target.name] = 0
-            self._wanted[position.name, target.name] = fields["minimum"]
+            expectation = self._routing.recorder.expect(position, target, **fields)
+            pair = (position.name, target.name)
+            self._since_ns[pair] = expectation.at_ns
+            self._made[pair] = 0
+            self._wanted[pair] = expectation.minimum
 
     @contextmanager
     def changing(self, *, await_app: bool = True, **asked: Any) -> Iterator[None]:
@@ -117,7 +120,9 @@ class Load:
                 if self._over.is_set():
                     return
                 routing.recorder.observe(position, target, attempt)
-                self._made[position.name, target.name] += 1
+                # One that began before belongs to what was promised then.
+                if attempt.at_ns >= self._since_ns[position.name, target.name]:
+                    self._made[position.name, target.name] += 1
 
     def _short(self) -> str:
         short = [

@@ -1,0 +1,85 @@
+"""LoadBalancer: an address outside the cluster that leads to its Pods, by either policy."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from svcproof.errors import NotSupported, WaitExpired
+from svcproof.limits import Limits
+from svcproof.ports import CanBalanceLoad
+from svcproof.testing import App, Clients, Judge, Measure, Pair
+from svcproof.waits import wait_for
+
+SERVICES = {
+    "Cluster": "hostname-svc-lb",
+    "Local": "hostname-svc-lb-local",
+    "barred": "hostname-svc-lb-barred",
+}
+
+
+@pytest.fixture(scope="module", autouse=True)
+def balanced(echo_app: App, limits: Limits) -> None:
+    """All Services have their external addresses; where nobody gives any, not supported."""
+    cluster = echo_app.cluster
+    able = isinstance(cluster, CanBalanceLoad)
+    if isinstance(cluster, CanBalanceLoad):
+        cluster.provide_load_balancer()
+    try:
+        wait_for(
+            "the external addresses of LoadBalancer Services",
+            lambda: _pending(echo_app),
+            limit=limits.workload_ready if able else limits.endpoints,
+        )
+    except WaitExpired as expired:
+        if able:
+            raise
+        raise NotSupported(
+            f"LoadBalancer Services stay pending in this cluster ({expired.last_state})",
+            remedy="install an implementation, such as MetalLB or the cloud's",
+        ) from expired
+
+
+def _pending(app: App) -> str:
+    snapshot = app.snapshot()
+    pending = [
+        name for name in SERVICES.values() if not snapshot.service(name).load_balancer_addresses
+    ]
+    return f"pending: {', '.join(pending)}" if pending else ""
+
+
+def from_outside(app: App, clients: Clients, which: str) -> Iterator[Pair]:
+    """The client outside, at a Service's external address."""
+    (outside,) = clients.everywhere("outside")
+    return ((outside, target) for target in app.targets("load-balancer", SERVICES[which]))
+
+
+def test_cluster(echo_app: App, clients: Clients, measure: Measure, judge: Judge) -> None:
+    """The external address leads to every Pod; with policy Cluster the client is hidden."""
+    measure(from_outside(echo_app, clients, "Cluster"))
+    judge()
+
+
+def test_local(echo_app: App, clients: Clients, measure: Measure, judge: Judge) -> None:
+    """With policy Local the Pods behind the external address see the client's own address."""
+    measure(from_outside(echo_app, clients, "Local"))
+    judge()
+
+
+def test_source_ranges(echo_app: App, clients: Clients, measure: Measure, judge: Judge) -> None:
+    """A client that is not in loadBalancerSourceRanges gets nothing, and others do."""
+    measure(
+        from_outside(echo_app, clients, "Cluster"),
+        failing=from_outside(echo_app, clients, "barred"),
+    )
+    judge()
+
+
+def test_from_inside(echo_app: App, clients: Clients, measure: Measure, judge: Judge) -> None:
+    """Inside, the external address of either policy leads to every Pod, by a short circuit."""
+    measure(
+        (position, target)
+        for position in clients.everywhere("pod", "host-network")
+        for which in ("Cluster", "Local")
+        for target in echo_app.targets("load-balancer", SERVICES[which])
+    )
+    judge()
