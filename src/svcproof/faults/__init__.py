@@ -11,9 +11,9 @@ from typing import Final
 
 from svcproof.faults import affinity, api_objects, dns, nat, policy, proxy, underlay
 from svcproof.faults.model import Fault, Undo, planted, unsupported
-from svcproof.faults.scene import NAMES, Scene
+from svcproof.faults.scene import Scene
 
-__all__ = ["CATALOGUE", "NAMES", "Fault", "Scene", "Undo", "planted", "unsupported"]
+__all__ = ["CATALOGUE", "Fault", "Scene", "Undo", "planted", "unsupported"]
 
 _GROUPS: Final = (api_objects, proxy, nat, policy, affinity, underlay, dns)
 

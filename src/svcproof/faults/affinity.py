@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Final
 
+from svcproof.battery.objects import NAMES
 from svcproof.battery.topics import Topic
 from svcproof.errors import ClusterProblem
 from svcproof.faults.model import Fault, Undo
@@ -17,7 +18,7 @@ from svcproof.faults.rules import (
     packets_to,
     plant,
 )
-from svcproof.faults.scene import NAMES, Scene
+from svcproof.faults.scene import Scene
 from svcproof.ports import CanRunInNodes
 from svcproof.snapshot import Service
 

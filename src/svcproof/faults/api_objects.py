@@ -5,10 +5,11 @@ from __future__ import annotations
 import ipaddress
 from typing import Any, Final
 
+from svcproof.battery.objects import NAMES
 from svcproof.battery.topics import Topic
 from svcproof.faults.model import Fault, Undo
 from svcproof.faults.rules import Chain, plant, remove, word
-from svcproof.faults.scene import NAMES, Scene
+from svcproof.faults.scene import Scene
 from svcproof.ports import CanFreezeComponents, CanRunInNodes
 from svcproof.snapshot import Pod, Snapshot
 
@@ -166,7 +167,8 @@ FAULTS: Final = (
         slug="selector-matches-nothing",
         title="a Service's selector matches no Pod",
         symptom="connections to the Service are refused everywhere, though its Pods run",
-        red=frozenset({Topic.CLUSTER_IP, Topic.SHARES}),
+        red=frozenset({Topic.CLUSTER_IP, Topic.ENDPOINTS}),
+        also=frozenset({Topic.SHARES, Topic.LATENCY}),
         inject=_selector_matches_nothing,
     ),
     Fault(
@@ -174,7 +176,7 @@ FAULTS: Final = (
         slug="selector-too-broad",
         title="a Service's selector matches somebody else's Pods, too",
         symptom="some answers come from an app that has nothing to do with the Service",
-        red=frozenset({Topic.CLUSTER_IP, Topic.SHARES}),
+        red=frozenset({Topic.CLUSTER_IP, Topic.ENDPOINTS}),
         inject=_selector_too_broad,
     ),
     Fault(
@@ -182,7 +184,8 @@ FAULTS: Final = (
         slug="wrong-target-port",
         title="targetPort is a port on which nothing listens",
         symptom="connections are refused though all Pods are ready; the Pods' own port answers",
-        red=frozenset({Topic.CLUSTER_IP, Topic.SHARES}),
+        red=frozenset({Topic.CLUSTER_IP}),
+        also=frozenset({Topic.SHARES, Topic.LATENCY}),
         inject=_wrong_target_port,
     ),
     Fault(
@@ -190,7 +193,10 @@ FAULTS: Final = (
         slug="listens-on-loopback",
         title="the server listens on 127.0.0.1 only",
         symptom="connections are refused, also to the Pods' own addresses; inside the Pod it works",
-        red=frozenset({Topic.POD_TO_POD, Topic.CLUSTER_IP, Topic.SHARES, Topic.NODE_PORT}),
+        red=frozenset(
+            {Topic.POD_TO_POD, Topic.CLUSTER_IP, Topic.NODE_PORT, Topic.AFFINITY, Topic.CHANGE}
+        ),
+        also=frozenset({Topic.SHARES, Topic.LATENCY, Topic.HEADLESS}),
         inject=_listens_on_loopback,
     ),
     Fault(
@@ -199,6 +205,7 @@ FAULTS: Final = (
         title="a Pod that is not ready gets traffic",
         symptom="a Pod that says it cannot serve is sent its share of the connections",
         red=frozenset({Topic.ENDPOINTS}),
+        also=frozenset({Topic.HEADLESS}),
         inject=_not_ready_pod_served,
         needs=(CanRunInNodes,),
     ),
@@ -208,6 +215,7 @@ FAULTS: Final = (
         title="a ready Pod gets no traffic",
         symptom="a Pod is ready again, and stays idle; the EndpointSlices do not list it",
         red=frozenset({Topic.ENDPOINTS, Topic.CHANGE}),
+        also=frozenset({Topic.HEADLESS}),
         inject=_ready_pod_excluded,
         needs=(CanRunInNodes, CanFreezeComponents),
     ),

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Final
 
+from svcproof.battery.objects import NAMES
 from svcproof.battery.topics import Topic
 from svcproof.faults.model import Fault, Undo
-from svcproof.faults.scene import NAMES, Scene
+from svcproof.faults.scene import Scene
 
 __all__ = ["FAULTS"]
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, Final
 
+from svcproof.battery.topics import Topic
 from svcproof.errors import HealFailed, NotSupported
 from svcproof.faults.scene import Scene
 from svcproof.ports import CanFreezeComponents, CanRunInNodes, CanStopNodes
@@ -80,18 +81,21 @@ class Undo:
 class Fault:
     """One row of the catalogue.
 
-    ``number`` is the row's; ``symptom`` is what a user would see; ``red`` are
-    the questions of the battery that must find it. ``needs`` are the powers
-    (protocols of :mod:`svcproof.ports`) it takes, ``nodes`` the fewest nodes.
-    ``impossible`` says for a proxy mode why it cannot be had there.
+    ``number`` is the row's; ``symptom`` is what a user would see. Of the
+    battery's topics those in ``red`` must find it; those in ``also`` suffer from it
+    in a way that chance decides, or can tell nothing while it lasts; all others
+    must stay green. ``needs`` are the powers (protocols of :mod:`svcproof.ports`)
+    that it takes, ``nodes`` the fewest nodes. ``impossible`` says for a proxy
+    mode why it cannot be had there.
     """
 
     number: int
     slug: str
     title: str
     symptom: str
-    red: frozenset[str]
+    red: frozenset[Topic]
     inject: Callable[[Scene, Undo], None]
+    also: frozenset[Topic] = frozenset()
     needs: tuple[type, ...] = ()
     nodes: int = 2
     impossible: Mapping[str, str] = field(default_factory=dict)

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import Final
 
+from svcproof.battery.objects import NAMES
 from svcproof.battery.topics import Topic
 from svcproof.faults.model import Fault, Undo
 from svcproof.faults.rules import BEFORE_MASQUERADE, Chain, plant, word
-from svcproof.faults.scene import NAMES, Scene
+from svcproof.faults.scene import Scene
 from svcproof.ports import CanRunInNodes
 
 __all__ = ["FAULTS"]
@@ -73,7 +74,17 @@ FAULTS: Final = (
         title="the FORWARD policy of one node is DROP, as Docker leaves it",
         symptom="Pods of that node reach nobody on other nodes, and nobody reaches them",
         red=frozenset(
-            {Topic.POD_TO_POD, Topic.CLUSTER_IP, Topic.SHARES, Topic.NODE_PORT, Topic.AFFINITY}
+            {
+                Topic.POD_TO_POD,
+                Topic.CLUSTER_IP,
+                Topic.SHARES,
+                Topic.NODE_PORT,
+                Topic.REFUSAL,
+                Topic.AFFINITY,
+                Topic.HEADLESS,
+                Topic.EXTERNAL_NAME,
+                Topic.CHANGE,
+            }
         ),
         inject=_forward_policy_drop,
         needs=(CanRunInNodes,),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from svcproof.battery.objects import NAMES
 from svcproof.battery.topics import Topic
 from svcproof.faults.model import Fault, Undo
 from svcproof.faults.rules import (
@@ -16,7 +17,7 @@ from svcproof.faults.rules import (
     packets_to,
     plant,
 )
-from svcproof.faults.scene import NAMES, Scene
+from svcproof.faults.scene import Scene
 from svcproof.ports import CanRunInNodes
 
 __all__ = ["FAULTS"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from svcproof.battery.objects import NAMES
 from svcproof.battery.topics import Topic
 from svcproof.faults.model import Fault, Undo
 from svcproof.faults.rules import (
@@ -15,7 +16,7 @@ from svcproof.faults.rules import (
     packets_to,
     plant,
 )
-from svcproof.faults.scene import NAMES, Scene
+from svcproof.faults.scene import Scene
 from svcproof.history import Family
 from svcproof.ports import CanFreezeComponents, CanRunInNodes
 from svcproof.snapshot import Pod
@@ -119,7 +120,19 @@ FAULTS: Final = (
         slug="rules-wiped",
         title="somebody's firewall reload wiped the Service rules of one node",
         symptom="from that node no Service can be reached, and at its address no node port",
-        red=frozenset({Topic.CLUSTER_IP, Topic.SHARES, Topic.NODE_PORT}),
+        red=frozenset(
+            {
+                Topic.CLUSTER_IP,
+                Topic.NODE_PORT,
+                Topic.REFUSAL,
+                Topic.POD_LESS,
+                Topic.AFFINITY,
+                Topic.HEADLESS,
+                Topic.EXTERNAL_NAME,
+                Topic.CHANGE,
+            }
+        ),
+        also=frozenset({Topic.SHARES}),
         inject=_rules_wiped,
         needs=(CanFreezeComponents, CanRunInNodes),
     ),
@@ -137,7 +150,8 @@ FAULTS: Final = (
         slug="captured-by-host-port",
         title="a hostPort's translation captures a Service's traffic on one node",
         symptom="from one node another app answers in the Service's place",
-        red=frozenset({Topic.CLUSTER_IP, Topic.SHARES}),
+        red=frozenset({Topic.CLUSTER_IP}),
+        also=frozenset({Topic.SHARES}),
         inject=_captured_by_host_port,
         needs=(CanRunInNodes,),
     ),

@@ -30,28 +30,11 @@ from svcproof.waits import wait_for
 if TYPE_CHECKING:
     from svcproof.faults.model import Undo
 
-__all__ = ["NAMES", "Names", "Scene"]
+__all__ = ["Scene"]
 
 #: kube-proxy syncs once a second at most (minSyncPeriod), and a sync of so few rules
 #: takes a tenth of that.
 _SYNC_SECONDS: Final = 1.5
-
-
-@dataclass(frozen=True, slots=True)
-class Names:
-    """The objects of ``manifests/battery.yaml``: Services, and the apps by their label ``app``."""
-
-    web: str = "web"
-    web_port: str = "web-port"
-    web_local: str = "web-local"
-    web_sticky: str = "web-sticky"
-    nobody: str = "nobody"
-    alias: str = "alias"
-    lonely: str = "lonely"
-    other: str = "other"
-
-
-NAMES: Final = Names()
 
 
 @dataclass(frozen=True)

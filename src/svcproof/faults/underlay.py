@@ -80,7 +80,17 @@ FAULTS: Final = (
         title="between one node and all others no Pod packets pass",
         symptom="from that node only its own Pods answer, and names fail or resolve by luck",
         red=frozenset(
-            {Topic.POD_TO_POD, Topic.CLUSTER_IP, Topic.SHARES, Topic.NODE_PORT, Topic.AFFINITY}
+            {
+                Topic.POD_TO_POD,
+                Topic.CLUSTER_IP,
+                Topic.SHARES,
+                Topic.NODE_PORT,
+                Topic.REFUSAL,
+                Topic.AFFINITY,
+                Topic.HEADLESS,
+                Topic.EXTERNAL_NAME,
+                Topic.CHANGE,
+            }
         ),
         inject=_overlay_blocked,
         needs=(CanRunInNodes,),
@@ -90,7 +100,10 @@ FAULTS: Final = (
         slug="node-dies",
         title="a node dies; its Pods stay listed for most of a minute",
         symptom="one connection in n hangs, from everywhere, until the node is given up",
-        red=frozenset({Topic.POD_TO_POD, Topic.CLUSTER_IP, Topic.SHARES, Topic.NODE_PORT}),
+        red=frozenset(
+            {Topic.POD_TO_POD, Topic.CLUSTER_IP, Topic.SHARES, Topic.NODE_PORT, Topic.CHANGE}
+        ),
+        also=frozenset({Topic.AFFINITY, Topic.POD_LESS}),
         inject=_node_dies,
         needs=(CanStopNodes,),
     ),

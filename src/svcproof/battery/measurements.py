@@ -1,0 +1,241 @@
+"""The measurements of the battery, and the questions that each of them answers.
+
+A measurement is a generator: where it yields a number, so many seconds at least
+must pass before it goes on, and others are made meanwhile.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator
+from dataclasses import dataclass
+from typing import Any, Final, Literal
+
+from svcproof.app import App
+from svcproof.battery.bench import Bench
+from svcproof.battery.objects import NAMES
+from svcproof.battery.topics import Topic
+from svcproof.checkers.endpoints import ENDPOINTS
+from svcproof.errors import NotSupported
+from svcproof.expect import endpoint_lists
+from svcproof.history import Family, Target
+from svcproof.questions import pod_target
+from svcproof.routing import Pair, Routing
+
+__all__ = ["MEASUREMENTS", "Measurement", "Question"]
+
+Steps = Generator[float, None, None]
+
+_HTTP: Final = 80
+#: Connections of one client to the ClusterIP: a Pod that gets 60 % instead of a third is
+#: seen by each client in all but one of a million runs.
+_SHARES: Final = 200
+_RECORDS: Final[dict[Family, Literal["A", "AAAA"]]] = {"ipv4": "A", "ipv6": "AAAA"}
+_STICKY_PORTS: Final = ("http-a", "http-b", "http-c")
+_STICKY: Final = 10
+#: Above the shortest timeout that affinity can have.
+_PAUSE_SECONDS: Final = 1.5
+#: Where connections hang, as many as possible should hang at once.
+_AT_ONCE: Final[dict[str, Any]] = {"concurrency": 64}
+
+
+@dataclass(frozen=True)
+class Question:
+    """One question about what a measurement has recorded: ``checks`` by name."""
+
+    topic: Topic
+    checks: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """Something that is done once, and the questions that it answers."""
+
+    name: str
+    act: Callable[[Bench, Routing], Steps]
+    questions: tuple[Question, ...]
+
+
+def _pod_to_pod(bench: Bench, routing: Routing) -> Steps:
+    pods = bench.app.pods(NAMES.web)
+    routing.measure(
+        [
+            (position, pod_target(pod, _HTTP, family))
+            for position in bench.places("pod")
+            for pod in pods
+            for family in bench.app.families
+        ],
+        plan=_AT_ONCE,
+    )
+    yield from ()
+
+
+def _endpoints(bench: Bench, routing: Routing) -> Steps:
+    snapshot = bench.app.snapshot()
+    for service in snapshot.services:
+        if service.selector:
+            listed, due = endpoint_lists(snapshot, service)
+            routing.recorder.event(ENDPOINTS, service=service.name, listed=listed, due=due)
+    yield from ()
+
+
+def _inside(bench: Bench, routing: Routing) -> Steps:
+    routing.measure(
+        [
+            (position, target)
+            for position in bench.places("pod", "host-network")
+            for target in bench.addresses("cluster-ip", NAMES.web)
+        ],
+        count=_SHARES,
+        choice=True,
+        plan=_AT_ONCE,
+    )
+    yield from ()
+
+
+def _node_port(bench: Bench, routing: Routing) -> Steps:
+    (outside,) = bench.places("outside")
+    routing.measure(
+        [(outside, target) for target in bench.addresses("node-port", NAMES.web_port)],
+        plan=_AT_ONCE,
+    )
+    yield from ()
+
+
+def _refusal(bench: Bench, routing: Routing) -> Steps:
+    # Where the kernel limits ICMP errors, Pods are refused after a second each; nodes never wait.
+    limited = bench.app.cluster.facts.limits_refusals
+    places = bench.places("host-network") if limited else bench.places("pod", "host-network")
+    controls = bench.addresses("cluster-ip", NAMES.turning)
+    routing.measure(
+        [(position, target) for position in places for target in controls],
+        failing=[
+            (position, target)
+            for position in places
+            for target in bench.addresses("cluster-ip", NAMES.nobody)
+        ],
+        plan=_AT_ONCE,
+    )
+    yield from ()
+
+
+def _local(bench: Bench, routing: Routing) -> Steps:
+    routing.measure(_at_local(bench, bearing=True), plan=_AT_ONCE)
+    yield from ()
+
+
+def _pod_less(bench: Bench, routing: Routing) -> Steps:
+    failing = _at_local(bench, bearing=False)
+    if not failing:
+        raise NotSupported("every node has a Pod: it takes a second node")
+    routing.measure(_at_local(bench, bearing=True), failing=failing, plan=_AT_ONCE)
+    yield from ()
+
+
+def _at_local(bench: Bench, *, bearing: bool) -> list[Pair]:
+    """The outside client's ways to the nodes with a Pod behind the port, or without."""
+    (outside,) = bench.places("outside")
+    home = {pod.node for pod in bench.app.pods(NAMES.lonely)}
+    targets = bench.addresses("node-port", NAMES.web_local)
+    return [(outside, target) for target in targets if (target.entry_node in home) == bearing]
+
+
+def _affinity(bench: Bench, routing: Routing) -> Steps:
+    pairs = [
+        (position, target)
+        for port in _STICKY_PORTS
+        for target in bench.addresses("cluster-ip", NAMES.web_sticky, port)
+        for position in bench.places("pod", "host-network")
+    ]
+    routing.measure(pairs, count=_STICKY, affinity="pin", plan=_AT_ONCE)
+    yield _PAUSE_SECONDS
+    # Not settled: that would renew what must have lasted.
+    routing.measure(pairs, count=_STICKY, settle=False, affinity="keep", plan=_AT_ONCE)
+
+
+def _hairpin(bench: Bench, routing: Routing) -> Steps:
+    routing.measure(
+        [
+            (backend, target)
+            for backend in bench.app.backends(NAMES.lonely)
+            for target in bench.addresses("cluster-ip", NAMES.web_local)
+        ],
+        plan=_AT_ONCE,
+    )
+    yield from ()
+
+
+def _headless(bench: Bench, routing: Routing) -> Steps:
+    families = bench.app.families
+    _ask(bench, routing, [bench.name(NAMES.web_headless, _RECORDS[f]) for f in families])
+    yield from ()
+
+
+def _external_name(bench: Bench, routing: Routing) -> Steps:
+    _ask(bench, routing, [bench.name(NAMES.alias, "CNAME")])
+    yield from ()
+
+
+def _ask(bench: Bench, routing: Routing, names: list[Target]) -> None:
+    pairs = [(position, name) for position in bench.places("pod") for name in names]
+    routing.measure(pairs, plan=_AT_ONCE)
+
+
+def _change(bench: Bench, routing: Routing) -> Steps:
+    """The Service is turned to another app and back: traffic must follow on every node."""
+    app = bench.app
+    (manifest,) = (item for item in app.manifests if _is_service(item, NAMES.turning))
+    # As the API server has it: here the change is meant.
+    turned = App(app.cluster, app.namespace, [manifest], run=app.run, limits=bench.limits)
+    changing = Routing(turned, routing.recorder, bench.limits)
+    pairs = [
+        (position, target)
+        for position in bench.places("pod")
+        for target in bench.addresses("cluster-ip", NAMES.turning)
+    ]
+    try:
+        _turn(changing, NAMES.web)
+        changing.measure(pairs, plan=_AT_ONCE)
+    finally:
+        _turn(changing, NAMES.lonely)
+    changing.measure(pairs, plan=_AT_ONCE)
+    yield from ()
+
+
+def _turn(routing: Routing, app: str) -> None:
+    routing.patch("Service", NAMES.turning, {"spec": {"selector": {"app": app}}})
+
+
+def _is_service(manifest: Any, name: str) -> bool:
+    return bool(manifest["kind"] == "Service" and manifest["metadata"]["name"] == name)
+
+
+_ROUTED: Final = ("reachability", "responders", "convergence")
+_ASKED: Final = ("reachability", "answers", "convergence")
+
+#: In this order. What pauses comes first; what changes something comes last.
+MEASUREMENTS: Final = (
+    Measurement(
+        "affinity",
+        _affinity,
+        (Question(Topic.AFFINITY, (*_ROUTED, "affinity", "sources")),),
+    ),
+    Measurement("endpoints", _endpoints, (Question(Topic.ENDPOINTS, ("endpoints",)),)),
+    Measurement("pod to pod", _pod_to_pod, (Question(Topic.POD_TO_POD, _ROUTED),)),
+    Measurement(
+        "inside",
+        _inside,
+        (
+            Question(Topic.CLUSTER_IP, (*_ROUTED, "sources")),
+            Question(Topic.SHARES, ("distribution",)),
+            Question(Topic.LATENCY, ("latency",)),
+        ),
+    ),
+    Measurement("node port", _node_port, (Question(Topic.NODE_PORT, (*_ROUTED, "sources")),)),
+    Measurement("refusal", _refusal, (Question(Topic.REFUSAL, (*_ROUTED, "control")),)),
+    Measurement("local", _local, (Question(Topic.LOCAL, (*_ROUTED, "sources")),)),
+    Measurement("pod-less", _pod_less, (Question(Topic.POD_LESS, (*_ROUTED, "control")),)),
+    Measurement("hairpin", _hairpin, (Question(Topic.HAIRPIN, _ROUTED),)),
+    Measurement("headless", _headless, (Question(Topic.HEADLESS, _ASKED),)),
+    Measurement("external name", _external_name, (Question(Topic.EXTERNAL_NAME, _ASKED),)),
+    Measurement("change", _change, (Question(Topic.CHANGE, (*_ROUTED, "endpoints")),)),
+)
