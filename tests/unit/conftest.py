@@ -1,11 +1,31 @@
 """Builders for hand-written histories."""
 
+from typing import Any
+
 import pytest
 
-from svcproof.history import Attempt, Backend, History, Outcome, Position, Target
-from svcproof.recorder import Recorder
+from svcproof.history import (
+    VERSION,
+    Backend,
+    Entry,
+    Event,
+    Expectation,
+    Header,
+    History,
+    Observation,
+    Outcome,
+    Position,
+    PositionDeclared,
+    Target,
+    TargetDeclared,
+    decode_lines,
+    encode,
+)
 
 RUN = "r1"
+#: When a story begins; its attempts are a millisecond apart.
+START_NS = 1_700_000_000_000_000_000
+STEP_NS = 1_000_000
 
 
 def backend(name: str, *, run: str = RUN, uid: str | None = None) -> Backend:
@@ -15,44 +35,93 @@ def backend(name: str, *, run: str = RUN, uid: str | None = None) -> Backend:
 
 
 class Story:
-    """A history of one position and one target, told attempt by attempt."""
-
-    def __init__(self) -> None:
-        self.recorder = Recorder(None, run=RUN, case="story")
-        self.position = Position(name="a Pod on n1", kind="pod", node="n1")
-        self.target = Target(
-            name="svc by ClusterIP", service="svc", form="cluster-ip", host="10.96.0.1", port=80
-        )
+    """A history told attempt by attempt, on a clock of its own; one pair until another is named."""
 
     backend = staticmethod(backend)
 
-    def expect(self, *pods: str, outcome: Outcome = Outcome.ANSWERED, minimum: int = 4) -> "Story":
-        self.recorder.expect(
-            self.position,
-            self.target,
-            outcome=outcome,
-            allowed=tuple(backend(pod) for pod in pods),
-            minimum=minimum,
+    def __init__(self) -> None:
+        self.now_ns = START_NS
+        self.position = Position(name="a Pod on n1", kind="pod", node="n1", pod="client-n1")
+        self.target = Target(
+            name="svc by ClusterIP", service="svc", form="cluster-ip", host="10.96.0.1", port=80
+        )
+        self.entries: list[Entry] = []
+        self._positions: dict[str, Position] = {}
+        self._targets: dict[str, Target] = {}
+
+    def at(self, seconds: float) -> "Story":
+        """The next entry is of so many seconds after the story's begin."""
+        self.now_ns = START_NS + round(seconds * 1e9)
+        return self
+
+    def client(self, name: str, **fields: Any) -> "Story":
+        """From here on another client sends."""
+        self.position = Position(name=name, **({"kind": "pod", "pod": name} | fields))
+        return self
+
+    def dials(self, name: str, **fields: Any) -> "Story":
+        """From here on another target is dialled."""
+        values = {"service": "svc", "form": "cluster-ip", "host": "10.96.0.2", "port": 80} | fields
+        self.target = Target(name=name, **values)
+        return self
+
+    def expect(self, *pods: str, minimum: int = 4, **fields: Any) -> "Story":
+        """From here on these Pods must answer; ``fields`` are an expectation's."""
+        allowed = tuple(backend(pod) for pod in pods)
+        self._add(
+            Expectation,
+            **self._pair(),
+            **({"allowed": allowed, "minimum": minimum} | fields),
         )
         return self
 
-    def answers(self, *pods: str, run: str = RUN, uid: str | None = None) -> "Story":
+    def answers(self, *pods: str, run: str = RUN, uid: str | None = None, **fields: Any) -> "Story":
+        """One answer by each of the Pods; ``fields`` are an attempt's."""
         for pod in pods:
-            answer = Attempt(
-                at_ns=1, outcome=Outcome.ANSWERED, backend=backend(pod, run=run, uid=uid)
-            )
-            self.recorder.observe(self.position, self.target, answer)
+            answered_by = backend(pod, run=run, uid=uid)
+            self.ends(Outcome.ANSWERED, backend=answered_by, **fields)
         return self
 
-    def ends(self, outcome: Outcome, times: int = 1, detail: str = "") -> "Story":
+    def ends(self, outcome: Outcome, times: int = 1, **fields: Any) -> "Story":
+        """So many attempts that end in this way."""
         for _ in range(times):
-            attempt = Attempt(at_ns=1, outcome=outcome, detail=detail)
-            self.recorder.observe(self.position, self.target, attempt)
+            self._add(Observation, **self._pair(), outcome=outcome, **fields)
+        return self
+
+    def event(self, kind: str, **facts: Any) -> "Story":
+        """Something that was done, or seen."""
+        self._add(Event, kind=kind, facts=facts)
         return self
 
     @property
     def history(self) -> History:
-        return self.recorder.freeze()
+        return History(
+            header=Header(version=VERSION, run=RUN, case="story"),
+            positions=dict(self._positions),
+            targets=dict(self._targets),
+            entries=tuple(self.entries),
+        )
+
+    @property
+    def saved(self) -> History:
+        """The same history, written and read again."""
+        history = self.history
+        records = [
+            history.header,
+            *map(PositionDeclared, history.positions.values()),
+            *map(TargetDeclared, history.targets.values()),
+            *history.entries,
+        ]
+        return decode_lines(encode(record) for record in records)
+
+    def _pair(self) -> dict[str, str]:
+        self._positions[self.position.name] = self.position
+        self._targets[self.target.name] = self.target
+        return {"position": self.position.name, "target": self.target.name}
+
+    def _add(self, entry: type[Entry], **fields: Any) -> None:
+        self.entries.append(entry(index=len(self.entries), at_ns=self.now_ns, **fields))
+        self.now_ns += STEP_NS
 
 
 @pytest.fixture

@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-from svcproof.checkers import DEFAULT_CHECKS, convergence, endpoints, reachability, responders
+from svcproof.checkers import CHECKS, convergence, endpoints, reachability, responders
 from svcproof.history import Attempt, Outcome
 from svcproof.recorder import Recorder
 from svcproof.verdict import Status, compose
@@ -167,11 +167,11 @@ class TestEndpoints:
         ],
     )
     def test_lists_compare_as_sets(self, story, listed, due, status):
-        story.recorder.event("endpoints", service="svc", listed=listed, due=due)
+        story.event("endpoints", service="svc", listed=listed, due=due)
         assert endpoints(story.history).status is status
 
     def test_both_directions_are_told(self, story):
-        story.recorder.event("endpoints", service="svc", listed=["a 9"], due=["a 1"])
+        story.event("endpoints", service="svc", listed=["a 9"], due=["a 1"])
         lack, surplus = endpoints(story.history).findings
         assert lack.summary == "the EndpointSlices lack ready Pods: a 1"
         assert surplus.summary == "the EndpointSlices list Pods that are not ready: a 9"
@@ -180,17 +180,17 @@ class TestEndpoints:
         assert endpoints(story.history).status is Status.INCONCLUSIVE
 
     def test_a_damaged_event_is_inconclusive(self, story):
-        story.recorder.event("endpoints", service="svc", listed="a 1", due=["a 1"])
+        story.event("endpoints", service="svc", listed="a 1", due=["a 1"])
         assert compose({"endpoints": endpoints})(story.history).status is Status.INCONCLUSIVE
 
 
 class TestConvergence:
     def test_settled(self, story):
-        story.recorder.event("converged", position="p", target="t", seconds=0.1)
+        story.event("converged", position="p", target="t", seconds=0.1)
         assert convergence(story.history).status is Status.PASS
 
     def test_not_settled(self, story):
-        story.recorder.event(
+        story.event(
             "not-converged", position="p", target="t", limit_seconds=1.0, last_state="1 lost"
         )
         (finding,) = convergence(story.history).findings
@@ -203,7 +203,7 @@ class TestConvergence:
 
 
 def test_an_empty_history_passes_no_check(story):
-    for check in DEFAULT_CHECKS.values():
+    for check in CHECKS.values():
         assert check(story.history).status is Status.INCONCLUSIVE
 
 

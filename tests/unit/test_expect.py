@@ -5,8 +5,9 @@ from dataclasses import replace
 import pytest
 
 from svcproof.errors import NotSupported
-from svcproof.expect import endpoint_lists, promise, usable
-from svcproof.history import Outcome, Target
+from svcproof.expect import Promise, endpoint_lists, promise, usable
+from svcproof.history import Outcome, Position, Target
+from svcproof.profiles import PROFILES
 from svcproof.snapshot import Endpoint, EndpointSlice, Pod, Service, ServicePort, Snapshot
 
 SERVICE = Service(
@@ -18,6 +19,7 @@ SERVICE = Service(
     selector={"app": "web"},
     external_traffic_policy="Cluster",
 )
+CLIENT = Position(name="c", kind="pod", node="n1", pod="c", addresses=("10.0.0.99",))
 TARGET = Target(name="t", service="svc", form="cluster-ip", host="10.96.0.1", port=8080)
 
 
@@ -42,12 +44,16 @@ def snapshot(*endpoints: Endpoint, service: Service = SERVICE, pods: tuple[Pod, 
     return Snapshot((), pods, (service,), slices)
 
 
+def due_of(shown: Snapshot, target: Target = TARGET) -> Promise:
+    return promise(shown, CLIENT, target, run="r", profile=PROFILES["iptables"])
+
+
 def names(result):
     return [backend.pod for backend in result.allowed]
 
 
 def test_ready_endpoints_answer():
-    due = promise(snapshot(endpoint("a"), endpoint("b")), TARGET, run="r")
+    due = due_of(snapshot(endpoint("a"), endpoint("b")), TARGET)
     assert due.outcome is Outcome.ANSWERED
     assert names(due) == ["a", "b"]
     assert due.allowed[0].run == "r"
@@ -55,23 +61,21 @@ def test_ready_endpoints_answer():
 
 
 def test_unready_ones_do_not():
-    due = promise(
-        snapshot(endpoint("a"), endpoint("b", ready=False, serving=False)), TARGET, run=""
-    )
+    due = due_of(snapshot(endpoint("a"), endpoint("b", ready=False, serving=False)))
     assert names(due) == ["a"]
 
 
 def test_dying_but_serving_ones_only_when_none_is_ready():
     dying = endpoint("d", ready=False, terminating=True)
     dead = endpoint("x", ready=False, serving=False, terminating=True)
-    assert names(promise(snapshot(endpoint("a"), dying), TARGET, run="")) == ["a"]
-    assert names(promise(snapshot(dying, dead), TARGET, run="")) == ["d"]
+    assert names(due_of(snapshot(endpoint("a"), dying), TARGET)) == ["a"]
+    assert names(due_of(snapshot(dying, dead), TARGET)) == ["d"]
     assert usable([endpoint("u", ready=False, serving=True)]) == ()
 
 
 def test_nobody_left_is_refused():
     for items in ((), (endpoint("x", ready=False, serving=False),)):
-        due = promise(snapshot(*items), TARGET, run="")
+        due = due_of(snapshot(*items), TARGET)
         assert (due.outcome, due.allowed) == (Outcome.REFUSED, ())
 
 
@@ -80,38 +84,31 @@ def test_families_are_apart():
     six = Target(
         name="t", service="svc", form="cluster-ip", host="fd00::9", port=8080, family="ipv6"
     )
-    assert names(promise(both, TARGET, run="")) == ["four"]
-    assert names(promise(both, six, run="")) == ["six"]
+    assert names(due_of(both, TARGET)) == ["four"]
+    assert names(due_of(both, six)) == ["six"]
 
 
 NODE_PORT = Target(name="t", service="svc", form="node-port", host="192.0.2.1", port=30100)
 
 
 @pytest.mark.parametrize(
-    ("changes", "target", "message"),
-    [
-        ({"internal_traffic_policy": "Local"}, TARGET, "internalTrafficPolicy Local"),
-        ({"external_traffic_policy": "Local"}, NODE_PORT, "externalTrafficPolicy Local"),
-        ({"cluster_ips": ("None",)}, TARGET, "only Services with a ClusterIP"),
-        ({"type": "ExternalName", "cluster_ips": ()}, TARGET, "only Services with a ClusterIP"),
-        ({"publish_not_ready_addresses": True}, TARGET, "publishNotReadyAddresses"),
-    ],
+    "changes", [{"cluster_ips": ("None",)}, {"type": "ExternalName", "cluster_ips": ()}]
 )
-def test_what_is_not_modelled_is_not_guessed(changes, target, message):
+def test_what_is_not_proxied_is_not_dialled(changes):
     service = replace(SERVICE, **changes)
-    with pytest.raises(NotSupported, match=message):
-        promise(snapshot(endpoint("a"), service=service), target, run="")
+    with pytest.raises(NotSupported, match="not proxied: ask the DNS"):
+        due_of(snapshot(endpoint("a"), service=service))
 
 
 def test_each_policy_concerns_its_own_traffic():
     local_outside = replace(SERVICE, external_traffic_policy="Local")
-    assert names(promise(snapshot(endpoint("a"), service=local_outside), TARGET, run="")) == ["a"]
+    assert names(due_of(snapshot(endpoint("a"), service=local_outside), TARGET)) == ["a"]
     local_inside = replace(SERVICE, internal_traffic_policy="Local")
-    due = promise(snapshot(endpoint("a"), service=local_inside), NODE_PORT, run="")
+    due = due_of(snapshot(endpoint("a"), service=local_inside), NODE_PORT)
     assert names(due) == ["a"]
 
 
-def test_endpoint_lists():
+def test_the_endpoint_lists():
     pods = (
         pod("a"),
         pod("unready", "10.0.0.2", ready=False),

@@ -18,6 +18,9 @@ PURE = (
     "svcproof.stats",
     "svcproof.expect",
     "svcproof.places",
+    "svcproof.profiles",
+    "svcproof.questions",
+    "svcproof.streak",
     "svcproof.workloads",
     "svcproof.results",
     "svcproof.checkers",
@@ -25,6 +28,7 @@ PURE = (
 PORTS = ("svcproof.ports", "svcproof.limits", "svcproof.errors")
 HARNESS = (
     "svcproof.app",
+    "svcproof.load",
     "svcproof.manifest_files",
     "svcproof.routing",
     "svcproof.testing",

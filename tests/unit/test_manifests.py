@@ -5,7 +5,7 @@ from importlib.resources import files
 import pytest
 
 from svcproof.errors import UsageError
-from svcproof.manifest_files import RUN_LABEL, load, of_run, packaged
+from svcproof.manifest_files import RUN_LABEL, load, of_run, packaged_manifests
 
 SUITES = [
     entry.name.removeprefix("test_").removesuffix(".py")
@@ -14,48 +14,47 @@ SUITES = [
 ]
 
 
-def by_kind(stem: str) -> dict:
-    return {item["kind"]: item for item in load(packaged(stem))}
+WEB_SERVICES = [
+    ("clusterip", "hostname-svc-clusterip", "ClusterIP"),
+    ("endpoints", "hostname-svc-endpoints", "ClusterIP"),
+    ("nodeport", "hostname-svc-nodeport", "NodePort"),
+]
 
 
 @pytest.mark.parametrize("stem", SUITES)
 def test_each_suite_has_a_manifest_of_its_stem(stem):
-    assert packaged(stem) is not None
+    assert packaged_manifests(stem)
 
 
-@pytest.mark.parametrize(
-    ("stem", "service", "kind"),
-    [
-        ("clusterip", "hostname-svc-clusterip", "ClusterIP"),
-        ("endpoints", "hostname-svc-clusterip", "ClusterIP"),
-        ("nodeport", "hostname-svc-nodeport", "NodePort"),
-    ],
-)
-def test_the_notes_objects(stem, service, kind):
-    objects = by_kind(stem)
-    deployment = objects["Deployment"]
+def test_the_notes_deployment():
+    (deployment,) = packaged_manifests("webserver")
     assert deployment["metadata"]["name"] == "hostname-deployment"
     assert deployment["spec"]["replicas"] == 3
     template = deployment["spec"]["template"]
-    assert template["metadata"]["labels"]["app"] == "webserver"
+    assert template["metadata"]["labels"] == {"app": "webserver"}
     (container,) = template["spec"]["containers"]
     assert container["name"] == "my-webserver"
-    spec = objects["Service"]["spec"]
-    assert objects["Service"]["metadata"]["name"] == service
-    assert spec["type"] == kind
+
+
+@pytest.mark.parametrize(("stem", "service", "kind"), WEB_SERVICES)
+def test_the_notes_services(stem, service, kind):
+    (item,) = packaged_manifests(stem)
+    spec = item["spec"]
+    assert (item["kind"], item["metadata"]["name"], spec["type"]) == ("Service", service, kind)
+    assert spec["selector"] == {"app": "webserver"}
     (port,) = spec["ports"]
     assert (port["name"], port["port"], port["targetPort"]) == ("web-port", 8080, 80)
 
 
 def test_clients_in_the_host_network_ask_the_clusters_dns():
-    for item in load(packaged("clients")):
+    for item in packaged_manifests("clients"):
         spec = item["spec"]["template"]["spec"]
         if spec.get("hostNetwork"):
             assert spec["dnsPolicy"] == "ClusterFirstWithHostNet"
 
 
 def test_everything_of_a_run_is_marked():
-    original = load(packaged("clusterip"))
+    original = (*packaged_manifests("webserver"), *packaged_manifests("clusterip"))
     for item in of_run(original, "r1"):
         assert item["metadata"]["labels"][RUN_LABEL] == "r1"
         template = item["spec"].get("template")
@@ -66,7 +65,7 @@ def test_everything_of_a_run_is_marked():
 
 
 def test_there_is_no_manifest_of_any_other_name():
-    assert packaged("nonesuch") is None
+    assert packaged_manifests("nonesuch") == ()
 
 
 @pytest.mark.parametrize(

@@ -82,7 +82,7 @@ def test_a_named_port():
 
 
 def test_what_cannot_be_meant_is_refused_with_what_there_is():
-    with pytest.raises(UsageError, match=r"no IPv6 address, only 192\.0\.2\.2"):
+    with pytest.raises(UsageError, match=r"node node-2 has no IPv6 address; it has: 192\.0\.2\.2"):
         resolve_target(TargetSpec("node-port", "ipv6", "node-2"), SERVICE, SNAPSHOT)
     with pytest.raises(UsageError, match="no node 'node-9'; there are: node-1, node-2"):
         resolve_target(TargetSpec("node-port", "ipv4", "node-9"), SERVICE, SNAPSHOT)
