@@ -8,8 +8,9 @@ first use, and the *entries*: :class:`Expectation`, :class:`Observation` and
 nothing else, so a saved one can be judged again.
 
 An expectation opens a *cell*: the attempts of its position to its target that
-follow, up to the next expectation for the same pair. An attempt that began while
-a change was under way (``unsettled``) belongs to the change, whenever it ends.
+follow, up to the next expectation for the same pair. From the first change on
+(``unsettled``) there is traffic across cells: then an attempt belongs to the cell
+in which it began, whenever it ended.
 Attempts outside any cell are kept, and never judged.
 
 ``at_ns`` is Unix time in nanoseconds as the observing process saw it: its wall
@@ -331,7 +332,7 @@ class History(msgspec.Struct, frozen=True, kw_only=True, dict=True):
                     cell.whose(entry).append(entry)
             elif isinstance(entry, Expectation):
                 pair = (entry.position, entry.target)
-                current[pair] = _Opened(entry, [], _unsettled(current.get(pair)))
+                current[pair] = _Opened(entry, [], _steady(current.get(pair)))
                 opened.append(current[pair])
         return tuple(
             Cell(
@@ -345,21 +346,25 @@ class History(msgspec.Struct, frozen=True, kw_only=True, dict=True):
 
 
 class _Opened(NamedTuple):
-    """A cell that is being filled; ``change`` is the unsettled one before it, if it was one."""
+    """A cell that is being filled; ``before`` is the pair's cell before it, under steady traffic."""
 
     expectation: Expectation
     attempts: list[Observation]
-    change: list[Observation] | None
+    before: _Opened | None
 
     def whose(self, attempt: Observation) -> list[Observation]:
-        """Where an attempt belongs: to the change if it began during it, whenever it ended."""
-        if self.change is not None and attempt.at_ns < self.expectation.at_ns:
-            return self.change
-        return self.attempts
+        """Where an attempt belongs: to the cell in which it began, whenever it ended."""
+        cell = self
+        while cell.before is not None and attempt.at_ns < cell.expectation.at_ns:
+            cell = cell.before
+        return cell.attempts
 
 
-def _unsettled(before: _Opened | None) -> list[Observation] | None:
-    return before.attempts if before is not None and before.expectation.unsettled else None
+def _steady(before: _Opened | None) -> _Opened | None:
+    """The cell before, if the pair has been through a change: there is traffic across cells then."""
+    if before is not None and (before.expectation.unsettled or before.before is not None):
+        return before
+    return None
 
 
 def encode(record: Record) -> bytes:
