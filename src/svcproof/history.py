@@ -346,7 +346,7 @@ class History(msgspec.Struct, frozen=True, kw_only=True, dict=True):
 
 
 class _Opened(NamedTuple):
-    """A cell that is being filled; ``before`` is the pair's cell before it, under steady traffic."""
+    """A cell that is being filled; ``before`` is the pair's cell before, under steady traffic."""
 
     expectation: Expectation
     attempts: list[Observation]
@@ -361,7 +361,7 @@ class _Opened(NamedTuple):
 
 
 def _steady(before: _Opened | None) -> _Opened | None:
-    """The cell before, if the pair has been through a change: there is traffic across cells then."""
+    """The cell before, if the pair has been through a change: traffic goes across cells then."""
     if before is not None and (before.expectation.unsettled or before.before is not None):
         return before
     return None

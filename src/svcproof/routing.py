@@ -380,8 +380,9 @@ class _Cell:
 
     @property
     def pinned(self) -> bool:
-        """Whether one backend has to answer all."""
-        return self.asked.get("affinity") in ("pin", "keep")
+        """Whether one backend has to answer all, fresh connections as well."""
+        sticky = self.due.affinity_ms > 0
+        return sticky and self.asked.get("affinity") in ("pin", "keep")
 
 
 def promised(due: Promise) -> dict[str, Any]:

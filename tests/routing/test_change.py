@@ -18,7 +18,7 @@ APPS = ()
 
 DEPLOYMENT, SERVICE = "hostname-deployment", "hostname-svc-change"
 #: Connections of each client, a second.
-RATE = 80.0
+RATE = 120.0
 
 
 def everyone(app: App, clients: Clients) -> list[Pair]:
