@@ -29,13 +29,14 @@ def nearest(
 
     What the Service's spec says is promised whatever the EndpointSlices hint at:
     PreferSameNode takes the node's own, else those of its zone; PreferSameZone and
-    its old name PreferClose those of its zone; where there are none, all (KEP-4444,
-    KEP-3015).
+    its old name PreferClose those of its zone; where there are none, or where the zone
+    of a ready endpoint is not known, all (KEP-4444, KEP-3015).
     """
     ready = [endpoint for endpoint in endpoints if endpoint.ready]
     if node is None or service.traffic_distribution not in _PREFERENCES:
         return hinted(endpoints, node)
-    same_zone = tuple(e for e in ready if e.zone and e.zone == node.zone)
+    zoned = all(endpoint.zone for endpoint in ready)
+    same_zone = tuple(e for e in ready if zoned and e.zone == node.zone)
     same_node = tuple(e for e in ready if e.node == node.name)
     preferred = same_node if service.traffic_distribution == "PreferSameNode" else ()
     return preferred or same_zone or tuple(endpoints)

@@ -82,7 +82,7 @@ def _internal(question: _Question, endpoints: Sequence[Endpoint]) -> Promise:
         if not local:
             return _none_local(question, "internalTrafficPolicy")
         return _answered(question, local, "internalTrafficPolicy Local: this node's", sources)
-    near = usable(nearest(endpoints, question.service, question.node))
+    near = _cluster_set(question, endpoints, question.node)
     rule = (
         "the nearest endpoints (trafficDistribution, hints)"
         if len(near) < len(usable(endpoints))
@@ -95,18 +95,20 @@ def _external(question: _Question, endpoints: Sequence[Endpoint]) -> Promise:
     client = question.addresses if question.is_pod or _is_outside(question) else ()
     if question.service.external_traffic_policy != "Local":
         # Always masqueraded: the answer must come back through the node that was entered.
-        near = usable(nearest(endpoints, question.service, question.node))
+        near = _cluster_set(question, endpoints, question.node)
         return _answered(
             question,
             near,
             "externalTrafficPolicy Cluster: every ready endpoint",
             not_sources=client,
+            cover=not _is_balanced(question) or _is_same_everywhere(question, endpoints, near),
         )
     if _is_short_circuit(question):
-        # kube-proxy treats a client on the node itself as internal.
+        # kube-proxy treats a client on the node itself as internal: it gets the Cluster set.
         sources = question.addresses if question.is_pod else ()
+        near = _cluster_set(question, endpoints, question.node)
         return _answered(
-            question, usable(endpoints), "externalTrafficPolicy Local, short circuit: all", sources
+            question, near, "externalTrafficPolicy Local, short circuit: as with Cluster", sources
         )
     if question.target.form == "load-balancer":
         return _balanced_locally(question, endpoints, client)
@@ -115,6 +117,23 @@ def _external(question: _Question, endpoints: Sequence[Endpoint]) -> Promise:
         return _none_local(question, "externalTrafficPolicy")
     sources = client if _is_outside(question) else _masqueraded(question)
     return _answered(question, local, "externalTrafficPolicy Local: the entered node's", sources)
+
+
+def _cluster_set(
+    question: _Question, endpoints: Sequence[Endpoint], node: Node | None
+) -> tuple[Endpoint, ...]:
+    """What policy Cluster leaves to the rules of a node."""
+    return usable(nearest(endpoints, question.service, node))
+
+
+def _is_same_everywhere(
+    question: _Question, endpoints: Sequence[Endpoint], chosen: Sequence[Endpoint]
+) -> bool:
+    """Whether it does not matter which node a balancer enters."""
+    return all(
+        len(_cluster_set(question, endpoints, node)) == len(chosen)
+        for node in question.snapshot.nodes
+    )
 
 
 def _balanced_locally(
@@ -173,6 +192,11 @@ def _on(endpoints: Sequence[Endpoint], node: Node | None) -> list[Endpoint]:
 
 def _is_outside(question: _Question) -> bool:
     return question.position.kind == "outside"
+
+
+def _is_balanced(question: _Question) -> bool:
+    """Whether a load balancer chooses the node that is entered: inside, the own node's rules do."""
+    return _is_outside(question) and question.target.form == "load-balancer"
 
 
 def _is_short_circuit(question: _Question) -> bool:
