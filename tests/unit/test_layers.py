@@ -23,18 +23,28 @@ PURE = (
     "svcproof.streak",
     "svcproof.workloads",
     "svcproof.results",
+    "svcproof.matrix",
     "svcproof.checkers",
 )
 PORTS = ("svcproof.ports", "svcproof.limits", "svcproof.errors")
 HARNESS = (
     "svcproof.app",
+    "svcproof.battery",
     "svcproof.load",
     "svcproof.manifest_files",
+    "svcproof.proof",
     "svcproof.routing",
     "svcproof.testing",
     "svcproof.waits",
 )
-EFFECTS = ("svcproof.clusters", "svcproof.probes", "svcproof.recorder", "svcproof.components")
+EFFECTS = (
+    "svcproof.clusters",
+    "svcproof.faults",
+    "svcproof.probes",
+    "svcproof.recorder",
+    "svcproof.components",
+)
+FAULTS = ("svcproof.faults",)
 WIRING = ("svcproof.fixtures", "svcproof.cli", "svcproof.suites")
 REPORTERS = ("svcproof.reporters",)
 
@@ -76,6 +86,10 @@ BANS = [
     *(
         (EFFECTS, banned, "whoever makes evidence must not judge it")
         for banned in ("svcproof.verdict", "svcproof.checkers")
+    ),
+    *(
+        (FAULTS, banned, "it changes clusters through the optional powers, so that any will do")
+        for banned in ("svcproof.clusters", "svcproof.probes", "kubernetes", "subprocess")
     ),
     *(
         (REPORTERS, banned, "reporters read results and decide nothing")

@@ -24,6 +24,9 @@ _FIELDS: Final = {
     "publishNotReadyAddresses": ("publish_not_ready_addresses", False),
 }
 
+#: What the API server makes of an affinity without a time-out.
+_AFFINITY_SECONDS: Final = 10800
+
 
 def intended(snapshot: Snapshot, manifests: Sequence[Mapping[str, Any]]) -> Snapshot:
     """The snapshot with each Service's spec as its manifest wants it.
@@ -47,6 +50,8 @@ def _as_wanted(service: Service, spec: Mapping[str, Any]) -> Service:
     wanted: dict[str, Any] = {
         field: spec.get(name, otherwise) for name, (field, otherwise) in _FIELDS.items()
     }
+    config = spec.get("sessionAffinityConfig", {}).get("clientIP", {})
+    wanted["affinity_timeout_seconds"] = config.get("timeoutSeconds", _AFFINITY_SECONDS)
     if service.type in ("NodePort", "LoadBalancer"):
         wanted["external_traffic_policy"] = spec.get("externalTrafficPolicy", "Cluster")
     return replace(service, **wanted)

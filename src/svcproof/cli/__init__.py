@@ -16,6 +16,7 @@ __all__ = ["group", "main"]
 #: Subcommand → module and name of the click command in it.
 _COMMANDS: Final = {
     "run": "svcproof.cli.run:run",
+    "prove": "svcproof.cli.prove:prove",
     "up": "svcproof.cli.up:up",
     "status": "svcproof.cli.cluster:status",
     "kubectl": "svcproof.cli.cluster:kubectl",

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 from svcproof.battery.topics import Topic
 from svcproof.errors import HealFailed, NotSupported
@@ -102,6 +102,12 @@ class Fault:
 
     def __str__(self) -> str:
         return f"{self.number} {self.slug}"
+
+    def declares(self, topic: Topic) -> Literal["red", "green", "any"]:
+        """What must come of a question while the fault is there."""
+        if topic in self.red:
+            return "red"
+        return "any" if topic in self.also else "green"
 
 
 def unsupported(fault: Fault, scene: Scene) -> str:

@@ -19,6 +19,7 @@ from svcproof.faults.rules import (
 )
 from svcproof.faults.scene import Scene
 from svcproof.ports import CanRunInNodes
+from svcproof.snapshot import ServicePort
 
 __all__ = ["FAULTS"]
 
@@ -34,7 +35,7 @@ def _local_leaks(scene: Scene, undo: Undo) -> None:
     ]
     # Masqueraded, or the Pod would answer past the node.
     masquerade = [
-        f"ct status dnat {packets_to(address, _HTTP)} masquerade" for address in pod.addresses
+        f"{_came_in_at(port)} {packets_to(address, _HTTP)} masquerade" for address in pod.addresses
     ]
     chains = [
         Chain("nat", "prerouting", BEFORE_PROXY, to_pod),
@@ -44,11 +45,17 @@ def _local_leaks(scene: Scene, undo: Undo) -> None:
 
 
 def _local_hides_the_client(scene: Scene, undo: Undo) -> None:
+    (port,) = scene.service(NAMES.web_local).ports
     rules = [
-        f"ct status dnat {packets_to(address, _HTTP)} masquerade"
+        f"{_came_in_at(port)} {packets_to(address, _HTTP)} masquerade"
         for address in scene.pod(NAMES.lonely).addresses
     ]
     plant(scene, undo, scene.home, [Chain("nat", "postrouting", BEFORE_MASQUERADE, rules)])
+
+
+def _came_in_at(port: ServicePort) -> str:
+    """The match for connections that were made to a node port, whatever they have become."""
+    return f"ct original proto-dst {port.node_port}"
 
 
 def _silence_for_refusal(scene: Scene, undo: Undo) -> None:
@@ -86,6 +93,7 @@ FAULTS: Final = (
         title="with externalTrafficPolicy Local the client's address is rewritten",
         symptom="the right Pod answers, and its log shows a node's address for every client",
         red=frozenset({Topic.LOCAL}),
+        also=frozenset({Topic.POD_LESS}),  # its control is this very node port
         inject=_local_hides_the_client,
         needs=(CanRunInNodes,),
         nodes=1,

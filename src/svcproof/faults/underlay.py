@@ -113,6 +113,7 @@ FAULTS: Final = (
         title=f"one node loses {_LOSS_PERCENT} % of the first packets of connections",
         symptom="everything works, and some connections take a second longer than others",
         red=frozenset({Topic.LATENCY}),
+        also=frozenset({Topic.REFUSAL}),  # a refusal that comes a second late can be too late
         inject=_packets_lost,
         needs=(CanRunInNodes,),
     ),

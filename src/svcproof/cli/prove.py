@@ -1,0 +1,306 @@
+"""``svcproof prove``: planted faults turn exactly the right checks red."""
+
+from __future__ import annotations
+
+import signal
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, Literal, NoReturn
+
+import click
+
+from svcproof.cli.options import cluster_shape
+from svcproof.errors import HealFailed, UsageError
+
+if TYPE_CHECKING:
+    from svcproof.battery import Answer, Battery
+    from svcproof.faults import Fault, Scene
+    from svcproof.matrix import CellLine, FaultLine, Matrix
+    from svcproof.ports import Cluster
+    from svcproof.proof import Answers, Trial
+
+__all__ = ["prove"]
+
+_CODES: Final = {"FAIL": 1, "INCONCLUSIVE": 3}
+
+
+@click.command()
+@click.option(
+    "--name",
+    default="",
+    metavar="CLUSTER",
+    help="A cluster that svcproof up keeps; without this, a fresh one that ends with the proof.",
+)
+@cluster_shape
+@click.option("--only", default="", metavar="SLUG,…", help="These faults only.")
+@click.option("--list", "show_list", is_flag=True, help="List the faults and plant nothing.")
+@click.option(
+    "--output",
+    type=click.Path(dir_okay=False, path_type=Path),
+    default=Path("proof.md"),
+    show_default=True,
+    help="The report; a JSON file of the same name is written beside it.",
+)
+@click.option(
+    "--evidence",
+    type=click.Path(file_okay=False, path_type=Path),
+    default=Path(".svcproof/evidence"),
+    show_default=True,
+    help="Directory for the histories.",
+)
+def prove(
+    name: str, only: str, show_list: bool, output: Path, evidence: Path, **shape: Any
+) -> int | None:
+    """Plant faults in a cluster, one after the other, and see which questions find them.
+
+    Each fault is healed before the next, also after Ctrl-C. The exit code is 0 only
+    if every planted fault was caught exactly as declared and all was green again.
+    """
+    faults = _chosen(only)
+    if show_list:
+        _list(faults)
+        return None
+    with _terminated_as_interrupted(), _cluster(name, shape) as cluster:
+        return _Proof(cluster, faults, output, evidence).run()
+
+
+def _chosen(only: str) -> list[Fault]:
+    from svcproof.faults import CATALOGUE
+
+    slugs = [slug.strip() for slug in only.split(",") if slug.strip()] or list(CATALOGUE)
+    unknown = [slug for slug in slugs if slug not in CATALOGUE]
+    if unknown:
+        raise UsageError(
+            f"there is no fault {', '.join(unknown)}; there are: {', '.join(CATALOGUE)}"
+        )
+    return [CATALOGUE[slug] for slug in slugs]
+
+
+def _list(faults: Sequence[Fault]) -> None:
+    for fault in faults:
+        click.echo(f"{fault.number:>3} {fault.slug:<26} {fault.title}")
+
+
+@contextmanager
+def _cluster(name: str, shape: dict[str, Any]) -> Iterator[Cluster]:
+    from svcproof.clusters.options import cluster_options
+    from svcproof.clusters.registry import open_cluster
+
+    options = cluster_options(
+        name=name,
+        nodes=shape["nodes"],
+        proxy_mode=shape["proxy_mode"],
+        ip_families=shape["ip_families"],
+        kubernetes_version=shape["k8s_version"],
+        components_directory=shape["components"],
+        allow_install=not shape["no_install"],
+    )
+    cluster = open_cluster(options, lambda line: click.echo(f"svcproof: {line}", err=True))
+    try:
+        yield cluster
+    finally:
+        cluster.close()
+
+
+@contextmanager
+def _terminated_as_interrupted() -> Iterator[None]:
+    """SIGTERM ends a proof as Ctrl-C does: what is planted is healed first."""
+
+    def interrupt(*_: object) -> NoReturn:
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGTERM, interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+class _Proof:
+    """One proof: progress to the terminal, the report to its files after each fault."""
+
+    def __init__(
+        self, cluster: Cluster, faults: Sequence[Fault], output: Path, evidence: Path
+    ) -> None:
+        import secrets
+
+        self._cluster = cluster
+        self._faults = faults
+        self._output = output
+        self._run = secrets.token_hex(3)
+        self._evidence = evidence / f"prove-{self._run}"
+        self._lines: list[FaultLine] = []
+        self._started = time.monotonic()
+
+    def run(self) -> int:
+        """Prove it; the exit code."""
+        from svcproof.battery import Battery
+        from svcproof.proof import make_scene
+
+        namespace = f"svcproof-prove-{self._run}"
+        self._cluster.create_namespace(namespace)
+        try:
+            battery = Battery(
+                self._cluster,
+                namespace,
+                run=self._run,
+                home=self._cluster.facts.node_names[0],
+                evidence=self._evidence,
+            )
+            battery.apply()
+            with battery.recorder("faults", "planted and healed") as recorder:
+                return self._prove(battery, make_scene(battery, recorder))
+        finally:
+            self._cluster.delete_namespace(namespace)
+
+    def _prove(self, battery: Battery, scene: Scene) -> int:
+        from svcproof.proof import not_green, prove
+        from svcproof.verdict import worst
+
+        before = battery.ask("before")
+        wrong = not_green(before, "before any fault")
+        if wrong:
+            click.echo("\n".join(wrong), err=True)
+            status = worst(answer.status for answer in before.values())
+            return _CODES[status.word]
+        click.echo(f"all questions are green; faults of one node go to {scene.node}")
+        complete = False
+        try:
+            for trial in prove(battery, scene, self._faults, begun=_announce):
+                self._add(trial, scene)
+            complete = True
+        except HealFailed as error:
+            click.echo(f"svcproof: {error}", err=True)
+        finally:
+            self._write(scene, complete)
+        return self._conclude(scene, complete)
+
+    def _add(self, trial: Trial, scene: Scene) -> None:
+        line = _fault_line(trial)
+        self._lines.append(line)
+        click.echo(_told(line))
+        for surprise in line.surprises:
+            click.echo(f"      {surprise}")
+        self._write(scene, complete=False)
+
+    def _conclude(self, scene: Scene, complete: bool) -> int:
+        from rich.console import Console
+        from rich.table import Table
+
+        from svcproof.reporters.matrix import grid, summary
+
+        matrix = self._matrix(scene, complete)
+        heads, rows = grid(matrix)
+        table = Table(box=None, pad_edge=False)
+        for head in heads:
+            table.add_column("\n".join(head.split()))
+        for row in rows:
+            table.add_row(*(cell.replace("*", "") for cell in row))
+        Console(width=None if sys.stdout.isatty() else 200).print(table)
+        click.echo(f"{summary(matrix)}; the report: {self._output.with_suffix('.md')}")
+        tried = [line for line in self._lines if not line.unplanted]
+        if not tried:
+            return _CODES["INCONCLUSIVE"]
+        return 0 if complete and all(line.caught for line in tried) else _CODES["FAIL"]
+
+    def _matrix(self, scene: Scene, complete: bool) -> Matrix:
+        from svcproof import __version__
+        from svcproof.battery import Topic
+        from svcproof.matrix import SCHEMA, Matrix
+        from svcproof.results import ClusterLine
+
+        facts = self._cluster.facts
+        return Matrix(
+            schema=SCHEMA,
+            svcproof=__version__,
+            run=self._run,
+            cluster=ClusterLine(
+                name=facts.name,
+                kind=facts.kind,
+                kubernetes_version=facts.kubernetes_version,
+                proxy_mode=facts.proxy_mode,
+                families=facts.families,
+                nodes=len(facts.node_names),
+            ),
+            home=scene.home,
+            node=scene.node,
+            topics=tuple(map(str, Topic)),
+            faults=tuple(self._lines),
+            seconds=round(time.monotonic() - self._started, 1),
+            complete=complete,
+        )
+
+    def _write(self, scene: Scene, complete: bool) -> None:
+        import msgspec
+
+        from svcproof.reporters.matrix import markdown
+
+        matrix = self._matrix(scene, complete)
+        data = msgspec.json.format(msgspec.json.encode(matrix), indent=2)
+        _replace(self._output.with_suffix(".json"), data + b"\n")
+        _replace(self._output.with_suffix(".md"), markdown(matrix).encode())
+
+
+def _announce(fault: Fault) -> None:
+    click.echo(f"{fault.number:>4}  {fault.slug:<26} {fault.title}")
+
+
+def _told(line: FaultLine) -> str:
+    if line.unplanted:
+        return f"{line.number:>4}  {line.slug:<26} not planted: {line.unplanted}"
+    red = ", ".join(cell.topic for cell in line.planted if cell.answer == "red") or "nothing"
+    return f"      {'caught' if line.caught else 'NOT AS DECLARED'}: {red} ({line.seconds:.0f} s)"
+
+
+def _fault_line(trial: Trial) -> FaultLine:
+    from svcproof.matrix import FaultLine
+
+    fault = trial.fault
+    return FaultLine(
+        number=fault.number,
+        slug=fault.slug,
+        title=fault.title,
+        symptom=fault.symptom,
+        caught=trial.caught,
+        unplanted=trial.unplanted,
+        surprises=trial.surprises,
+        seconds=round(trial.seconds, 1),
+        planted=tuple(_cells(trial.planted, fault)),
+        healed=tuple(_cells(trial.healed, None)),
+    )
+
+
+def _cells(answers: Answers, fault: Fault | None) -> Iterator[CellLine]:
+    from svcproof.matrix import CellLine
+
+    for topic, answer in answers.items():
+        yield CellLine(
+            topic=topic,
+            answer=_word(answer),
+            declared="green" if fault is None else fault.declares(topic),
+            finding=answer.first,
+            judged=answer.verdict.judged,
+            history=answer.history,
+        )
+
+
+def _word(answer: Answer) -> Literal["red", "green", "untold", "unsupported"]:
+    from svcproof.verdict import Status
+
+    if answer.unsupported:
+        return "unsupported"
+    return {Status.PASS: "green", Status.FAIL: "red", Status.INCONCLUSIVE: "untold"}[answer.status]  # type: ignore[return-value]
+
+
+def _replace(path: Path, content: bytes) -> None:
+    """Write a file so that it is there altogether or as it was before."""
+    beside = path.with_name(f".{path.name}.new")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        beside.write_bytes(content)
+        beside.replace(path)
+    except OSError as error:
+        raise UsageError(f"cannot write {path}: {error.strerror}") from error
