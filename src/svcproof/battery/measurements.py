@@ -212,13 +212,9 @@ def _is_service(manifest: Any, name: str) -> bool:
 _ROUTED: Final = ("reachability", "responders", "convergence")
 _ASKED: Final = ("reachability", "answers", "convergence")
 
-#: In this order. What pauses comes first; what changes something comes last.
+#: In this order. Affinity comes after a measurement that settles with all Pods: what is pinned
+#: while the rules still have one Pod only stays there. What changes something comes last.
 MEASUREMENTS: Final = (
-    Measurement(
-        "affinity",
-        _affinity,
-        (Question(Topic.AFFINITY, (*_ROUTED, "affinity", "sources")),),
-    ),
     Measurement("endpoints", _endpoints, (Question(Topic.ENDPOINTS, ("endpoints",)),)),
     Measurement("pod to pod", _pod_to_pod, (Question(Topic.POD_TO_POD, _ROUTED),)),
     Measurement(
@@ -229,6 +225,11 @@ MEASUREMENTS: Final = (
             Question(Topic.SHARES, ("distribution",)),
             Question(Topic.LATENCY, ("latency",)),
         ),
+    ),
+    Measurement(
+        "affinity",
+        _affinity,
+        (Question(Topic.AFFINITY, (*_ROUTED, "affinity", "sources")),),
     ),
     Measurement("node port", _node_port, (Question(Topic.NODE_PORT, (*_ROUTED, "sources")),)),
     Measurement("refusal", _refusal, (Question(Topic.REFUSAL, (*_ROUTED, "control")),)),
