@@ -21,6 +21,7 @@ from svcproof.history import (
     decode_lines,
     encode,
 )
+from svcproof.verdict import NOTHING_JUDGED, Checker, Verdict
 
 RUN = "r1"
 #: When a story begins; its attempts are a millisecond apart.
@@ -113,6 +114,24 @@ class Story:
             *history.entries,
         ]
         return decode_lines(encode(record) for record in records)
+
+    def verdict(self, check: Checker) -> Verdict:
+        """What a check says: the same of the saved history as of the live one, in full words."""
+        verdict = check(self.history)
+        assert check(self.saved) == verdict
+        for finding in verdict.findings:
+            assert finding.summary
+            assert finding.remedy
+            assert finding == NOTHING_JUDGED or finding.where
+            assert "None" not in f"{finding.summary}{finding.where}{finding.remedy}"
+            assert isinstance(finding.expected, str)
+            assert isinstance(finding.seen, str)
+            assert set(finding.indices) <= set(range(len(self.entries)))
+        for fact in verdict.facts:
+            assert fact.name
+            assert fact.value
+            assert isinstance(fact.where, str)
+        return verdict
 
     def _pair(self) -> dict[str, str]:
         self._positions[self.position.name] = self.position

@@ -18,7 +18,7 @@ def summaries(verdict):
 
 class TestReachability:
     def test_all_answered(self, story):
-        verdict = reachability(story.expect(*ALL).answers(*ALL, "a").history)
+        verdict = story.expect(*ALL).answers(*ALL, "a").verdict(reachability)
         assert (verdict.status, verdict.judged) == (Status.PASS, 4)
 
     @pytest.mark.parametrize(
@@ -33,7 +33,7 @@ class TestReachability:
     )
     def test_one_lost_connection_fails(self, story, outcome):
         story.expect(*ALL).answers(*ALL, *ALL).ends(outcome, detail="why")
-        verdict = reachability(story.history)
+        verdict = story.verdict(reachability)
         (finding,) = verdict.findings
         assert verdict.status is Status.FAIL
         assert finding.summary == f"1 of 7 connections ended {outcome}"
@@ -44,69 +44,69 @@ class TestReachability:
 
     def test_silence_beside_refusals_may_be_late_refusals(self, story):
         story.expect(*ALL).ends(Outcome.REFUSED, 6).ends(Outcome.TIMED_OUT, 6)
-        refused, silent = reachability(story.history).findings
+        refused, silent = story.verdict(reachability).findings
         assert "came too late" in silent.remedy
         assert "came too late" not in refused.remedy
 
     def test_silence_alone_is_silence(self, story):
-        (silent,) = reachability(story.expect(*ALL).ends(Outcome.TIMED_OUT, 6).history).findings
+        (silent,) = story.expect(*ALL).ends(Outcome.TIMED_OUT, 6).verdict(reachability).findings
         assert "came too late" not in silent.remedy
 
     def test_unknown_is_no_evidence(self, story):
         story.expect(*ALL).answers(*ALL, *ALL).ends(Outcome.UNKNOWN, 2)
-        verdict = reachability(story.history)
+        verdict = story.verdict(reachability)
         assert verdict.status is Status.INCONCLUSIVE
         assert summaries(verdict) == ["2 of 8 connections could not be told"]
 
     def test_a_failure_outweighs_the_unknown(self, story):
         story.expect(*ALL).answers(*ALL).ends(Outcome.UNKNOWN).ends(Outcome.REFUSED)
-        assert reachability(story.history).status is Status.FAIL
+        assert story.verdict(reachability).status is Status.FAIL
 
     def test_too_few(self, story):
-        verdict = reachability(story.expect(*ALL).answers(*ALL).history)
+        verdict = story.expect(*ALL).answers(*ALL).verdict(reachability)
         assert verdict.status is Status.INCONCLUSIVE
         assert summaries(verdict) == ["too few connections to decide"]
 
     def test_nothing_at_all(self, story):
-        assert reachability(story.history).status is Status.INCONCLUSIVE
-        assert reachability(story.expect(*ALL).history).status is Status.INCONCLUSIVE
+        assert story.verdict(reachability).status is Status.INCONCLUSIVE
+        assert story.expect(*ALL).verdict(reachability).status is Status.INCONCLUSIVE
 
     def test_attempts_without_an_expectation_are_not_judged(self, story):
-        assert reachability(story.answers(*ALL).history).judged == 0
+        assert story.answers(*ALL).verdict(reachability).judged == 0
 
     def test_where_a_refusal_is_promised(self, story):
         story.expect(outcome=Outcome.REFUSED).ends(Outcome.REFUSED, 4)
-        assert reachability(story.history).status is Status.PASS
-        assert reachability(story.answers("a").history).status is Status.FAIL
+        assert story.verdict(reachability).status is Status.PASS
+        assert story.answers("a").verdict(reachability).status is Status.FAIL
         story.ends(Outcome.TIMED_OUT)
-        assert "1 of 6 connections ended timed-out" in summaries(reachability(story.history))
+        assert "1 of 6 connections ended timed-out" in summaries(story.verdict(reachability))
 
 
 class TestResponders:
     def test_exactly_the_right_ones(self, story):
-        verdict = responders(story.expect(*ALL).answers(*ALL, "a").history)
+        verdict = story.expect(*ALL).answers(*ALL, "a").verdict(responders)
         assert (verdict.status, verdict.judged) == (Status.PASS, 4)
 
     def test_a_missing_one_fails_given_enough_answers(self, story):
-        verdict = responders(story.expect(*ALL).answers("a", "b", "a", "b").history)
+        verdict = story.expect(*ALL).answers("a", "b", "a", "b").verdict(responders)
         assert verdict.status is Status.FAIL
         assert summaries(verdict) == ["never answered: c on n1"]
 
     def test_a_missing_one_may_be_chance_with_fewer(self, story):
-        verdict = responders(story.expect(*ALL).answers("a", "b", "a").history)
+        verdict = story.expect(*ALL).answers("a", "b", "a").verdict(responders)
         assert verdict.status is Status.INCONCLUSIVE
         assert "3 answers are too few to tell" in summaries(verdict)[0]
 
     def test_all_seen_is_not_enough_with_too_few_answers(self, story):
-        verdict = responders(story.expect(*ALL).answers(*ALL).history)
+        verdict = story.expect(*ALL).answers(*ALL).verdict(responders)
         assert verdict.status is Status.INCONCLUSIVE
 
     def test_unknown_attempts_are_no_answers(self, story):
         story.expect(*ALL).answers("a", "b").ends(Outcome.UNKNOWN, 10)
-        assert responders(story.history).status is Status.INCONCLUSIVE
+        assert story.verdict(responders).status is Status.INCONCLUSIVE
 
     def test_a_wrong_pod_of_this_run(self, story):
-        verdict = responders(story.expect("a", "b").answers("a", "b", "a", "old").history)
+        verdict = story.expect("a", "b").answers("a", "b", "a", "old").verdict(responders)
         (finding,) = verdict.findings
         assert verdict.status is Status.FAIL
         assert finding.summary == "answered by a Pod that should not get traffic: old on n1"
@@ -114,45 +114,45 @@ class TestResponders:
 
     def test_the_same_name_with_another_uid_is_another_pod(self, story):
         story.expect("a").answers("a", "a", "a", "a").answers("a", uid="reborn")
-        assert responders(story.history).status is Status.FAIL
+        assert story.verdict(responders).status is Status.FAIL
 
     def test_without_a_uid_the_name_counts(self, story):
         story.expect("a").answers("a", "a", "a", "a", uid="")
-        assert responders(story.history).status is Status.PASS
+        assert story.verdict(responders).status is Status.PASS
 
     def test_a_stranger_is_a_finding_of_its_own(self, story):
         story.expect(*ALL).answers(*ALL, *ALL).answers("a", run="other")
-        (finding,) = responders(story.history).findings
+        (finding,) = story.verdict(responders).findings
         assert finding.summary == "a stranger answered: a on n1, of run 'other'"
         assert finding.status is Status.FAIL
 
     def test_one_without_a_run_is_a_stranger(self, story):
         story.expect("a").answers("a", "a", "a", "a").answers("x", run="")
-        assert "of no run at all" in summaries(responders(story.history))[0]
+        assert "of no run at all" in summaries(story.verdict(responders))[0]
 
     def test_one_without_a_name_is_a_stranger(self, story):
         story.expect("a").answers("a", "a", "a", "a")
         story.ends(Outcome.ANSWERED, detail="not understood: HTTP 400")
-        verdict = responders(story.history)
+        verdict = story.verdict(responders)
         assert verdict.status is Status.FAIL
         assert "do not say by whom" in summaries(verdict)[0]
         assert verdict.findings[0].seen == "not understood: HTTP 400"
 
     def test_where_nobody_may_answer(self, story):
         story.expect(outcome=Outcome.REFUSED).ends(Outcome.REFUSED, 4)
-        assert responders(story.history).status is Status.PASS
-        assert responders(story.answers("a").history).status is Status.FAIL
+        assert story.verdict(responders).status is Status.PASS
+        assert story.answers("a").verdict(responders).status is Status.FAIL
 
     def test_where_nobody_may_answer_unknown_is_no_evidence(self, story):
         story.expect(outcome=Outcome.REFUSED).ends(Outcome.UNKNOWN, 4)
-        assert responders(story.history).status is Status.INCONCLUSIVE
+        assert story.verdict(responders).status is Status.INCONCLUSIVE
 
     def test_a_later_expectation_begins_anew(self, story):
         story.expect("a", "b").answers("a", "b", "a", "b")
         story.expect("a").answers("a", "a", "a", "a")
-        assert responders(story.history).status is Status.PASS
+        assert story.verdict(responders).status is Status.PASS
         story.answers("b")
-        assert responders(story.history).status is Status.FAIL
+        assert story.verdict(responders).status is Status.FAIL
 
 
 class TestEndpoints:
@@ -168,16 +168,16 @@ class TestEndpoints:
     )
     def test_lists_compare_as_sets(self, story, listed, due, status):
         story.event("endpoints", service="svc", listed=listed, due=due)
-        assert endpoints(story.history).status is status
+        assert story.verdict(endpoints).status is status
 
     def test_both_directions_are_told(self, story):
         story.event("endpoints", service="svc", listed=["a 9"], due=["a 1"])
-        lack, surplus = endpoints(story.history).findings
+        lack, surplus = story.verdict(endpoints).findings
         assert lack.summary == "the EndpointSlices lack ready Pods: a 1"
         assert surplus.summary == "the EndpointSlices list Pods that are not ready: a 9"
 
     def test_never_looked_at(self, story):
-        assert endpoints(story.history).status is Status.INCONCLUSIVE
+        assert story.verdict(endpoints).status is Status.INCONCLUSIVE
 
     def test_a_damaged_event_is_inconclusive(self, story):
         story.event("endpoints", service="svc", listed="a 1", due=["a 1"])
@@ -187,19 +187,19 @@ class TestEndpoints:
 class TestConvergence:
     def test_settled(self, story):
         story.event("converged", position="p", target="t", seconds=0.1)
-        assert convergence(story.history).status is Status.PASS
+        assert story.verdict(convergence).status is Status.PASS
 
     def test_not_settled(self, story):
         story.event(
             "not-converged", position="p", target="t", limit_seconds=1.0, last_state="1 lost"
         )
-        (finding,) = convergence(story.history).findings
+        (finding,) = story.verdict(convergence).findings
         assert finding.status is Status.INCONCLUSIVE
         assert finding.where == "p → t"
         assert finding.seen == "1 lost"
 
     def test_never_waited(self, story):
-        assert convergence(story.history).status is Status.INCONCLUSIVE
+        assert story.verdict(convergence).status is Status.INCONCLUSIVE
 
 
 def test_an_empty_history_passes_no_check(story):

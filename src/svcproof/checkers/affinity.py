@@ -13,8 +13,10 @@ Three questions, each asked of cells that say so:
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import pairwise
+
+from msgspec import structs
 
 from svcproof.checkers.responders import describe
 from svcproof.history import Backend, Cell, History, Observation, Outcome
@@ -42,11 +44,13 @@ def affinity(history: History) -> Verdict:
 
 
 def _answers(cell: Cell) -> list[Observation]:
-    return [
+    """In the order in which they began: which is not that in which they ended."""
+    answered = (
         entry
         for entry in cell.observations
         if entry.outcome is Outcome.ANSWERED and entry.backend is not None
-    ]
+    )
+    return sorted(answered, key=lambda entry: entry.at_ns)
 
 
 def _pod(entry: Observation) -> Backend:
@@ -59,7 +63,7 @@ def _idle_ms(cell: Cell, previous: Mapping[int, Observation]) -> float | None:
     before = previous.get(cell.expectation.index)
     if before is None or not cell.observations:
         return None
-    return (cell.observations[0].at_ns - before.at_ns) / 1e6
+    return (min(entry.at_ns for entry in cell.observations) - before.at_ns) / 1e6
 
 
 def _is_timely(cell: Cell, previous: Mapping[int, Observation]) -> bool:
@@ -91,16 +95,20 @@ def _first(cell: Cell) -> Backend | None:
 
 
 def _previous(cells: Sequence[Cell]) -> dict[int, Observation]:
-    """Expectation's index → the last answer that the same pair had in a cell before."""
+    """Expectation's index → the last answer that the same pair had in a cell before.
+
+    Its time is that of the last attempt: one without an answer may have renewed the affinity.
+    """
     last: dict[tuple[str, str], Observation] = {}
     previous: dict[int, Observation] = {}
     for cell in cells:
         pair = (cell.position.name, cell.target.name)
         if pair in last:
             previous[cell.expectation.index] = last[pair]
-        found = _answers(cell)
-        if found:
-            last[pair] = max(found, key=lambda entry: entry.at_ns)
+        answer = max(_answers(cell), key=lambda entry: entry.at_ns, default=last.get(pair))
+        if answer is not None:
+            times = [entry.at_ns for entry in (answer, *cell.observations)]
+            last[pair] = structs.replace(answer, at_ns=max(times))
     return previous
 
 
@@ -168,7 +176,7 @@ def _never_redrawn(asked: Sequence[Cell], previous: Mapping[int, Observation]) -
     wanted = [cell for cell in asked if cell.expectation.affinity == "redraw"]
     if not wanted or any(not same for _, same in drawn):
         return
-    backends = max(len(cell.expectation.allowed) for cell in wanted)
+    backends = min(len(cell.expectation.allowed) for cell in wanted)
     chance = same_again_probability(backends, len(drawn)) if drawn and backends else 1.0
     enough = chance <= CELL_ALPHA
     yield Finding(
@@ -185,7 +193,7 @@ def _never_redrawn(asked: Sequence[Cell], previous: Mapping[int, Observation]) -
 
 
 def _collapsed(asked: Sequence[Cell]) -> Iterator[Finding]:
-    pins = [cell for cell in asked if cell.expectation.affinity == "pin" and _first(cell)]
+    pins = _independent(cell for cell in asked if cell.expectation.affinity == "pin")
     choices = Counter(first.uid for cell in pins if (first := _first(cell)) is not None)
     if len(choices) != 1 or len(pins) < 2:
         return
@@ -204,6 +212,22 @@ def _collapsed(asked: Sequence[Cell]) -> Iterator[Finding]:
         remedy="the clients look like one to the node that chooses: look for masquerade or a proxy "
         "in front of it; see which source addresses the backends saw",
     )
+
+
+def _independent(cells: Iterable[Cell]) -> list[Cell]:
+    """The first of the cells with an answer in which one choice shows itself.
+
+    A node remembers one choice for a client, a port and a family, by whatever name
+    they dial it: asked twice it is no second choice.
+    """
+    chosen: dict[tuple[str, ...], Cell] = {}
+    for cell in cells:
+        target, position = cell.target, cell.position
+        node = target.entry_node or position.node
+        key = (position.name, target.service, target.port_name, target.family, node)
+        if _first(cell) is not None:
+            chosen.setdefault(key, cell)
+    return list(chosen.values())
 
 
 def _facts(asked: Sequence[Cell], previous: Mapping[int, Observation]) -> Iterator[Fact]:

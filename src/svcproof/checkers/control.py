@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from svcproof.checkers.outages import told
 from svcproof.history import Cell, History, Observation, Outcome
 from svcproof.verdict import Finding, Status, Verdict, judged
 
@@ -21,7 +22,8 @@ def control(history: History) -> Verdict:
     """Every cell that names a control has answers of it, before its end and after its begin."""
     cells = history.cells
     asked = [cell for cell in cells if cell.expectation.control]
-    return judged(len(asked), [found for cell in asked for found in _judge(cell, cells)])
+    evidence = sum(bool(told(cell)) for cell in asked)
+    return judged(evidence, [found for cell in asked for found in _judge(cell, cells)])
 
 
 def _judge(cell: Cell, cells: Sequence[Cell]) -> Iterator[Finding]:
@@ -34,7 +36,7 @@ def _judge(cell: Cell, cells: Sequence[Cell]) -> Iterator[Finding]:
     ]
     if not answers:
         yield _finding(cell, "its control never answered", "no answer by the control")
-    elif cell.observations and not _overlap(cell.observations, answers):
+    elif told(cell) and not _overlap(told(cell), answers):
         yield _finding(cell, "its control answered at another time", "answers at another time only")
 
 

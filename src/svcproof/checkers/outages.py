@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from svcproof.history import Cell, History, Observation, Outcome
 from svcproof.verdict import Fact, Finding, Status, Verdict, judged
 
-__all__ = ["Outage", "outages", "outages_of"]
+__all__ = ["Outage", "outages", "outages_of", "told"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +35,7 @@ def outages(history: History) -> Verdict:
     cells = [cell for cell in history.cells if cell.expectation.outage_ms is not None]
     found = [(cell, outages_of(cell)) for cell in cells]
     return judged(
-        sum(len(cell.observations) for cell in cells),
+        sum(len(told(cell)) for cell in cells),
         [finding for cell, windows in found for finding in _judge(cell, windows)],
         [_fact(cell, windows) for cell, windows in found],
     )
@@ -43,10 +43,7 @@ def outages(history: History) -> Verdict:
 
 def outages_of(cell: Cell) -> list[Outage]:
     """The outages of a cell, in the order of time; attempts of unknown outcome are left out."""
-    entries = sorted(
-        (entry for entry in cell.observations if entry.outcome is not Outcome.UNKNOWN),
-        key=lambda entry: entry.at_ns,
-    )
+    entries = sorted(told(cell), key=lambda entry: entry.at_ns)
     windows: list[Outage] = []
     failed: list[Observation] = []
     for entry in entries:
@@ -58,6 +55,11 @@ def outages_of(cell: Cell) -> list[Outage]:
     if failed:
         windows.append(Outage(tuple(failed), failed[0].at_ns, failed[-1].at_ns, over=False))
     return windows
+
+
+def told(cell: Cell) -> list[Observation]:
+    """The attempts of which it is known how they ended: others are no evidence."""
+    return [entry for entry in cell.observations if entry.outcome is not Outcome.UNKNOWN]
 
 
 def _judge(cell: Cell, windows: Sequence[Outage]) -> Iterator[Finding]:
@@ -84,7 +86,7 @@ def _endings(window: Outage) -> str:
 
 def _fact(cell: Cell, windows: Sequence[Outage]) -> Fact:
     if not windows:
-        return Fact("outage", f"none in {len(cell.observations)} attempts", cell.where)
+        return Fact("outage", f"none in {len(told(cell))} attempts", cell.where)
     longest = max(windows, key=lambda window: window.seconds)
     since = (longest.begin_ns - cell.expectation.at_ns) / 1e9
     return Fact(

@@ -12,6 +12,7 @@ from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
 
+from svcproof.checkers.outages import told
 from svcproof.checkers.responders import rightful
 from svcproof.history import Backend, Cell, History, Observation, Outcome
 from svcproof.verdict import Fact, Verdict, judged
@@ -23,7 +24,7 @@ def propagation(history: History) -> Verdict:
     """For each place, when a change arrived there: it is told, and always passes."""
     changes = list(_changes(history.cells))
     return judged(
-        sum(len(during.observations) for _, during, _ in changes),
+        sum(len(told(during)) for _, during, _ in changes),
         (),
         [fact for change in changes for fact in _facts(*change)],
     )
