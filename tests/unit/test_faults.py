@@ -1,20 +1,30 @@
 """Planting: whatever happens in the middle, what was done is undone, in reverse order."""
 
+from types import SimpleNamespace
+
 import pytest
 
 from svcproof.battery.topics import Topic
-from svcproof.clusters.fake import FakeCluster
 from svcproof.errors import ClusterProblem, HealFailed, NotSupported
 from svcproof.faults import Fault, Scene, planted
 from svcproof.faults.model import Undo
-from svcproof.ports import CanStopNodes
+from svcproof.ports import CanStopNodes, ClusterFacts
 from svcproof.recorder import Recorder
+
+FACTS = ClusterFacts(
+    name="fake",
+    kind="fake",
+    kubernetes_version="1.36.4",
+    proxy_mode="iptables",
+    families=("ipv4",),
+    node_names=("node-1", "node-2"),
+)
 
 
 @pytest.fixture
 def scene() -> Scene:
     return Scene(
-        cluster=FakeCluster(nodes=2),
+        cluster=SimpleNamespace(facts=FACTS),  # no powers at all
         namespace="ns",
         run="r1",
         recorder=Recorder(None, run="r1", case="faults"),

@@ -3,10 +3,12 @@
 import contextlib
 from dataclasses import replace
 from itertools import count
+from pathlib import Path
 
 import pytest
 
 from svcproof.battery.objects import battery_manifests
+from svcproof.battery.topics import Topic
 from svcproof.errors import ClusterProblem
 from svcproof.faults import CATALOGUE, Scene, planted
 from svcproof.faults import scene as scene_module
@@ -265,3 +267,15 @@ def test_rules_as_nft_reads_them():
         "ip6 daddr fd00::1 tcp dport 80 dnat ip6 to [fd00::2]:8; }"
     )
     assert of_family(("10.0.0.1", "fd00::1"), "fd00::9") == "fd00::1"
+
+
+def test_the_documentation_has_every_fault_as_it_is_declared():
+    text = (Path(__file__).parents[2] / "docs" / "faults.md").read_text()
+    for fault in CATALOGUE.values():
+        red, also = (
+            ", ".join(topic for topic in Topic if topic in topics)
+            for topics in (fault.red, fault.also)
+        )
+        (row,) = (line for line in text.splitlines() if f"`{fault.slug}`" in line)
+        assert row.startswith(f"| {fault.number} | `{fault.slug}`: {fault.title} |")
+        assert row.endswith(f"| {red} | {also} |")

@@ -46,6 +46,7 @@ class Undo:
 
     def __init__(self) -> None:
         self._steps: list[_Step] = []
+        self.interrupted = False
 
     def register(
         self, what: str, action: Callable[..., object], *arguments: Any, by_hand: str
@@ -56,24 +57,21 @@ class Undo:
     def heal(self) -> list[tuple[str, str]]:
         """Take all steps; what could not be undone, and how to do it by hand.
 
-        A Ctrl-C is heeded afterwards: the step that it broke off is taken again.
+        A Ctrl-C only sets ``interrupted``: the step that it broke off is taken again.
         """
         leftovers: list[tuple[str, str]] = []
-        interrupted = False
         while self._steps:
             step = self._steps[-1]
             try:
                 step.action()
             except KeyboardInterrupt:
-                if not interrupted:
-                    interrupted = True
+                if not self.interrupted:
+                    self.interrupted = True
                     continue
                 leftovers.append((f"{step.what}: interrupted twice", step.by_hand))
             except Exception as error:  # whatever stops this step, the others must be taken
                 leftovers.append((f"{step.what}: {error}", step.by_hand))
             self._steps.pop()
-        if interrupted and not leftovers:
-            raise KeyboardInterrupt
         return leftovers
 
 
@@ -154,10 +152,12 @@ def _inject(fault: Fault, scene: Scene, undo: Undo) -> None:
 def _heal(fault: Fault, scene: Scene, undo: Undo) -> None:
     started = time.monotonic()
     leftovers = undo.heal()
-    scene.forget_half_open()
     _record(HEALED, fault, scene, started, **_as_fact(leftovers))
     if leftovers:
         raise HealFailed(str(fault), leftovers)
+    if undo.interrupted:
+        raise KeyboardInterrupt
+    scene.forget_half_open()
 
 
 def _as_fact(leftovers: list[tuple[str, str]]) -> dict[str, list[str]]:

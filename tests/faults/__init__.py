@@ -1,0 +1,1 @@
+"""Planted faults turn exactly the right questions red, on a real cluster."""

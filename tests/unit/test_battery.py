@@ -1,0 +1,255 @@
+"""The battery: what was meant, measurements in turns, and what a proof makes of the answers."""
+
+import pytest
+
+from svcproof.battery import Answer, Topic
+from svcproof.battery.intent import intended
+from svcproof.battery.measurements import MEASUREMENTS, Measurement, Question
+from svcproof.battery.objects import NAMES, battery_manifests
+from svcproof.battery.runs import Run, in_turns
+from svcproof.checkers import CHECKS
+from svcproof.errors import ClusterProblem, NotSupported
+from svcproof.faults import CATALOGUE
+from svcproof.matrix import SCHEMA, CellLine, FaultLine, Matrix
+from svcproof.proof import Trial, not_green
+from svcproof.recorder import Recorder
+from svcproof.reporters.matrix import grid, markdown, summary
+from svcproof.results import ClusterLine
+from svcproof.snapshot import Service, ServicePort, Snapshot
+from svcproof.verdict import Finding, Status, Verdict
+
+MANIFEST = {
+    "kind": "Service",
+    "metadata": {"name": "web"},
+    "spec": {"selector": {"app": "web"}, "sessionAffinity": "ClientIP"},
+}
+
+
+def snapshot(**fields) -> Snapshot:
+    service = Service(
+        name="web",
+        namespace="ns",
+        type=fields.pop("type", "ClusterIP"),
+        cluster_ips=("10.96.0.1",),
+        ports=(ServicePort(80, 8080),),
+        **fields,
+    )
+    return Snapshot((), (), (service,), ())
+
+
+def test_a_service_is_taken_as_its_manifest_wants_it():
+    changed = snapshot(
+        selector={"app": "other"},
+        session_affinity="None",
+        affinity_timeout_seconds=1,
+        publish_not_ready_addresses=True,
+        external_name="elsewhere",
+    )
+    service = intended(changed, [MANIFEST]).service("web")
+    assert service.selector == {"app": "web"}
+    assert service.session_affinity == "ClientIP"
+    assert service.affinity_timeout_seconds == 10800
+    assert service.publish_not_ready_addresses is False
+    assert service.external_name == ""
+
+
+def test_what_the_api_server_allots_stays():
+    service = intended(snapshot(type="NodePort"), [MANIFEST]).service("web")
+    assert service.cluster_ips == ("10.96.0.1",)
+    assert service.ports == (ServicePort(80, 8080),)
+    assert service.external_traffic_policy == "Cluster"
+
+
+def test_a_service_without_a_manifest_is_as_it_is():
+    there = snapshot(selector={"app": "other"})
+    assert intended(there, []) == there
+
+
+def test_the_single_pod_is_put_on_the_node_that_is_wanted():
+    deployments = {
+        item["metadata"]["name"]: item["spec"]["template"]["spec"]
+        for item in battery_manifests("worker-7")
+        if item["kind"] == "Deployment"
+    }
+    assert deployments[NAMES.lonely]["nodeSelector"] == {"kubernetes.io/hostname": "worker-7"}
+    assert "nodeSelector" not in deployments[NAMES.web]
+
+
+def test_all_names_are_in_the_manifests():
+    names = {item["metadata"]["name"] for item in battery_manifests("n")}
+    assert {getattr(NAMES, field) for field in NAMES.__slots__} <= names
+
+
+def test_each_topic_is_asked_once_and_every_check_exists():
+    questions = [question for each in MEASUREMENTS for question in each.questions]
+    assert sorted(question.topic for question in questions) == sorted(Topic)
+    assert {check for question in questions for check in question.checks} <= set(CHECKS)
+
+
+class FakeBench:
+    app = limits = None
+
+
+def run(name: str, act, topic: Topic = Topic.CHANGE) -> Run:
+    measurement = Measurement(name, act, (Question(topic, ("reachability",)),))
+    return Run(measurement, FakeBench(), Recorder(None, run="r", case=name))
+
+
+def test_while_one_pauses_the_others_are_made():
+    log = []
+
+    def pausing(bench, routing):
+        log.append("first")
+        yield 0.05
+        log.append("resumed")
+
+    def quick(bench, routing):
+        log.append("quick")
+        yield from ()
+
+    topics = [
+        answer.topic
+        for answer in in_turns([run("a", pausing, Topic.AFFINITY), run("b", quick, Topic.CHANGE)])
+    ]
+    assert log == ["first", "quick", "resumed"]
+    assert topics == [Topic.CHANGE, Topic.AFFINITY]
+
+
+@pytest.mark.parametrize("error", [NotSupported("no client"), ClusterProblem("no Pod")])
+def test_what_prevents_a_measurement_is_untold_never_green(error):
+    def failing(bench, routing):
+        raise error
+        yield
+
+    (answer,) = in_turns([run("a", failing)])
+    assert answer.status is Status.INCONCLUSIVE
+    assert answer.first == error.what
+    assert answer.unsupported == isinstance(error, NotSupported)
+
+
+def test_a_measurement_that_is_broken_off_cleans_up():
+    log = []
+
+    def pausing(bench, routing):
+        try:
+            yield 0.0
+        finally:
+            log.append("cleaned up")
+
+    def interrupted(bench, routing):
+        raise KeyboardInterrupt
+        yield
+
+    with pytest.raises(KeyboardInterrupt):
+        list(in_turns([run("a", pausing), run("b", interrupted)]))
+    assert log == ["cleaned up"]
+
+
+def answer(topic: Topic, status: Status, summary: str = "found") -> Answer:
+    findings = () if status is Status.PASS else (Finding(status=status, summary=summary),)
+    return Answer(topic, Verdict(status, 1, findings))
+
+
+def answers(red: set = frozenset(), untold: set = frozenset()) -> dict:
+    return {
+        topic: answer(
+            topic,
+            Status.FAIL
+            if topic in red
+            else Status.INCONCLUSIVE
+            if topic in untold
+            else Status.PASS,
+        )
+        for topic in Topic
+    }
+
+
+def test_the_first_finding_is_one_that_made_the_verdict():
+    findings = (
+        Finding(status=Status.INCONCLUSIVE, summary="slow"),
+        Finding(status=Status.FAIL, summary="refused", where="a → b"),
+    )
+    assert Answer(Topic.CHANGE, Verdict(Status.FAIL, 1, findings)).first == "refused [a → b]"
+
+
+FAULT = CATALOGUE["captured-by-host-port"]  # red: ClusterIP; also: shares
+
+
+@pytest.mark.parametrize(
+    ("planted", "healed", "surprise"),
+    [
+        (answers({Topic.CLUSTER_IP}), answers(), ""),
+        (answers({Topic.CLUSTER_IP}, {Topic.SHARES}), answers(), ""),
+        (answers({Topic.CLUSTER_IP, Topic.SHARES}), answers(), ""),
+        (answers(), answers(), "planted: ClusterIP is PASS instead of FAIL"),
+        (answers(set(), {Topic.CLUSTER_IP}), answers(), "ClusterIP is INCONCLUSIVE instead of"),
+        (answers({Topic.CLUSTER_IP, Topic.CHANGE}), answers(), "change is FAIL instead of PASS"),
+        (answers({Topic.CLUSTER_IP}, {Topic.CHANGE}), answers(), "change is INCONCLUSIVE instead"),
+        (answers({Topic.CLUSTER_IP}), answers({Topic.CHANGE}), "healed: change is FAIL"),
+        (answers({Topic.CLUSTER_IP}), answers(set(), {Topic.SHARES}), "healed: shares is INCON"),
+    ],
+)
+def test_a_fault_is_caught_only_as_declared(planted, healed, surprise):
+    trial = Trial(fault=FAULT, planted=planted, healed=healed)
+    assert trial.caught == (not surprise)
+    assert all(surprise in text for text in trial.surprises)
+
+
+def test_a_fault_that_was_not_planted_is_not_caught():
+    assert not Trial(fault=FAULT, unplanted="no power").caught
+    assert Trial(fault=FAULT, problem="nft: no").surprises == ("nft: no",)
+
+
+def test_what_cannot_be_asked_here_is_not_missed():
+    lacking = Answer(Topic.POD_LESS, Verdict(Status.INCONCLUSIVE, 0), unsupported=True)
+    assert not_green({Topic.POD_LESS: lacking}, "healed") == ()
+
+
+def matrix(*faults: FaultLine, complete: bool = True) -> Matrix:
+    return Matrix(
+        schema=SCHEMA,
+        svcproof="0",
+        run="r1",
+        cluster=ClusterLine(
+            name="c",
+            kind="embedded",
+            kubernetes_version="1.36.4",
+            proxy_mode="nftables",
+            families=("ipv4",),
+            nodes=3,
+        ),
+        home="node-1",
+        node="node-3",
+        topics=("ClusterIP", "shares"),
+        faults=faults,
+        seconds=1.0,
+        complete=complete,
+    )
+
+
+def row(**fields) -> FaultLine:
+    return FaultLine(number=7, slug="a-fault", title="it breaks", symptom="it hurts", **fields)
+
+
+def test_a_row_of_the_matrix():
+    cells = (
+        CellLine(topic="ClusterIP", answer="red", declared="red", finding="a | b\n<c>"),
+        CellLine(topic="shares", answer="untold", declared="green", finding="dark"),
+    )
+    report = matrix(row(caught=False, planted=cells, surprises=("shares is dark",)))
+    assert grid(report) == (
+        ["fault", "ClusterIP", "shares", "caught"],
+        [["7 a-fault", "✗", "**?**", "NO"]],
+    )
+    text = markdown(report)
+    assert "| 7 a-fault | ✗ | **?** | NO |" in text
+    assert "* ✗ ClusterIP: a \\| b &lt;c>" in text
+    assert "* **not as declared**: shares is dark" in text
+    assert summary(report) == "0 of 1 planted faults were caught as declared"
+
+
+def test_a_fault_that_was_not_planted_has_its_reason_in_the_report():
+    report = matrix(row(caught=False, unplanted="no power"), complete=False)
+    assert "Not planted: no power." in markdown(report)
+    assert summary(report).startswith("0 of 0 planted faults")
+    assert summary(report).endswith("the run was broken off")
