@@ -29,7 +29,7 @@ def pod_target(pod: Pod, port: int, family: Family) -> Target:
     """One Pod's own address: the control that tells a Service's fault from the network's."""
     (address,) = (a for a in pod.addresses if (":" in a) == (family == "ipv6"))
     return Target(
-        name=f"Pod {pod.name} itself{' over IPv6' if family == 'ipv6' else ''}",
+        name=f"Pod {pod.name} itself{_over(address)}",
         service="",
         form="pod-ip",
         host=address,
@@ -68,7 +68,7 @@ def name_target(
 def health_check_target(service: Service, node: str, address: str) -> Target:
     """What the kube-proxy of a node tells load balancers about a Service."""
     return Target(
-        name=f"health check of {service.name} at {node}",
+        name=f"health check of {service.name} at {node}{_over(address)}",
         service=service.name,
         form="health-check",
         host=address,
@@ -76,6 +76,10 @@ def health_check_target(service: Service, node: str, address: str) -> Target:
         family="ipv6" if ":" in address else "ipv4",
         entry_node=node,
     )
+
+
+def _over(address: str) -> str:
+    return " over IPv6" if ":" in address else ""
 
 
 def _written(service: Service, written: Written, domain: str) -> str:

@@ -64,7 +64,8 @@ def test_to_cluster_ip_and_back(
 ) -> None:
     """An alias that becomes a ClusterIP Service routes; made an alias again it is one."""
     port = {"name": "web-port", "port": 8080, "targetPort": 80}
-    proxied = {"type": "ClusterIP", "externalName": None, "ports": [port]}
+    families = {"ipFamilyPolicy": "PreferDualStack"}
+    proxied = {"type": "ClusterIP", "externalName": None, "ports": [port], **families}
     patch("Service", ALIAS, {"spec": {**proxied, "selector": {"app": "webserver"}}})
     measure(
         [

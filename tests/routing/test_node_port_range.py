@@ -17,7 +17,12 @@ def asking_for(node_port: int, name: str = "asking-svc") -> dict[str, Any]:
         "apiVersion": "v1",
         "kind": "Service",
         "metadata": {"name": name},
-        "spec": {"type": "NodePort", "selector": {"app": "webserver"}, "ports": [port]},
+        "spec": {
+            "type": "NodePort",
+            "ipFamilyPolicy": "PreferDualStack",
+            "selector": {"app": "webserver"},
+            "ports": [port],
+        },
     }
 
 
