@@ -152,7 +152,10 @@ class CanRunInPods(Protocol):
 
 @runtime_checkable
 class CanFreezeComponents(Protocol):
-    """A node's ``kube-proxy``, ``kubelet`` or ``containerd`` can be stopped in its tracks."""
+    """A node's ``kube-proxy``, ``kubelet`` or ``containerd`` can be stopped in its tracks.
+
+    Without a node, a program of the control plane: ``kube-controller-manager``, ….
+    """
 
     def freeze(self, component: str, node: str) -> None:
         """SIGSTOP."""
