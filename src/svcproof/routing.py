@@ -46,6 +46,8 @@ _PARALLEL: Final = 6
 _WAITING: Final = 32
 #: Questions to the DNS, and to a health check, in one cell.
 _QUESTIONS: Final = 10
+#: A refusal arrives after 1.02 s at the latest.
+_TELLING_SECONDS: Final = 1.3
 #: Once a pair did not settle, how long the others of the same measurement get.
 _SHORT_SECONDS: Final = 5.0
 
@@ -314,6 +316,9 @@ class Routing:
 
     def _extend(self, streak: Streak, position: Position, target: Target) -> str:
         plan = self._pace(streak.due)
+        if streak.due.outcome is Outcome.TIMED_OUT:
+            # No evidence yet: long enough for a refusal to be told from silence will do.
+            plan["connect_timeout"] = min(self.limits.silence, _TELLING_SECONDS)
         with closing(self.attempts(position, target, streak.batch, **plan)) as attempts:
             for attempt in attempts:
                 lacking = streak.add(attempt)
