@@ -105,17 +105,19 @@ def _refusal(bench: Bench, routing: Routing) -> Steps:
     # Where the kernel limits ICMP errors, Pods are refused after a second each; nodes never wait.
     limited = bench.app.cluster.facts.limits_refusals
     places = bench.places("host-network") if limited else bench.places("pod", "host-network")
-    controls = bench.addresses("cluster-ip", NAMES.turning)
-    routing.measure(
-        [(position, target) for position in places for target in controls],
-        failing=[
-            (position, target)
-            for position in places
-            for target in bench.addresses("cluster-ip", NAMES.nobody)
-        ],
-        plan=_AT_ONCE,
-    )
+
+    def to(service: str) -> list[Pair]:
+        targets = bench.addresses("cluster-ip", service)
+        return [(position, target) for position in places for target in targets]
+
+    _fail(routing, to(NAMES.nobody), control=to(NAMES.turning))
     yield from ()
+
+
+def _fail(routing: Routing, failing: list[Pair], *, control: list[Pair]) -> None:
+    """Only the control has to settle: a failure has nothing to settle to, and costs seconds."""
+    routing.settle(control)
+    routing.measure(control, failing=failing, settle=False, plan=_AT_ONCE)
 
 
 def _local(bench: Bench, routing: Routing) -> Steps:
@@ -127,7 +129,7 @@ def _pod_less(bench: Bench, routing: Routing) -> Steps:
     failing = _at_local(bench, bearing=False)
     if not failing:
         raise NotSupported("every node has a Pod: it takes a second node")
-    routing.measure(_at_local(bench, bearing=True), failing=failing, plan=_AT_ONCE)
+    _fail(routing, failing, control=_at_local(bench, bearing=True))
     yield from ()
 
 

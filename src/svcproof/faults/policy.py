@@ -55,7 +55,7 @@ def _local_hides_the_client(scene: Scene, undo: Undo) -> None:
 
 def _came_in_at(port: ServicePort) -> str:
     """The match for connections that were made to a node port, whatever they have become."""
-    return f"ct original proto-dst {port.node_port}"
+    return f"meta l4proto tcp ct original proto-dst {port.node_port}"
 
 
 def _silence_for_refusal(scene: Scene, undo: Undo) -> None:
