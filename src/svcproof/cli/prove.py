@@ -200,7 +200,7 @@ class _Proof:
         for row in rows:
             table.add_row(*(cell.replace("*", "") for cell in row))
         Console(width=None if sys.stdout.isatty() else 200).print(table)
-        click.echo(f"{summary(matrix)}; the report: {self._output.with_suffix('.md')}")
+        click.echo(f"{summary(matrix)}; the report: {self._file('md')}")
         tried = [line for line in self._lines if not line.unplanted]
         if not tried:
             return _CODES["INCONCLUSIVE"]
@@ -240,8 +240,13 @@ class _Proof:
 
         matrix = self._matrix(scene, complete)
         data = msgspec.json.format(msgspec.json.encode(matrix), indent=2)
-        _replace(self._output.with_suffix(".json"), data + b"\n")
-        _replace(self._output.with_suffix(".md"), markdown(matrix).encode())
+        _replace(self._file("json"), data + b"\n")
+        _replace(self._file("md"), markdown(matrix).encode())
+
+    def _file(self, suffix: str) -> Path:
+        """The output with that suffix, whichever it was given with."""
+        bare = self._output.suffix in (".md", ".json")
+        return Path(f"{self._output.with_suffix('') if bare else self._output}.{suffix}")
 
 
 def _announce(fault: Fault) -> None:
