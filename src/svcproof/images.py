@@ -30,11 +30,15 @@ from svcproof.errors import UsageError
 __all__ = [
     "COREDNS_REFERENCE",
     "ECHO_HOSTNAME_REFERENCE",
+    "METALLB_CONTROLLER_REFERENCE",
+    "METALLB_SPEAKER_REFERENCE",
     "PAUSE_REFERENCE",
     "ImageFile",
     "ImageRecipe",
     "coredns_image",
     "echo_hostname_image",
+    "metallb_controller_image",
+    "metallb_speaker_image",
     "pause_image",
     "write_image",
     "write_images",
@@ -44,6 +48,8 @@ __all__ = [
 PAUSE_REFERENCE: Final = "svcproof.dev/pause:1"
 ECHO_HOSTNAME_REFERENCE: Final = "svcproof.dev/echo-hostname:1"
 COREDNS_REFERENCE: Final = "svcproof.dev/coredns:1"
+METALLB_CONTROLLER_REFERENCE: Final = "svcproof.dev/metallb-controller:1"
+METALLB_SPEAKER_REFERENCE: Final = "svcproof.dev/metallb-speaker:1"
 
 _INDEX_TYPE: Final = "application/vnd.oci.image.index.v1+json"
 _MANIFEST_TYPE: Final = "application/vnd.oci.image.manifest.v1+json"
@@ -130,6 +136,29 @@ def coredns_image(binary: Path) -> ImageRecipe:
         binary=binary,
         install_as="/coredns",
         entrypoint=("/coredns",),
+    )
+
+
+def metallb_controller_image(binary: Path) -> ImageRecipe:
+    """The load balancer's controller, which gives out addresses."""
+    return ImageRecipe(
+        reference=METALLB_CONTROLLER_REFERENCE,
+        binary=binary,
+        install_as="/controller",
+        entrypoint=("/controller",),
+    )
+
+
+def metallb_speaker_image(binary: Path) -> ImageRecipe:
+    """The load balancer's speaker, which answers for the addresses on a link."""
+    # Upstream mounts this from a ConfigMap: Pods' links never lead to a client.
+    ignored = b'announcedInterfacesToExclude: ["^veth.*", "^lo$"]\n'
+    return ImageRecipe(
+        reference=METALLB_SPEAKER_REFERENCE,
+        binary=binary,
+        install_as="/speaker",
+        entrypoint=("/speaker",),
+        files=(ImageFile("/etc/metallb/excludel2.yaml", ignored),),
     )
 
 

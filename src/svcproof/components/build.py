@@ -13,7 +13,7 @@ from svcproof.components.model import Manifest, missing_binaries
 from svcproof.components.plan import Plan, make_plan, package_of
 from svcproof.components.process import Command, CommandError, stream
 from svcproof.components.progress import Progress
-from svcproof.components.recipe import OUTPUT_NAMES, Step, Target
+from svcproof.components.recipe import OUTPUT_NAMES, Buildable, Step
 from svcproof.components.resources import require_build_memory, require_space, thrift
 from svcproof.errors import ComponentsUnavailable
 
@@ -28,13 +28,13 @@ class _Build:
     """One build at work."""
 
     go: Path
-    target: Target
+    target: Buildable
     out: Path
     temporary: Path
     progress: Progress
 
 
-def build(target: Target, destination: Path, *, allow_install: bool, progress: Progress) -> None:
+def build(target: Buildable, destination: Path, *, allow_install: bool, progress: Progress) -> None:
     """Build ``target`` into ``destination``; the caller holds the cache's lock.
 
     What was compiled before an interruption is in Go's own build cache and is
@@ -45,7 +45,7 @@ def build(target: Target, destination: Path, *, allow_install: bool, progress: P
     _remove_partial(root)
     require_space(root, 1.0, "the components")
     require_build_memory()
-    go = find_go(target.version.go, allow_install=allow_install, progress=progress)
+    go = find_go(target.go, allow_install=allow_install, progress=progress)
     with tempfile.TemporaryDirectory(prefix=_PARTIAL, dir=root) as name:
         out, temporary = Path(name, "bin"), Path(name, "tmp")
         out.mkdir()
@@ -54,7 +54,7 @@ def build(target: Target, destination: Path, *, allow_install: bool, progress: P
             _fill(_Build(go, target, out, temporary, progress), root)
         except CommandError as error:
             raise _unavailable(target, error) from error
-        if Target(target.version, target.architecture).key != target.key:
+        if target.reread().key != target.key:
             raise ComponentsUnavailable(
                 "the Go sources changed while they were built", remedy="run the same again"
             )
@@ -64,7 +64,7 @@ def build(target: Target, destination: Path, *, allow_install: bool, progress: P
 
 def _fill(work: _Build, root: Path) -> None:
     target, progress = work.target, work.progress
-    name = f"Kubernetes {target.version.patch} for {target.platform}"
+    name = f"{target.label} for {target.platform}"
     progress.phase(f"{name}: finding what to compile")
     steps = [step for step in target.steps if not _link_from_sibling(step, work.out, root)]
     plans: list[tuple[Step, Plan]] = []
@@ -79,7 +79,7 @@ def _fill(work: _Build, root: Path) -> None:
     for step, plan in plans:
         _compile(work, step, plan)
     _manifest(target, work.go).write(work.out)
-    missing = missing_binaries(work.out)
+    missing = missing_binaries(work.out, target.programs)
     if missing:
         raise ComponentsUnavailable(f"the build of {name} made no {', '.join(missing)}")
 
@@ -125,22 +125,22 @@ def _remove_partial(root: Path) -> None:
         shutil.rmtree(left, ignore_errors=True)
 
 
-def _manifest(target: Target, go: Path) -> Manifest:
+def _manifest(target: Buildable, go: Path) -> Manifest:
     return Manifest(
         key=target.key,
-        kubernetes=target.version.patch,
+        kubernetes=target.kubernetes,
         platform=target.platform,
         go=go_version(go) or "unknown",
-        versions=target.version.pins(),
+        versions=target.pins(),
         steps={step.name: step.digest for step in target.steps},
     )
 
 
-def _unavailable(target: Target, error: CommandError) -> ComponentsUnavailable:
+def _unavailable(target: Buildable, error: CommandError) -> ComponentsUnavailable:
     # What it was compiling besides says nothing, unless there is nothing else.
     telling = [line for line in error.lines if not package_of(line)] or error.lines
     lines = "\n".join(f"    {line}" for line in telling[-20:])
     return ComponentsUnavailable(
-        f"Kubernetes {target.version.patch} could not be built: {error}; its last lines:\n{lines}",
+        f"{target.label} could not be built: {error}; its last lines:\n{lines}",
         remedy="see what go says above; what is compiled already is kept for the next try",
     )

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Final
 
 from svcproof.components.process import Command, stream
-from svcproof.components.recipe import Step, Target
+from svcproof.components.recipe import Buildable, Step
 
 __all__ = ["licence_text", "linked_modules"]
 
@@ -23,7 +23,7 @@ same text as Kubernetes' below. A text that several modules share is given once.
 _RULE: Final = "=" * 80
 
 
-def linked_modules(go: Path, target: Target, steps: Iterable[Step]) -> dict[str, Path]:
+def linked_modules(go: Path, target: Buildable, steps: Iterable[Step]) -> dict[str, Path]:
     """Directory by ``module@version`` of everything that ends up in a program."""
     found: dict[str, Path] = {}
     for step in steps:

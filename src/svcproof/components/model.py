@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Final, Literal
@@ -86,10 +86,10 @@ class Manifest:
             ) from error
 
 
-def missing_binaries(directory: Path) -> tuple[str, ...]:
+def missing_binaries(directory: Path, wanted: Sequence[str] = BINARIES) -> tuple[str, ...]:
     """Names of the programs that are not there, or not executable."""
     return tuple(
         name
-        for name in BINARIES
+        for name in wanted
         if not ((path := directory / name).is_file() and os.access(path, os.X_OK))
     )

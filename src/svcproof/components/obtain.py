@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Literal
 
 from svcproof.components.cache import components_root, exclusive, mark_used, remove_outdated
 from svcproof.components.model import BINARIES, Components, Manifest, missing_binaries
 from svcproof.components.progress import Progress, Silent
-from svcproof.components.recipe import Target
+from svcproof.components.recipe import Buildable, Target
 from svcproof.errors import ComponentsUnavailable
 
-__all__ = ["build_into_cache", "find", "obtain"]
+__all__ = ["build_into_cache", "ensure_in_cache", "find", "is_cached", "obtain"]
 
 
 def obtain(
@@ -48,31 +49,45 @@ def _from_wheel(target: Target) -> Components | None:
 
 
 def _from_cache(target: Target) -> Components | None:
-    directory = components_root() / target.key
-    if not directory.is_dir() or missing_binaries(directory):
+    if not is_cached(target):
         return None
-    mark_used(directory)
+    directory = components_root() / target.key
     return Components(directory, target.version.patch, "cache", target.key)
 
 
 def build_into_cache(target: Target, *, allow_install: bool, progress: Progress) -> Components:
     """What the cache has for a target of any architecture, built first if need be."""
+    directory, source = ensure_in_cache(target, allow_install=allow_install, progress=progress)
+    return Components(directory, target.version.patch, source, target.key)
+
+
+def ensure_in_cache(
+    target: Buildable, *, allow_install: bool, progress: Progress
+) -> tuple[Path, Literal["cache", "build"]]:
+    """The directory of programs of any sort, built first if it is not there."""
     from svcproof.components.build import build
 
-    found = _from_cache(target)
-    if found:
-        return found
     directory = components_root() / target.key
+    if is_cached(target):
+        return directory, "cache"
     try:
         with exclusive(progress):
-            found = _from_cache(target)  # another process may have built it meanwhile
-            if found:
-                return found
+            if is_cached(target):  # another process may have built it meanwhile
+                return directory, "cache"
             build(target, directory, allow_install=allow_install, progress=progress)
             remove_outdated(directory, target.prefix)
     finally:
         progress.finish()
-    return Components(directory, target.version.patch, "build", target.key)
+    return directory, "build"
+
+
+def is_cached(target: Buildable) -> bool:
+    """Whether the cache has all of its programs; if so, their use is noted."""
+    directory = components_root() / target.key
+    if not directory.is_dir() or missing_binaries(directory, target.programs):
+        return False
+    mark_used(directory)
+    return True
 
 
 def _from_directory(directory: Path, target: Target) -> Components:

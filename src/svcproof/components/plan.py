@@ -12,7 +12,7 @@ from typing import Final
 
 from svcproof.components.process import Command, stream
 from svcproof.components.progress import Progress
-from svcproof.components.recipe import Step, Target
+from svcproof.components.recipe import Buildable, Step
 
 __all__ = ["Plan", "download_of", "make_plan", "package_of", "parse_listing"]
 
@@ -42,7 +42,7 @@ class Plan:
         return Plan({path: part for path, part in self.part_of.items() if path not in packages})
 
 
-def make_plan(go: Path, target: Target, step: Step, progress: Progress) -> Plan:
+def make_plan(go: Path, target: Buildable, step: Step, progress: Progress) -> Plan:
     """Ask the go command what it would compile; downloads the modules on the way."""
     argv = [str(go), "list", "-deps", *step.flags, f"-f={_FORMAT}", *step.packages]
     downloaded, at_most = 0, _required_modules(step.modfile)

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Final
+from typing import Final, Protocol
 
 from svcproof.components.model import BINARIES
 from svcproof.components.sources import COMPONENTS, ECHO_HOSTNAME, digest
@@ -20,10 +20,13 @@ __all__ = [
     "ARCHITECTURES",
     "OUTPUT_NAMES",
     "PARTS",
+    "Buildable",
     "Step",
     "Target",
     "checked_architecture",
+    "go_environment",
     "host_architecture",
+    "plain_step",
 ]
 
 #: Import paths by part of the progress display, in the order they are built.
@@ -47,7 +50,11 @@ PARTS: Final[Mapping[str, tuple[str, ...]]] = {
 _OWN: Final = "echo-hostname"
 
 #: The go command names a program after its package; these are called otherwise here.
-OUTPUT_NAMES: Final[Mapping[str, str]] = {"server": "etcd"}
+OUTPUT_NAMES: Final[Mapping[str, str]] = {
+    "server": "etcd",
+    "controller": "metallb-controller",
+    "speaker": "metallb-speaker",
+}
 
 #: Go's name by the name the kernel has for it.
 ARCHITECTURES: Final[Mapping[str, str]] = {"x86_64": "amd64", "aarch64": "arm64"}
@@ -90,6 +97,62 @@ class Step:
         return tuple(package for group in self.parts.values() for package in group)
 
 
+class Buildable(Protocol):
+    """Programs that are built together and cached under one key."""
+
+    @property
+    def label(self) -> str:
+        """What they are, for people."""
+        ...
+
+    @property
+    def kubernetes(self) -> str:
+        """Which Kubernetes they are, or ""."""
+        ...
+
+    @property
+    def platform(self) -> str:
+        """As in ``linux-amd64``."""
+        ...
+
+    @property
+    def go(self) -> str:
+        """The oldest Go that their modules accept."""
+        ...
+
+    @property
+    def key(self) -> str:
+        """Equal exactly when the same sources are built in the same way."""
+        ...
+
+    @property
+    def prefix(self) -> str:
+        """What the keys begin with that a new build of these replaces."""
+        ...
+
+    @property
+    def steps(self) -> tuple[Step, ...]:
+        """The calls of ``go build``, in their order."""
+        ...
+
+    @property
+    def programs(self) -> tuple[str, ...]:
+        """Every program that has to be there in the end."""
+        ...
+
+    def pins(self) -> dict[str, str]:
+        """Version by component."""
+        ...
+
+    def environment(self) -> dict[str, str]:
+        """The caller's environment with what would change the outcome replaced."""
+        ...
+
+    def reread(self) -> Buildable:
+        """The same as its sources are now."""
+        ...
+
+
 @dataclass(frozen=True)  # no slots: what is computed once is kept in it
 class Target:
     """What is to be built: a Kubernetes version for an architecture.
@@ -106,9 +169,37 @@ class Target:
         return cls(resolve(kubernetes), architecture or host_architecture())
 
     @property
+    def label(self) -> str:
+        """What it is, for people."""
+        return f"Kubernetes {self.version.patch}"
+
+    @property
+    def kubernetes(self) -> str:
+        """The version with its patch."""
+        return self.version.patch
+
+    @property
     def platform(self) -> str:
         """As in ``linux-amd64``."""
         return f"linux-{self.architecture}"
+
+    @property
+    def go(self) -> str:
+        """The oldest Go that its modules accept."""
+        return self.version.go
+
+    @property
+    def programs(self) -> tuple[str, ...]:
+        """Every program a cluster needs."""
+        return BINARIES
+
+    def pins(self) -> dict[str, str]:
+        """Version by component."""
+        return self.version.pins()
+
+    def reread(self) -> Target:
+        """The same as its sources are now."""
+        return Target(self.version, self.architecture)
 
     @cached_property
     def key(self) -> str:
@@ -139,9 +230,7 @@ class Target:
     ) -> Step:
         own = name == _OWN
         directory = ECHO_HOSTNAME if own else COMPONENTS
-        environment = [f"{key}={value}" for key, value in sorted(_ENVIRONMENT.items())]
-        packages = [package for group in parts.values() for package in group]
-        settings = [self.architecture, *flags, *environment, *packages]
+        settings = _settings(self.architecture, flags, parts)
         return Step(
             name=name,
             directory=directory,
@@ -155,8 +244,7 @@ class Target:
 
     def environment(self) -> dict[str, str]:
         """The caller's environment with what would change the outcome replaced."""
-        kept = {name: value for name, value in os.environ.items() if name not in _UNWANTED}
-        return {**kept, **_ENVIRONMENT, "GOARCH": self.architecture}
+        return go_environment(self.architecture)
 
     def _linker_flags(self) -> str:
         return " ".join([_LINKER_FLAGS, *(f"-X {k}={v}" for k, v in self._stamps().items())])
@@ -176,6 +264,37 @@ class Target:
             "github.com/containerd/containerd/v2/version.Version": f"v{pins['containerd']}",
             f"{plugins}.BuildVersion": f"v{pins['cni-plugins']}",
         }
+
+
+def plain_step(name: str, directory: Path, architecture: str, packages: Mapping[str, str]) -> Step:
+    """One call of ``go build`` for a module that pins itself: program → its package."""
+    flags = (*_FLAGS, f"-ldflags={_LINKER_FLAGS}")
+    parts = {name: tuple(packages.values())}
+    return Step(
+        name=name,
+        directory=directory,
+        modfile=directory / "go.mod",
+        flags=flags,
+        parts=parts,
+        programs=tuple(packages),
+        output="",
+        digest=digest(directory, "", _settings(architecture, flags, parts)),
+    )
+
+
+def go_environment(architecture: str) -> dict[str, str]:
+    """The caller's environment with what would change the outcome replaced."""
+    kept = {name: value for name, value in os.environ.items() if name not in _UNWANTED}
+    return {**kept, **_ENVIRONMENT, "GOARCH": architecture}
+
+
+def _settings(
+    architecture: str, flags: tuple[str, ...], parts: Mapping[str, tuple[str, ...]]
+) -> list[str]:
+    """All that goes into a digest besides the sources."""
+    environment = [f"{key}={value}" for key, value in sorted(_ENVIRONMENT.items())]
+    packages = [package for group in parts.values() for package in group]
+    return [architecture, *flags, *environment, *packages]
 
 
 def checked_architecture(name: str) -> str:

@@ -115,8 +115,8 @@ class TestBuilding:
         assert built == [target.key]
 
     def test_another_process_may_have_built_it_while_we_waited(self, built, monkeypatch):
-        answers = iter([None, None, "theirs"])
+        answers = iter([False, False, True])
         module = import_module("svcproof.components.obtain")
-        monkeypatch.setattr(module, "_from_cache", lambda _: next(answers))
-        assert obtain("1.36") == "theirs"
+        monkeypatch.setattr(module, "is_cached", lambda _: next(answers))
+        assert obtain("1.36").source == "cache"
         assert built == []

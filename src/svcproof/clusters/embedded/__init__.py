@@ -22,12 +22,15 @@ def open_cluster(options: ClusterOptions, report: Callable[[str], None]) -> Clus
 
     require_root()
     if options.name:
-        return EmbeddedCluster(find_running(options.name))
+        running = find_running(options.name)
+        return EmbeddedCluster(running, allow_install=options.allow_install)
     # The cluster DNS comes up while the first namespace and the app in it do.
     until = "" if options.keep else NODES_READY
     owner, _ = start(options, name=fresh_name(), report=report, until=until)
     if options.keep:
         owner.detach()
         report(f"kept; end it with: svcproof down --name {owner.directory.name}")
-        return EmbeddedCluster(owner.directory)
-    return EmbeddedCluster(owner.directory, owner=owner, report=report)
+        return EmbeddedCluster(owner.directory, allow_install=options.allow_install)
+    return EmbeddedCluster(
+        owner.directory, owner=owner, report=report, allow_install=options.allow_install
+    )

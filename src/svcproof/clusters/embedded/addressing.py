@@ -7,6 +7,7 @@ inside ``10.N.0.0/16`` and ``fd53:7663:N::/48`` (N in hexadecimal there):
 what                    IPv4                IPv6
 ======================  ==================  =======================
 fabric (nodes, host)    10.N.0.0/24         fd53:7663:N:0::/64
+load balancers, in it   10.N.0.128/26       fd53:7663:N::80:0/112
 Pods, all nodes         10.N.64.0/18        fd53:7663:N:100::/56
 Pods of node i          10.N.(64+i).0/24    fd53:7663:N:(100+i)::/64
 Services                10.N.128.0/20       fd53:7663:N:fff0::/108
@@ -59,6 +60,15 @@ class FamilyAddresses(msgspec.Struct, frozen=True):
     def fabric_prefix(self) -> int:
         """Prefix length of the fabric."""
         return ip_network(self.fabric).prefixlen
+
+    @property
+    def load_balancers(self) -> str:
+        """What Services of type LoadBalancer get their addresses from.
+
+        A part of the fabric, so that its link is the one they are announced on.
+        """
+        base = ip_network(self.fabric).network_address
+        return f"{base + 128}/26" if self.family == "ipv4" else f"{base + (0x80 << 16)}/112"
 
 
 def ranges_of(slot: int) -> tuple[Network, Network]:

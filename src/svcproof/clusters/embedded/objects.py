@@ -12,7 +12,7 @@ from svcproof.clusters.embedded.plan import ClusterPlan
 from svcproof.clusters.kubernetes_api import Api
 from svcproof.errors import ApiRefused, EnvironmentProblem
 
-__all__ = ["ControlPlaneClient"]
+__all__ = ["ControlPlaneClient", "pod_state"]
 
 _CALL_LIMIT: Final = 10.0
 _DNS_DEPLOYMENT: Final = "/apis/apps/v1/namespaces/kube-system/deployments/coredns"
@@ -85,14 +85,15 @@ class ControlPlaneClient:
         """Whether the cluster DNS has a ready Pod; what its Pods say."""
         if self._api.get(_DNS_DEPLOYMENT)["status"].get("readyReplicas"):
             return ""
-        return "; ".join(map(_pod_state, self._items(_DNS_PODS))) or "no Pod of CoreDNS yet"
+        return "; ".join(map(pod_state, self._items(_DNS_PODS))) or "no Pod of CoreDNS yet"
 
     def _items(self, path: str) -> list[dict[str, Any]]:
         items: list[dict[str, Any]] = self._api.get(path)["items"]
         return items
 
 
-def _pod_state(pod: Json) -> str:
+def pod_state(pod: Json) -> str:
+    """A Pod, where it is, and what it waits for."""
     waiting = [
         f"{status['state']['waiting']['reason']}: {status['state']['waiting'].get('message', '')}"
         for status in pod["status"].get("containerStatuses", ())
