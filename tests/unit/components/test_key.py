@@ -55,6 +55,8 @@ def test_any_change_to_what_is_built_changes_it(key, sources, file):
         "components/versions/1.35/go.mod",
         "components/add-version",
         "components/kube/main_test.go",
+        "components/metallb/go.mod",
+        "components/metallb/tools.go",
         "echo-hostname/README.md",
         "echo-hostname/echo-hostname",
     ],
