@@ -1,0 +1,184 @@
+"""What steady traffic shows while a cluster changes: outages, and how long a change takes."""
+
+import pytest
+
+from svcproof.checkers import (
+    answers,
+    checks_due,
+    judge,
+    outages,
+    propagation,
+    reachability,
+    responders,
+    sources,
+)
+from svcproof.history import Outcome
+from svcproof.verdict import Fact, Status
+
+PAIR = "a Pod on n1 → svc by ClusterIP"
+
+
+class TestOutages:
+    def traffic(self, story, *, failed_from=2.0, good_again=5.0, allowed_ms=3000):
+        story.at(0).expect("a", outage_ms=allowed_ms).at(1).answers("a")
+        story.at(failed_from).ends(Outcome.TIMED_OUT).at(failed_from + 1).ends(Outcome.REFUSED)
+        if good_again:
+            story.at(good_again).answers("a")
+        return story
+
+    def test_no_outage_passes(self, story):
+        verdict = story.expect("a", outage_ms=0).answers("a", "a").verdict(outages)
+        assert (verdict.status, verdict.judged) == (Status.PASS, 2)
+        assert verdict.facts == (Fact("outage", "none in 2 attempts", PAIR),)
+
+    def test_exactly_as_long_as_allowed_passes(self, story):
+        verdict = self.traffic(story).verdict(outages)
+        assert verdict.status is Status.PASS
+        assert verdict.facts == (
+            Fact("outage", "1, the longest 3.00 s, from 2.00 s after the change", PAIR),
+        )
+
+    def test_longer_than_allowed_fails(self, story):
+        (finding,) = self.traffic(story, good_again=5.5).verdict(outages).findings
+        assert finding.status is Status.FAIL
+        assert finding.summary == "no answer for 3.50 s"
+        assert finding.expected == "at most 3 s without an answer"
+        assert finding.seen == ("2 attempts refused, timed-out, from 2.00 s after the change on")
+        assert finding.indices == (2, 3)
+        assert finding.where == PAIR
+
+    def test_an_outage_that_is_not_over_fails_however_short(self, story):
+        (finding,) = self.traffic(story, good_again=0).verdict(outages).findings
+        assert finding.summary == "no answer for 1.00 s, and not over at the end"
+
+    def test_several_outages_are_several(self, story):
+        self.traffic(story).at(6).ends(Outcome.RESET).at(10).answers("a")
+        verdict = story.verdict(outages)
+        assert [finding.indices for finding in verdict.findings] == [(5,)]
+        assert verdict.facts[0].value == "2, the longest 4.00 s, from 6.00 s after the change"
+
+    def test_attempts_count_in_the_order_of_their_begins(self, story):
+        """One that hung for long is recorded after those that began later."""
+        story.at(0).expect("a", outage_ms=1500).at(3).answers("a")
+        story.at(2).ends(Outcome.TIMED_OUT).at(1).answers("a")
+        assert story.verdict(outages).facts[0].value == (
+            "1, the longest 1.00 s, from 2.00 s after the change"
+        )
+
+    def test_none_at_all_is_allowed_where_zero_is(self, story):
+        story.expect("a", outage_ms=0).answers("a").ends(Outcome.RESET).answers("a")
+        assert story.verdict(outages).status is Status.FAIL
+
+    def test_another_ending_that_is_promised_is_no_outage(self, story):
+        story.expect("a", outage_ms=0, also=(Outcome.REFUSED,)).ends(Outcome.REFUSED, 3)
+        assert story.verdict(outages).status is Status.PASS
+
+    def test_unknown_attempts_neither_begin_nor_end_an_outage(self, story):
+        self.traffic(story, good_again=0).at(4.5).ends(Outcome.UNKNOWN).at(5).answers("a")
+        assert story.verdict(outages).status is Status.PASS
+        story.at(6).ends(Outcome.UNKNOWN)
+        assert story.verdict(outages).status is Status.PASS
+
+    def test_unknown_attempts_alone_never_pass(self, story):
+        story.expect("a", outage_ms=1000).ends(Outcome.UNKNOWN, 9)
+        verdict = story.verdict(outages)
+        assert (verdict.status, verdict.judged) == (Status.INCONCLUSIVE, 0)
+        assert verdict.facts[0].value == "none in 0 attempts"
+
+    def test_cells_that_do_not_ask_are_not_judged(self, story):
+        assert story.expect("a").ends(Outcome.RESET).verdict(outages).judged == 0
+
+    def test_reachability_leaves_what_may_happen_to_it(self, story):
+        self.traffic(story, good_again=9)
+        assert story.verdict(reachability).status is Status.PASS
+        story.ends(Outcome.UNKNOWN)
+        assert story.verdict(reachability).status is Status.INCONCLUSIVE
+        assert judge(story.history).status is Status.FAIL
+
+
+class TestUnsettled:
+    """While a change is under way any Pod of the run may answer, and must."""
+
+    def changed(self, story):
+        """From Pods a and b to b and c, with a second in between."""
+        story.at(0).expect("a", "b", minimum=2).answers("a", "b")
+        story.at(10).expect(unsettled=True, minimum=1)
+        for second, pod in ((10.25, "a"), (10.5, "c"), (10.75, "a"), (10.9, "b")):
+            story.at(second).answers(pod)
+        return story.at(11).expect("b", "c", minimum=2).answers("b", "c")
+
+    def test_any_pod_of_the_run_may_answer(self, story):
+        assert self.changed(story).verdict(responders).status is Status.PASS
+
+    def test_a_stranger_may_not(self, story):
+        story.expect(unsettled=True).answers("a", run="other")
+        assert story.verdict(responders).status is Status.FAIL
+
+    def test_after_it_the_rules_are_strict_again(self, story):
+        self.changed(story).answers("a")
+        assert story.verdict(responders).status is Status.FAIL
+
+    def test_every_connection_must_be_answered_meanwhile(self, story):
+        story.expect(unsettled=True).answers("a").ends(Outcome.REFUSED)
+        assert story.verdict(reachability).status is Status.FAIL
+
+    def test_an_attempt_that_began_during_the_change_belongs_to_it(self, story):
+        self.changed(story).at(10.95).answers("a")
+        during, after = story.history.cells[1:]
+        assert [len(during.observations), len(after.observations)] == [5, 2]
+        assert story.verdict(responders).status is Status.PASS
+
+    def test_an_attempt_that_began_with_what_follows_does_not(self, story):
+        self.changed(story).at(11).answers("a")
+        assert story.verdict(responders).status is Status.FAIL
+
+    def test_only_a_change_keeps_what_began_in_it(self, story):
+        """Between two settled cells the order of the history decides."""
+        story.at(0).expect("a", minimum=1).answers("a")
+        story.at(5).expect("b", minimum=1).at(4).answers("b")
+        assert story.verdict(responders).status is Status.PASS
+
+    def test_addresses_and_records_are_not_asked_for_meanwhile(self, story):
+        story.expect(unsettled=True, sources=("10.0.0.1",), answers=("x A 1",)).answers("a")
+        assert not {"sources"} & set(checks_due(story.history))
+        assert story.verdict(sources).judged == 0
+        assert story.verdict(answers).judged == 0
+
+
+class TestPropagation:
+    def test_how_long_a_change_took_is_told_and_passes(self, story):
+        story = TestUnsettled().changed(story)
+        story.at(10.6).ends(Outcome.REFUSED).at(10.7).ends(Outcome.UNKNOWN)
+        verdict = story.verdict(propagation)
+        assert (verdict.status, verdict.judged) == (Status.PASS, 5)
+        assert verdict.facts == (
+            Fact("first answer by a new Pod", "0.500 s after the change began", PAIR),
+            Fact("last answer by an old Pod", "0.750 s after the change began", PAIR),
+            Fact("last failed connection", "0.600 s after the change began", PAIR),
+        )
+
+    def test_an_old_pod_may_show_itself_after_the_change(self, story):
+        TestUnsettled().changed(story).at(12).answers("a")
+        assert story.verdict(propagation).facts[1].value == "2.000 s after the change began"
+
+    def test_where_nobody_is_new_and_nobody_gone_nothing_is_told(self, story):
+        story.expect("a").answers("a").expect("a", unsettled=True).answers("a")
+        verdict = story.expect("a").answers("a").verdict(propagation)
+        assert (verdict.status, verdict.facts) == (Status.PASS, ())
+
+    def test_each_pair_has_its_own_times(self, story):
+        for name in ("x", "y"):
+            TestUnsettled().changed(story.client(name))
+        told = [fact.where for fact in story.verdict(propagation).facts]
+        assert told == ["x → svc by ClusterIP"] * 2 + ["y → svc by ClusterIP"] * 2
+
+    @pytest.mark.parametrize("last", ["nothing", "a change"])
+    def test_a_change_without_a_before_or_an_after_is_not_told(self, story, last):
+        story.expect("a", unsettled=True).answers("a")
+        if last == "a change":
+            story.expect("a").answers("a").expect("b", unsettled=True).answers("b")
+        assert story.verdict(propagation).status is Status.INCONCLUSIVE
+
+    def test_unknown_attempts_alone_never_pass(self, story):
+        story.expect("a").answers("a").expect("a", unsettled=True).ends(Outcome.UNKNOWN, 9)
+        assert story.expect("b").answers("b").verdict(propagation).status is Status.INCONCLUSIVE
