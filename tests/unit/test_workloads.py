@@ -1,5 +1,7 @@
 """What still lacks, in words."""
 
+from dataclasses import replace
+
 import pytest
 
 from svcproof.snapshot import Endpoint, EndpointSlice, Node, Pod, Service, ServicePort, Snapshot
@@ -8,7 +10,11 @@ from svcproof.workloads import lacking
 DEPLOYMENT = {
     "kind": "Deployment",
     "metadata": {"name": "web"},
-    "spec": {"replicas": 2, "selector": {"matchLabels": {"app": "web"}}},
+    "spec": {
+        "replicas": 2,
+        "selector": {"matchLabels": {"app": "web"}},
+        "template": {"metadata": {"labels": {"app": "web"}}},
+    },
 }
 DAEMON_SET = {
     "kind": "DaemonSet",
@@ -58,16 +64,63 @@ def test_deployments(pods, lack):
     assert bool(lacking([DEPLOYMENT], snapshot(*pods))) == bool(lack)
 
 
+def deployment(**metadata: object) -> dict:
+    """The Deployment with other labels on its Pods, or annotations of its own."""
+    labels = metadata.pop("labels", None)
+    template = {"metadata": {"labels": labels} if labels else {}}
+    return DEPLOYMENT | {
+        "metadata": DEPLOYMENT["metadata"] | metadata,
+        "spec": DEPLOYMENT["spec"] | {"template": template},
+    }
+
+
+def test_pods_of_an_older_revision_are_not_the_ones_wanted():
+    wanted = deployment(labels={"app": "web", "revision": "2"})
+    assert lacking([wanted], snapshot(pod("b"), pod("a"))) == (
+        "Deployment web: still of an older revision: a, b"
+    )
+    assert lacking([wanted], snapshot(pod("a"))) == "Deployment web: 1 of 2 Pods ready"
+    assert lacking([deployment()], snapshot(pod("a"), pod("b"))) == ""
+
+
+def test_one_replica_is_wanted_where_nothing_is_said():
+    silent = DEPLOYMENT | {"spec": {k: v for k, v in DEPLOYMENT["spec"].items() if k != "replicas"}}
+    assert lacking([silent], snapshot(pod("a"))) == ""
+    assert lacking([silent], snapshot(pod("a"), pod("b"))) == "Deployment web: 2 of 1 Pods ready"
+
+
+def test_pods_that_are_never_to_be_ready_have_to_run():
+    never = deployment(annotations={"svcproof.dev/never-ready": ""}, labels={"app": "web"})
+    running = [replace(pod(name, ready=False), phase="Running") for name in "ab"]
+    assert lacking([never], snapshot(*running)) == ""
+    pending = replace(running[1], phase="Pending")
+    assert lacking([never], snapshot(running[0], pending)).startswith(
+        "Deployment web: 1 of 2 Pods ready (a on n1 is Running, b on n1 is Pending)"
+    )
+    without_address = replace(running[1], addresses=())
+    assert "1 of 2" in lacking([never], snapshot(running[0], without_address))
+    other = deployment(annotations={"other": ""}, labels={"app": "web"})
+    assert "0 of 2" in lacking([other], snapshot(*running))
+
+
 def test_daemon_sets():
     assert lacking([DAEMON_SET], snapshot(pod("a", "n1"), pod("b", "n2"))) == ""
     assert lacking([DAEMON_SET], snapshot(pod("a", "n1"))) == "DaemonSet client: no ready Pod on n2"
     empty = Snapshot((), (), (), ())
+    assert lacking([DAEMON_SET], snapshot()) == "DaemonSet client: no ready Pod on n1, n2"
+    unready = snapshot(pod("a", "n1"), pod("b", "n2", ready=False))
+    assert lacking([DAEMON_SET], unready) == (
+        "DaemonSet client: no ready Pod on n2 (b on n2 is Pending)"
+    )
     assert lacking([DAEMON_SET], empty) == "DaemonSet client: no ready Pod on any node"
 
 
 def test_services():
     assert lacking([SERVICE], snapshot(pod("a"), listed=("a",))) == ""
     assert "list [], ready Pods are ['a 10.0.0.1']" in lacking([SERVICE], snapshot(pod("a")))
+    for selector in ({}, {"selector": {}}):  # without a selector nobody makes its list
+        by_hand = SERVICE | {"spec": selector}
+        assert lacking([by_hand], snapshot(pod("a"))) == ""
     assert "no Service 'svc'" in lacking([SERVICE], snapshot(service=False))
 
 
