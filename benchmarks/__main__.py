@@ -31,7 +31,7 @@ from svcproof.clusters.embedded import open_cluster
 from svcproof.clusters.embedded.cluster import EmbeddedCluster
 from svcproof.clusters.options import ClusterOptions
 from svcproof.limits import DEFAULT_LIMITS
-from svcproof.manifest_files import load, packaged
+from svcproof.manifest_files import packaged_manifests
 
 _RUN = "bench"
 
@@ -80,10 +80,7 @@ def start_once(results: Results, *, look: bool) -> None:
 
 
 def _app() -> Sequence[Mapping[str, Any]]:
-    path = packaged("clusterip")
-    if path is None:
-        raise FileNotFoundError("clusterip.yaml")
-    return load(path)
+    return [*packaged_manifests("webserver"), *packaged_manifests("clusterip")]
 
 
 def look_at(cluster: EmbeddedCluster, results: Results) -> None:

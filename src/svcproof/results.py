@@ -3,16 +3,49 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import TypeVar
+from typing import Final, TypeVar
 
 import msgspec
 
 from svcproof.history import Cell, History, Observation, Outcome
 from svcproof.verdict import Verdict
 
-__all__ = ["CaseResult", "ClusterLine", "RunResult", "case_result"]
+__all__ = [
+    "SCHEMA",
+    "CaseResult",
+    "ClusterLine",
+    "FactLine",
+    "FindingLine",
+    "Problem",
+    "RunResult",
+    "case_result",
+]
+
+#: Version of the results' format.
+SCHEMA: Final = 1
 
 _T = TypeVar("_T")
+
+
+class FindingLine(msgspec.Struct, frozen=True, kw_only=True):
+    """A :class:`~svcproof.verdict.Finding` as plain data."""
+
+    status: str
+    summary: str
+    where: str = ""
+    expected: str = ""
+    seen: str = ""
+    indices: tuple[int, ...] = ()
+    remedy: str = ""
+
+
+class FactLine(msgspec.Struct, frozen=True, kw_only=True):
+    """A :class:`~svcproof.verdict.Fact` as plain data."""
+
+    name: str
+    value: str
+    where: str = ""
+    size: float = 0.0
 
 
 class CaseResult(msgspec.Struct, frozen=True, kw_only=True):
@@ -30,6 +63,17 @@ class CaseResult(msgspec.Struct, frozen=True, kw_only=True):
     failed: int
     verdict: str
     history: str
+    findings: tuple[FindingLine, ...] = ()
+    facts: tuple[FactLine, ...] = ()
+
+
+class Problem(msgspec.Struct, frozen=True, kw_only=True):
+    """A case without a verdict: ``word`` is ``not supported``, ``inconclusive`` or ``error``."""
+
+    case: str
+    word: str
+    reason: str
+    remedy: str = ""
 
 
 class ClusterLine(msgspec.Struct, frozen=True, kw_only=True):
@@ -41,15 +85,19 @@ class ClusterLine(msgspec.Struct, frozen=True, kw_only=True):
     proxy_mode: str
     families: tuple[str, ...]
     nodes: int
+    profile: str = ""
     start_seconds: float = 0.0
 
 
 class RunResult(msgspec.Struct, frozen=True, kw_only=True):
-    """A whole run."""
+    """A whole run; ``exit_code`` is that of the session."""
 
+    schema: int = SCHEMA
+    run: str = ""
+    exit_code: int = 0
     cluster: ClusterLine | None
     cases: tuple[CaseResult, ...]
-    unsupported: tuple[str, ...]
+    problems: tuple[Problem, ...]
     evidence: str
 
 
@@ -69,11 +117,27 @@ def case_result(
         failed=sum(_failed(cell, attempt) for cell in cells for attempt in cell.observations),
         verdict=verdict.status.word,
         history=path,
+        findings=tuple(
+            FindingLine(
+                status=found.status.word,
+                summary=found.summary,
+                where=found.where,
+                expected=found.expected,
+                seen=found.seen,
+                indices=found.indices,
+                remedy=found.remedy,
+            )
+            for found in verdict.findings
+        ),
+        facts=tuple(
+            FactLine(name=fact.name, value=fact.value, where=fact.where, size=fact.size)
+            for fact in verdict.facts
+        ),
     )
 
 
 def _failed(cell: Cell, attempt: Observation) -> bool:
-    return attempt.outcome not in (cell.expectation.outcome, Outcome.UNKNOWN)
+    return attempt.outcome not in (*cell.expectation.outcomes, Outcome.UNKNOWN)
 
 
 def _distinct(values: Iterable[_T]) -> tuple[_T, ...]:

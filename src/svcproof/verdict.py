@@ -58,11 +58,15 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class Fact:
-    """Something that was measured and is worth telling, whatever the verdict."""
+    """Something that was measured and is worth telling, whatever the verdict.
+
+    ``size`` orders facts of one name: where only one is told, it is the largest.
+    """
 
     name: str
     value: str
     where: str = ""
+    size: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

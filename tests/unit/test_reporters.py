@@ -1,8 +1,11 @@
 """Reports: data in, text out."""
 
+import msgspec
+
+from svcproof.reporters.facts import told
 from svcproof.reporters.findings import describe
 from svcproof.reporters.terminal import render
-from svcproof.results import CaseResult, ClusterLine, RunResult, case_result
+from svcproof.results import CaseResult, ClusterLine, FactLine, Problem, RunResult, case_result
 from svcproof.verdict import Finding, Status, Verdict
 
 
@@ -31,8 +34,8 @@ CLUSTER = ClusterLine(
 )
 
 
-def run(*cases: CaseResult, cluster: ClusterLine | None = CLUSTER, unsupported=()):
-    return RunResult(cluster=cluster, cases=cases, unsupported=unsupported, evidence="dir")
+def run(*cases: CaseResult, cluster: ClusterLine | None = CLUSTER, problems=()):
+    return RunResult(cluster=cluster, cases=cases, problems=problems, evidence="dir")
 
 
 def test_a_promise_is_one_row_over_all_its_cases():
@@ -61,8 +64,11 @@ def test_promises_are_apart():
 
 
 def test_the_unsupported_are_told():
-    text = render(run(unsupported=("test_y: no outside client",)))
-    assert "not supported  test_y: no outside client" in text
+    lack = Problem(
+        case="a.py::test_y", word="not supported", reason="no outside client", remedy="add one"
+    )
+    text = render(run(problems=(lack,)))
+    assert "not supported  test_y: no outside client; what to do: add one" in text
     assert "evidence" not in text
 
 
@@ -109,3 +115,44 @@ def test_unknown_attempts_are_not_counted_as_failed(story):
     story.expect("a").answers("a").ends(Outcome.UNKNOWN, 2).ends(Outcome.RESET, 3)
     row = case_result(story.history, Verdict(Status.FAIL, 6), case="t", promise="p", path="")
     assert (row.judged, row.failed) == (6, 3)
+
+
+def fact(name: str, value: str, where: str = "", size: float = 0.0) -> FactLine:
+    return FactLine(name=name, value=value, where=where, size=size)
+
+
+def test_of_many_facts_of_a_name_the_largest_is_told():
+    facts = [fact("outage", "0.2 s", "a", 0.2), fact("outage", "3 s", "b", 3.0)]
+    assert list(told(facts)) == ["outage: 3 s (b)"]
+
+
+def test_what_is_said_of_all_places_together_stands_for_each():
+    facts = [fact("shares", "40 %", "a"), fact("shares", "34 %", "all 2 places together")]
+    assert list(told(facts)) == ["shares: 34 %"]
+
+
+def test_equal_facts_are_told_once_and_many_are_counted():
+    facts = [fact("address", str(number // 2)) for number in range(10)]
+    assert list(told(facts)) == ["address: 0; 1; 2; and 2 more"]
+
+
+def test_connect_times_are_for_the_results_only():
+    assert list(told([fact("connect time", "1 ms")])) == []
+
+
+def test_a_long_finding_is_wrapped_below_its_words():
+    finding = Finding(status=Status.FAIL, summary="s", remedy="look " * 40)
+    verdict = Verdict(Status.FAIL, 3, (finding,))
+    lines = describe(verdict, case="t", history="", width=80).splitlines()
+    assert max(map(len, lines)) <= 80
+    assert lines[3].startswith(" " * 14 + "look")
+
+
+def test_questions_are_not_called_connections():
+    text = render(run(msgspec.structs.replace(case(), forms=("dns",))), width=120)
+    assert "from 1 Pod to DNS: 1,000 questions, 0 failed" in text
+
+
+def test_what_only_the_api_server_was_asked():
+    asked = msgspec.structs.replace(case(), positions=(), forms=(), judged=0)
+    assert "asked of the API server" in render(run(asked), width=120)

@@ -93,4 +93,5 @@ def _fact(cell: Cell, windows: Sequence[Outage]) -> Fact:
         "outage",
         f"{len(windows)}, the longest {longest.seconds:.2f} s, from {since:.2f} s after the change",
         cell.where,
+        longest.seconds,
     )

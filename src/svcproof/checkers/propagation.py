@@ -56,7 +56,7 @@ def _facts(before: Cell, during: Cell, after: Cell) -> Iterator[Fact]:
         ("last failed connection", failed),
     ):
         if seconds is not None:
-            yield Fact(name, f"{seconds:.3f} s after the change began", during.where)
+            yield Fact(name, f"{seconds:.3f} s after the change began", during.where, seconds)
 
 
 def _times(

@@ -1,24 +1,48 @@
-"""A verdict that is not a pass, for people: expected, seen, where, evidence, what next."""
+"""A verdict, for people: expected, seen, where, evidence, what next; and what was measured."""
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Iterator
 
-from svcproof.verdict import Finding, Verdict
+from svcproof.verdict import Fact, Finding, Verdict
 
-__all__ = ["describe"]
+__all__ = ["describe", "describe_facts"]
 
 _SHOWN = 12
+_NARROWEST = 60
+_INDENT = " " * 14
 
 
-def describe(verdict: Verdict, *, case: str, history: str) -> str:
-    """All findings of a verdict, the worst first."""
-    lines = [f"{verdict.status.word}: {case} ({verdict.judged} connections judged)"]
+def describe(verdict: Verdict, *, case: str, history: str, width: int = 0) -> str:
+    """All findings of a verdict, the worst first; wrapped where a ``width`` is given."""
+    lines = [f"{verdict.status.word}: {case} ({verdict.judged:,} connections judged)"]
     for finding in sorted(verdict.findings, key=lambda found: -found.status):
         lines += _lines(finding)
     if history:
         lines.append(f"history: {history}")
-    return "\n".join(lines)
+    return "\n".join(part for line in lines for part in _wrapped(line, width))
+
+
+def describe_facts(facts: tuple[Fact, ...], *, width: int = 0) -> str:
+    """What was measured, a line for each fact and place."""
+    lines = [
+        f"    {fact.name}: {fact.value}{f' ({fact.where})' if fact.where else ''}" for fact in facts
+    ]
+    return "\n".join(part for line in lines for part in _wrapped(line, width))
+
+
+def _wrapped(line: str, width: int) -> list[str]:
+    if not width or len(line) <= width:
+        return [line]
+    return textwrap.wrap(
+        line,
+        width=max(width, _NARROWEST),
+        subsequent_indent=_INDENT,
+        drop_whitespace=True,
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
 
 
 def _lines(finding: Finding) -> Iterator[str]:

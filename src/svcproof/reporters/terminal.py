@@ -5,9 +5,13 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Iterable, Sequence
 
-from svcproof.results import CaseResult, ClusterLine, RunResult
+from svcproof.reporters.facts import told
+from svcproof.results import CaseResult, ClusterLine, Problem, RunResult
 
-__all__ = ["render"]
+__all__ = ["NOT_SUPPORTED", "render"]
+
+#: What a case is called that the cluster lacks something for.
+NOT_SUPPORTED = "not supported"
 
 _KINDS = {
     "pod": "Pod",
@@ -19,6 +23,10 @@ _FORMS = {
     "short-name": "short name",
     "fqdn": "FQDN",
     "node-port": "node port",
+    "load-balancer": "external address",
+    "health-check": "health check",
+    "dns": "DNS",
+    "pod-ip": "the Pods themselves",
 }
 _WORDS = ("FAIL", "INCONCLUSIVE", "PASS")
 
@@ -31,8 +39,11 @@ def render(run: RunResult, *, width: int = 80) -> str:
     for promise, group in _grouped(run.cases).items():
         lines += _wrapped(promise, _verdict(group), width)
         lines += _wrapped(_evidence(group), "", width)
-    for line in run.unsupported:
-        lines += _wrapped(line, "not supported", width)
+        for line in told(fact for case in group for fact in case.facts):
+            lines += _wrapped(line, "", width)
+    for problem in run.problems:
+        if problem.word == NOT_SUPPORTED:
+            lines += _wrapped(_problem(problem), NOT_SUPPORTED, width)
     if run.cases:
         lines += _wrapped(f"{run.evidence} ({_many(len(run.cases), 'history')})", "evidence", width)
     return "\n".join(lines)
@@ -59,6 +70,11 @@ def _cluster(line: ClusterLine) -> str:
     )
 
 
+def _problem(problem: Problem) -> str:
+    what = f"{problem.case.rpartition('::')[2]}: {problem.reason}"
+    return f"{what}; what to do: {problem.remedy}" if problem.remedy else what
+
+
 def _grouped(cases: Iterable[CaseResult]) -> dict[str, list[CaseResult]]:
     groups: dict[str, list[CaseResult]] = {}
     for case in cases:
@@ -75,11 +91,15 @@ def _evidence(group: Sequence[CaseResult]) -> str:
     verdicts = [case.verdict for case in group]
     split = ", ".join(f"{verdicts.count(word)} {word}" for word in _WORDS if word in verdicts)
     connections = sum(case.judged for case in group)
-    return (
-        f"from {_places(group)} to {_ways(group)}: {_many(connections, 'connection')}, "
+    asked = {form for case in group for form in case.forms}
+    thing = "question" if asked and asked <= {"dns", "health-check"} else "connection"
+    sent = (
+        f"from {_places(group)} to {_ways(group)}: {_many(connections, thing)}, "
         f"{sum(case.failed for case in group):,} failed"
-        + ("" if set(verdicts) == {"PASS"} else f"; cases: {split}")
+        if connections
+        else "asked of the API server"
     )
+    return sent + ("" if set(verdicts) == {"PASS"} else f"; cases: {split}")
 
 
 def _places(group: Sequence[CaseResult]) -> str:

@@ -1,0 +1,138 @@
+"""``svcproof judge``: the same verdict as in the run, and what cannot be read."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from svcproof.cli.judge import judge_files
+from svcproof.errors import BadHistory, UsageError
+from svcproof.history import Attempt, Backend, Outcome, Position, Target, decode_lines
+from svcproof.recorder import Recorder, now_ns
+from svcproof.verdict import JUDGED
+
+PLACE = Position(name="outside", kind="outside")
+TARGET = Target(name="svc", service="svc", form="cluster-ip", host="10.0.0.1", port=80)
+WEB = Backend(pod="web", uid="u", run="r")
+
+
+def record(path: Path, *outcomes: Outcome, said: str = "", checks=("reachability",)) -> Path:
+    with Recorder(path, run="r", case="test_x") as recorder:
+        recorder.expect(PLACE, TARGET, outcome=Outcome.ANSWERED, allowed=(WEB,), minimum=1)
+        for outcome in outcomes:
+            backend = WEB if outcome is Outcome.ANSWERED else None
+            attempt = Attempt(at_ns=now_ns(), outcome=outcome, backend=backend)
+            recorder.observe(PLACE, TARGET, attempt)
+        if said:
+            recorder.event(JUDGED, verdict=said, checks=list(checks))
+    return path
+
+
+def judge(*arguments: Path | str):
+    return CliRunner().invoke(judge_files, [str(argument) for argument in arguments])
+
+
+def test_a_pass_as_in_the_run(tmp_path):
+    done = judge(record(tmp_path / "a.jsonl", Outcome.ANSWERED, said="PASS"))
+    assert done.exit_code == 0
+    assert "PASS: test_x (1 connections judged)" in done.output
+    assert "as in the run" in done.output
+
+
+def test_a_failure_is_1_and_says_why(tmp_path):
+    done = judge(record(tmp_path / "a.jsonl", Outcome.ANSWERED, Outcome.RESET, said="FAIL"))
+    assert done.exit_code == 1
+    assert "reachability: 1 of 2 connections ended reset" in done.output
+
+
+def test_what_could_not_be_told_is_3(tmp_path):
+    assert judge(record(tmp_path / "a.jsonl", said="INCONCLUSIVE")).exit_code == 3
+
+
+def test_a_verdict_that_differs_is_a_failure(tmp_path):
+    done = judge(record(tmp_path / "a.jsonl", Outcome.ANSWERED, said="FAIL"))
+    assert done.exit_code == 1
+    assert "DIFFERENT: it was FAIL" in done.output
+
+
+def test_checks_of_the_tests_own_are_named_and_not_asked(tmp_path):
+    path = record(tmp_path / "a.jsonl", Outcome.ANSWERED, said="FAIL", checks=("mine",))
+    done = judge(path)
+    assert done.exit_code == 0
+    assert "checks of the test's own, not asked here: mine" in done.output
+
+
+def test_the_worst_of_several_counts(tmp_path):
+    record(tmp_path / "a.jsonl", Outcome.ANSWERED, said="PASS")
+    record(tmp_path / "b.jsonl", said="INCONCLUSIVE")
+    assert judge(tmp_path).exit_code == 3
+    record(tmp_path / "c.jsonl", Outcome.REFUSED, said="FAIL")
+    assert judge(tmp_path).exit_code == 1
+
+
+def test_as_json(tmp_path):
+    done = judge("--json", record(tmp_path / "a.jsonl", Outcome.REFUSED, said="FAIL"))
+    (item,) = json.loads(done.output)
+    assert (item["verdict"], item["judged"]) == ("FAIL", 1)
+    assert item["findings"][0]["remedy"]
+
+
+def test_a_corrupt_file_is_named_with_its_line(tmp_path):
+    path = record(tmp_path / "a.jsonl", Outcome.ANSWERED)
+    path.write_bytes(path.read_bytes() + b"{nonsense}\n")
+    done = judge(path)
+    assert isinstance(done.exception, BadHistory)
+    assert f"{path}, line 6" in str(done.exception)
+
+
+def test_a_directory_without_histories_says_so(tmp_path):
+    assert isinstance(judge(tmp_path).exception, UsageError)
+
+
+def test_a_history_survives_the_kill_of_its_writer(tmp_path):
+    """Every attempt that was recorded is there, and the rest is judged as far as it goes."""
+    path = tmp_path / "a.jsonl"
+    program = textwrap.dedent(
+        f"""
+        from pathlib import Path
+        from tests.unit.test_judge import PLACE, TARGET, WEB
+        from svcproof.history import Attempt, Outcome
+        from svcproof.recorder import Recorder, now_ns
+        recorder = Recorder(Path({str(path)!r}), run="r", case="test_x")
+        recorder.expect(PLACE, TARGET, outcome=Outcome.ANSWERED, allowed=(WEB,), minimum=1)
+        for number in range(1_000_000):
+            attempt = Attempt(at_ns=now_ns(), outcome=Outcome.ANSWERED, backend=WEB)
+            recorder.observe(PLACE, TARGET, attempt)
+            print(number + 1, flush=True)
+        """
+    )
+    process = subprocess.Popen(
+        [sys.executable, "-c", program],
+        stdout=subprocess.PIPE,
+        text=True,
+        cwd=Path(__file__).parents[2],
+    )
+    with process:
+        assert process.stdout is not None
+        told = [int(process.stdout.readline()) for _ in range(500)][-1]
+        os.kill(process.pid, signal.SIGKILL)
+        told = max([told, *(int(line) for line in process.stdout.read().split()[:-1])])
+    with path.open("rb") as lines:
+        history = decode_lines(lines)
+    assert sum(1 for _ in history.observations) >= told
+    done = judge(path)
+    assert "the run noted no verdict" in done.output
+    assert done.exit_code == 0
+
+
+@pytest.mark.parametrize("content", [b"", b"not json\n", b'{"type":"event"}\n'])
+def test_what_is_no_history(tmp_path, content):
+    path = tmp_path / "a.jsonl"
+    path.write_bytes(content)
+    assert isinstance(judge(path).exception, BadHistory)
