@@ -4,7 +4,15 @@ import time
 
 import pytest
 
-from svcproof.checkers import CHECKS, convergence, endpoints, reachability, responders
+from svcproof.checkers import (
+    CHECKS,
+    checks_due,
+    convergence,
+    endpoints,
+    judge,
+    reachability,
+    responders,
+)
 from svcproof.history import Attempt, Outcome
 from svcproof.recorder import Recorder
 from svcproof.verdict import Status, compose
@@ -202,9 +210,156 @@ class TestConvergence:
         assert story.verdict(convergence).status is Status.INCONCLUSIVE
 
 
-def test_an_empty_history_passes_no_check(story):
-    for check in CHECKS.values():
-        assert check(story.history).status is Status.INCONCLUSIVE
+class TestSilenceIsNeverSuccess:
+    def test_an_empty_history_passes_no_check(self, story):
+        for name, check in CHECKS.items():
+            assert check(story.history).status is Status.INCONCLUSIVE, name
+        assert judge(story.history).status is Status.INCONCLUSIVE
+
+    def test_an_empty_set_of_checks_passes_nothing(self, story):
+        story.expect("a").answers(*"aaaa")
+        assert compose({})(story.history).status is Status.INCONCLUSIVE
+
+    def test_a_history_with_no_observations_never_passes(self, story):
+        asked(story)
+        assert set(checks_due(story.history)) >= {"reachability", "responders", "control"}
+        assert judge(story.history).status is Status.INCONCLUSIVE
+        for name, check in checks_due(story.history).items():
+            assert check(story.history).status is Status.INCONCLUSIVE, name
+
+    def test_a_position_that_could_not_probe_never_passes_beside_others_that_could(self, story):
+        story.client("able").expect("a").answers(*"aaaa")
+        story.client("unable").expect("a")
+        verdict = judge(story.history)
+        assert verdict.status is Status.INCONCLUSIVE
+        assert {finding.where for finding in verdict.findings} == {"unable → svc by ClusterIP"}
+
+    def test_exec_output_lost_never_passes(self, story):
+        """All that is left of the attempts is that they were made."""
+        asked(story, unknown=9)
+        assert judge(story.history).status is Status.INCONCLUSIVE
+        for name, check in checks_due(story.history).items():
+            assert check(story.history).status is Status.INCONCLUSIVE, name
+
+    def test_exec_output_lost_in_the_middle_never_passes(self, story):
+        story.expect("a").answers(*"aaaa").ends(Outcome.UNKNOWN).answers(*"aaaa")
+        assert judge(story.history).status is Status.INCONCLUSIVE
+
+    def test_attempts_outside_any_cell_never_pass(self, story):
+        assert judge(story.answers(*"aaaa").history).status is Status.INCONCLUSIVE
+
+    def test_a_lost_wait_never_passes_though_all_is_well_now(self, story):
+        story.expect("a").answers(*"aaaa")
+        assert judge(story.history).status is Status.PASS
+        story.event("not-converged", position="p", target="t", limit_seconds=1, last_state="x")
+        assert judge(story.history).status is Status.INCONCLUSIVE
+
+
+def asked(story, *, unknown=0):
+    """A story that asks everything that an expectation can, and gets no answer."""
+    for name, fields in {
+        "svc": {
+            "choice": "random",
+            "affinity": "pin",
+            "sources": ("10.0.0.1",),
+            "outage_ms": 10,
+        },
+        "failing": {"outcome": Outcome.REFUSED, "control": "svc"},
+        "name": {"answers": ("x A 1",)},
+    }.items():
+        story.dials(name).expect(*(["a", "b"] if name == "svc" else []), **fields)
+        story.ends(Outcome.UNKNOWN, unknown)
+    return story
+
+
+class TestChecksDue:
+    """The evidence itself says which questions there are."""
+
+    def due(self, story):
+        assert set(checks_due(story.saved)) == set(checks_due(story.history))
+        return set(checks_due(story.history))
+
+    def test_a_plain_expectation_asks_for_two(self, story):
+        assert self.due(story.expect("a").answers("a")) == {"reachability", "responders"}
+
+    def test_of_no_evidence_reachability_is_due(self, story):
+        assert self.due(story) == {"reachability"}
+
+    @pytest.mark.parametrize(
+        ("fields", "check"),
+        [
+            ({"choice": "random"}, "distribution"),
+            ({"choice": "rotation"}, "distribution"),
+            ({"affinity": "pin"}, "affinity"),
+            ({"affinity": "keep"}, "affinity"),
+            ({"affinity": "redraw"}, "affinity"),
+            ({"sources": ("10.0.0.1",)}, "sources"),
+            ({"not_sources": ("10.0.0.1",)}, "sources"),
+            ({"control": "t"}, "control"),
+            ({"answers": ("x A 1",)}, "answers"),
+            ({"answers": ()}, "answers"),
+            ({"outage_ms": 0}, "outages"),
+            ({"unsettled": True}, "propagation"),
+        ],
+    )
+    def test_each_kind_of_expectation_asks_for_its_check(self, story, fields, check):
+        assert self.due(story.expect("a", **fields)) == {"reachability", "responders", check}
+
+    @pytest.mark.parametrize(
+        ("kind", "check"),
+        [
+            ("endpoints", "endpoints"),
+            ("converged", "convergence"),
+            ("not-converged", "convergence"),
+        ],
+    )
+    def test_each_kind_of_event_asks_for_its_check(self, story, kind, check):
+        assert self.due(story.event(kind)) == {"reachability", check}
+
+    def test_the_api_server_alone_needs_no_connection(self, story):
+        assert self.due(story.event("api-answer", request="r", due="", said="")) == {"api"}
+        assert self.due(story.expect("a")) == {"api", "reachability", "responders"}
+
+    def test_other_events_ask_for_nothing(self, story):
+        assert self.due(story.expect("a").event("scaled")) == {"reachability", "responders"}
+
+    @pytest.mark.parametrize("form", ["dns", "health-check"])
+    def test_of_answers_by_no_backend_nobody_asks_which(self, story, form):
+        story.dials("it", form=form).expect(answers=()).ends(Outcome.ANSWERED, connect_us=1)
+        assert self.due(story) == {"reachability", "answers"}
+
+    def test_connections_whose_time_is_known_ask_for_it(self, story):
+        assert "latency" in self.due(story.expect("a").answers("a", connect_us=0))
+
+    @pytest.mark.parametrize(
+        ("target", "expected", "attempt"),
+        [
+            ({"protocol": "udp"}, {}, {"connect_us": 1}),
+            ({}, {"outcome": Outcome.REFUSED}, {"connect_us": 1}),
+            ({}, {}, {}),
+        ],
+    )
+    def test_others_do_not(self, story, target, expected, attempt):
+        story.dials("it", **target).expect("a", **expected).answers("a", **attempt)
+        assert "latency" not in self.due(story)
+
+    def test_one_cell_among_many_is_enough(self, story):
+        story.expect("a").dials("other").expect("a", choice="random").dials("third").expect("a")
+        assert "distribution" in self.due(story)
+
+    def test_the_checks_that_there_are(self):
+        assert set(CHECKS) == {
+            "reachability", "responders", "endpoints", "convergence", "distribution", "affinity",
+            "sources", "control", "answers", "api", "outages", "propagation", "latency",
+        }  # fmt: skip
+
+    def test_a_saved_history_gives_the_same_verdict(self, story):
+        asked(story).dials("svc").client("c").expect("a", "b", choice="random", minimum=2)
+        story.answers(*"abab", connect_us=900, source_address="10.0.0.1")
+        story.event("endpoints", service="svc", listed=["a 1"], due=["a 1", "b 2"])
+        story.event("converged", seconds=0.5)
+        assert judge(story.saved) == judge(story.history)
+        assert judge(story.history).status is Status.FAIL
 
 
 def test_a_million_observations_are_judged_in_five_seconds(story):
