@@ -4,8 +4,8 @@
 
 Measures an embedded cluster of three nodes: the time to nodes Ready, to DNS and
 app ready, of the teardown; the memory by component; the prober against wrk on a
-Pod; a whole ``svcproof run``; and with ``--cold`` a build of all components
-with empty caches. Speeds of one machine say little about another's: compare
+Pod; judging a million observations; a whole ``svcproof run``; and with ``--cold``
+a build of all components with empty caches. Speeds of one machine say little about another's: compare
 ratios of one run.
 """
 
@@ -25,7 +25,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from benchmarks import memory, probe_rate
+from benchmarks import judging, memory, probe_rate
 from svcproof.app import App
 from svcproof.clusters.embedded import open_cluster
 from svcproof.clusters.embedded.cluster import EmbeddedCluster
@@ -106,6 +106,13 @@ def whole_run(results: Results) -> None:
         results.add("svcproof run, cluster included, s", time.monotonic() - began)
 
 
+def judge_a_million(results: Results) -> None:
+    """Reading and judging a history of 1,000,000 observations."""
+    seconds = judging.measure(1_000_000)
+    results.add("1,000,000 observations: reading, s of a processor", seconds.reading)
+    results.add("1,000,000 observations: judging, s of a processor", seconds.judging)
+
+
 def cold_build(results: Results) -> None:
     """All components with an empty cache; downloads are not counted, Go's module cache stays."""
     with tempfile.TemporaryDirectory() as cache:
@@ -140,6 +147,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     start_once(Results(), look=False)  # grows seeds, fills the page cache
     for number in range(options.starts):
         start_once(results, look=number == options.starts - 1)
+    judge_a_million(results)
     whole_run(results)
     show(results, Console())
     if options.json:

@@ -131,7 +131,7 @@ class Target(msgspec.Struct, frozen=True, omit_defaults=True):
         return self.name
 
 
-class Backend(msgspec.Struct, frozen=True, omit_defaults=True):
+class Backend(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """Who a reply says it comes from. ``run`` tells this run's Pods from strangers."""
 
     pod: str
@@ -141,7 +141,7 @@ class Backend(msgspec.Struct, frozen=True, omit_defaults=True):
     run: str = ""
 
 
-class Attempt(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
+class Attempt(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True, gc=False):
     """One fresh connection, as a prober reports it.
 
     ``source_address`` and ``source_port`` are what the backend saw;
@@ -174,6 +174,7 @@ class Observation(
     frozen=True,
     omit_defaults=True,
     kw_only=True,
+    gc=False,
     tag="observation",
     tag_field="type",
 ):
@@ -297,6 +298,8 @@ class Cell(msgspec.Struct, frozen=True, kw_only=True):
 Entry = Expectation | Observation | Event
 Record = Header | PositionDeclared | TargetDeclared | Entry
 
+# Histories of a million attempts are read: attempts and backends hold nothing that
+# could form a cycle, so the collector need not look at them (gc=False).
 _encoder: Final = msgspec.json.Encoder()
 _record_decoder: Final = msgspec.json.Decoder(Record)
 _attempt_decoder: Final = msgspec.json.Decoder(Attempt)
@@ -315,10 +318,10 @@ class History(msgspec.Struct, frozen=True, kw_only=True, dict=True):
         """The observations, in order."""
         return (entry for entry in self.entries if isinstance(entry, Observation))
 
-    @property
-    def events(self) -> Iterator[Event]:
+    @cached_property
+    def events(self) -> tuple[Event, ...]:
         """The events, in order."""
-        return (entry for entry in self.entries if isinstance(entry, Event))
+        return tuple(entry for entry in self.entries if isinstance(entry, Event))
 
     @cached_property
     def cells(self) -> tuple[Cell, ...]:
@@ -415,7 +418,9 @@ class _Reader:
             record = _record_decoder.decode(line)
         except (msgspec.DecodeError, UnicodeError) as error:
             raise self._bad(number, str(error)) from error
-        if isinstance(record, Header):
+        if type(record) is Observation and self._header is not None:  # nearly all are
+            self._read_entry(number, record)
+        elif isinstance(record, Header):
             self._read_header(number, record)
         elif self._header is None:
             raise self._bad(number, "the first line is not a header")

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 from svcproof.history import History
@@ -66,7 +66,7 @@ class Fact:
     name: str
     value: str
     where: str = ""
-    size: float = 0.0
+    size: float = field(default=0.0, compare=False)
 
 
 @dataclass(frozen=True, slots=True)

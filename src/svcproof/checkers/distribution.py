@@ -13,6 +13,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from math import isfinite
+from operator import attrgetter
 
 from svcproof.checkers.responders import describe, rightful
 from svcproof.history import Backend, Cell, History, Outcome
@@ -24,7 +25,7 @@ __all__ = ["distribution"]
 
 @dataclass(frozen=True, slots=True)
 class _Sample:
-    """Choices in the order of the connections' begins, and among whom."""
+    """The Pods that were chosen, in the order of the connections' begins, and among whom."""
 
     where: str
     backends: tuple[Backend, ...]
@@ -35,7 +36,7 @@ class _Sample:
     def counts(self) -> list[int]:
         """Connections per backend, in the order of ``backends``."""
         counted = Counter(self.choices)
-        return [counted[backend.uid] for backend in self.backends]
+        return [counted[backend.pod] for backend in self.backends]
 
 
 def distribution(history: History) -> Verdict:
@@ -58,22 +59,28 @@ def distribution(history: History) -> Verdict:
 
 def _sample(cell: Cell) -> _Sample:
     allowed = cell.expectation.allowed
-    chosen = []
-    for entry in sorted(cell.observations, key=lambda entry: entry.at_ns):
-        if entry.outcome is Outcome.ANSWERED and entry.backend is not None:
-            backend = rightful(entry.backend, allowed)
-            if backend is not None:
-                chosen.append((backend.uid, entry.index))
-    return _Sample(
-        cell.where, allowed, tuple(uid for uid, _ in chosen), tuple(index for _, index in chosen)
-    )
+    known: dict[tuple[str, str], str] = {}
+    chosen: list[str] = []
+    indices: list[int] = []
+    for entry in sorted(cell.observations, key=attrgetter("at_ns")):
+        backend = entry.backend
+        if entry.outcome is not Outcome.ANSWERED or backend is None:
+            continue
+        pod = known.get((backend.uid, backend.pod))
+        if pod is None:
+            due = rightful(backend, allowed)
+            pod = known[backend.uid, backend.pod] = due.pod if due else ""
+        if pod:
+            chosen.append(pod)
+            indices.append(entry.index)
+    return _Sample(cell.where, allowed, tuple(chosen), tuple(indices))
 
 
 def _pooled(samples: Sequence[_Sample]) -> list[_Sample]:
     """All places together: a skew that no single place could show."""
     groups: dict[tuple[str, ...], list[_Sample]] = defaultdict(list)
     for sample in samples:
-        groups[tuple(sorted(backend.uid for backend in sample.backends))].append(sample)
+        groups[tuple(sorted(backend.pod for backend in sample.backends))].append(sample)
     return [
         _Sample(
             f"all {len(group)} places together",

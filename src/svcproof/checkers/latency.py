@@ -27,21 +27,19 @@ _NOTABLE_SHARE: Final = 0.005
 
 def latency(history: History) -> Verdict:
     """Connections are made at once, without a repeated SYN."""
-    attempts = [(cell, entry) for cell in history.cells for entry in _connected(cell)]
-    late = [(cell, entry) for cell, entry in attempts if _is_repeated(entry)]
-    return judged(
-        len(attempts), _judge(late, len(attempts)), _facts([entry for _, entry in attempts])
-    )
-
-
-def _connected(cell: Cell) -> list[Observation]:
-    return [
-        entry
+    cells = [cell for cell in history.cells if cell.target.protocol == "tcp"]
+    taken = [entry.connect_us for cell in cells for entry in cell.observations if _connected(entry)]
+    late = [
+        (cell, entry)
+        for cell in cells
         for entry in cell.observations
-        if entry.outcome is Outcome.ANSWERED
-        and entry.connect_us is not None
-        and cell.target.protocol == "tcp"
+        if (entry.connect_us or 0) >= _REPEATED_AT[0] and _connected(entry) and _is_repeated(entry)
     ]
+    return judged(len(taken), _judge(late, len(taken)), _facts(taken))
+
+
+def _connected(entry: Observation) -> bool:
+    return entry.outcome is Outcome.ANSWERED and entry.connect_us is not None
 
 
 def _is_repeated(entry: Observation) -> bool:
@@ -65,12 +63,13 @@ def _judge(late: list[tuple[Cell, Observation]], total: int) -> Iterator[Finding
     )
 
 
-def _facts(attempts: list[Observation]) -> Iterator[Fact]:
-    taken = sorted(entry.connect_us or 0 for entry in attempts)
+def _facts(connects: list[int | None]) -> Iterator[Fact]:
+    taken = sorted(microseconds or 0 for microseconds in connects)
     if taken:
         quantiles = {q: taken[min(len(taken) - 1, int(q * len(taken)))] for q in (0.5, 0.99)}
         yield Fact(
             "connect time",
             f"median {quantiles[0.5] / 1000:.2f} ms, 99 % {quantiles[0.99] / 1000:.2f} ms, "
             f"longest {taken[-1] / 1000:.1f} ms",
+            size=taken[-1] / 1e6,
         )
