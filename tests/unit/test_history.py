@@ -1,7 +1,9 @@
 """The format: what is written is what is read, and damage is refused with its place."""
 
+from typing import get_args
+
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from svcproof.errors import BadHistory
@@ -10,6 +12,8 @@ from svcproof.history import (
     Attempt,
     Backend,
     Event,
+    Expectation,
+    Form,
     Header,
     Observation,
     Outcome,
@@ -34,7 +38,8 @@ def observed(index: int, **fields: object) -> bytes:
     return encode(Observation(index=index, **values))
 
 
-texts = st.text(max_size=20)
+#: What breaks a format, drawn whole; ``detail`` alone is any text at all.
+texts = st.sampled_from(["", "a", "node 1", "ü → ñ", '"\\', "\n\t\x00", "\u2028", "😀", "null"])
 micros = st.none() | st.integers(0, 10**9)
 backends = st.builds(Backend, pod=texts, uid=texts, node=texts, namespace=texts, run=texts)
 attempts = st.builds(
@@ -50,8 +55,29 @@ attempts = st.builds(
     local_address=texts,
     remote_address=texts,
     rcode=texts,
-    detail=texts,
+    answers=st.lists(texts, max_size=2).map(tuple),
+    detail=st.text(max_size=20),
 )
+several = st.lists(texts, max_size=2).map(tuple)
+PROMISED = {
+    "outcome": st.sampled_from(Outcome),
+    "also": st.lists(st.sampled_from(Outcome), max_size=2).map(tuple),
+    "allowed": st.lists(backends, max_size=2).map(tuple),
+    "cover": st.booleans(),
+    "minimum": st.integers(0, 10**6),
+    "rule": texts,
+    "choice": st.sampled_from(["", "random", "rotation"]),
+    "affinity": st.sampled_from(["", "pin", "keep", "redraw"]),
+    "affinity_ms": st.integers(0, 10**9),
+    "sources": several,
+    "not_sources": several,
+    "control": texts,
+    "answers": st.none() | several,
+    "rcode": texts,
+    "unsettled": st.booleans(),
+    "outage_ms": st.none() | st.integers(0, 10**6),
+}
+promises = st.fixed_dictionaries({}, optional=PROMISED)
 facts = st.dictionaries(
     st.from_regex(r"[a-z]{1,8}", fullmatch=True).filter(lambda name: name != "kind"),
     texts
@@ -62,7 +88,15 @@ facts = st.dictionaries(
 )
 
 
-@given(st.lists(st.tuples(st.just("o"), attempts) | st.tuples(st.just("e"), facts), max_size=8))
+@settings(max_examples=50)
+@given(
+    st.lists(
+        st.tuples(st.just("o"), attempts)
+        | st.tuples(st.just("e"), facts)
+        | st.tuples(st.just("p"), promises),
+        max_size=4,
+    )
+)
 def test_round_trip(tmp_path_factory, told):
     path = tmp_path_factory.mktemp("h") / "h.jsonl"
     with Recorder(path, run="r", case="c", cluster={"nodes": ["a", "b"]}) as recorder:
@@ -72,11 +106,53 @@ def test_round_trip(tmp_path_factory, told):
         for kind, value in told:
             if kind == "o":
                 recorder.observe(POSITION, TARGET, value)
+            elif kind == "p":
+                recorder.expect(POSITION, TARGET, **value)
             else:
                 recorder.event("happened", **value)
         history = recorder.freeze()
     with path.open("rb") as file:
         assert decode_lines(file) == history
+
+
+def test_the_round_trip_is_of_every_field():
+    """A field that is added to the format is added to the test above."""
+    given_by_the_recorder = {"index", "at_ns", "position", "target"}
+    asked = set(Expectation.__struct_fields__) - given_by_the_recorder
+    assert set(PROMISED) == asked
+
+
+POSITIONS = st.builds(
+    Position,
+    name=texts,
+    kind=st.sampled_from(["pod", "host-network", "backend", "outside"]),
+    node=texts,
+    pod=texts,
+    namespace=texts,
+    addresses=several,
+)
+TARGETS = st.builds(
+    Target,
+    name=texts,
+    service=texts,
+    form=st.sampled_from(get_args(Form)),
+    host=texts,
+    port=st.integers(0, 65535),
+    protocol=st.sampled_from(["tcp", "udp"]),
+    family=st.sampled_from(["ipv4", "ipv6"]),
+    entry_node=texts,
+    port_name=texts,
+    query=st.sampled_from(["", "A", "AAAA", "CNAME", "SRV"]),
+)
+
+
+@settings(max_examples=30)
+@given(POSITIONS, TARGETS)
+def test_positions_and_targets_survive(position, target):
+    lines = [encode(HEADER), encode(PositionDeclared(position)), encode(TargetDeclared(target))]
+    history = decode_lines(lines)
+    assert history.positions == {position.name: position}
+    assert history.targets == {target.name: target}
 
 
 @given(attempts)
@@ -103,6 +179,8 @@ def test_a_cell_is_an_expectation_and_what_follows_it():
         for _ in range(count):
             recorder.observe(POSITION, TARGET, answered)
     first, second = recorder.freeze().cells
+    assert (first.position, first.target) == (POSITION, TARGET)
+    assert (first.expectation.index, second.expectation.index) == (1, 3)
     assert [entry.index for entry in first.observations] == [2]
     assert [entry.index for entry in second.observations] == [4, 5]
     assert first.where == "p → t"
@@ -144,3 +222,21 @@ def test_events_and_observations():
     history = decode_lines([*DECLARED, observed(0), b"\n", event])
     assert [entry.index for entry in history.observations] == [0]
     assert [entry.facts for entry in history.events] == [{"replicas": 3}]
+
+
+def test_each_pair_has_cells_of_its_own():
+    recorder = Recorder(None, run="r", case="c")
+    other = Target(name="u", service="s", form="cluster-ip", host="10.0.0.2", port=80)
+    for target in (TARGET, other):
+        recorder.expect(POSITION, target)
+    for target in (other, TARGET, other):
+        recorder.observe(POSITION, target, Attempt(at_ns=1, outcome=Outcome.ANSWERED))
+    cells = recorder.freeze().cells
+    assert [(cell.target.name, len(cell.observations)) for cell in cells] == [("t", 1), ("u", 2)]
+
+
+def test_what_is_promised_in_one_of_several_ways():
+    one = Expectation(index=0, at_ns=0, position="p", target="t", outcome=Outcome.REFUSED)
+    assert one.outcomes == (Outcome.REFUSED,)
+    either = Expectation(index=0, at_ns=0, position="p", target="t", also=(Outcome.RESET,))
+    assert either.outcomes == (Outcome.ANSWERED, Outcome.RESET)
