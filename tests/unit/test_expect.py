@@ -3,12 +3,13 @@
 from dataclasses import replace
 
 import pytest
+from msgspec import structs
 
 from svcproof.errors import NotSupported
 from svcproof.expect import Promise, endpoint_lists, promise, usable
 from svcproof.history import Outcome, Position, Target
 from svcproof.profiles import PROFILES
-from svcproof.snapshot import Endpoint, EndpointSlice, Pod, Service, ServicePort, Snapshot
+from svcproof.snapshot import Endpoint, EndpointSlice, Node, Pod, Service, ServicePort, Snapshot
 
 SERVICE = Service(
     name="svc",
@@ -125,3 +126,192 @@ def test_the_endpoint_lists():
 def test_an_unknown_service_names_the_known():
     with pytest.raises(KeyError, match=r"no Service 'x'; there are \['svc'\]"):
         snapshot().service("x")
+
+
+# --- who may come in by a load balancer ---------------------------------------------------------
+
+OUTSIDE = Position(name="o", kind="outside", addresses=("203.0.113.5", "2001:db8::5"))
+BALANCER = Target(name="t", service="svc", form="load-balancer", host="198.51.100.1", port=8080)
+NODES = (
+    Node("n1", ("192.0.2.1", "2001:db8:1::1"), ready=True, zone="za"),
+    Node("n2", ("192.0.2.2", "2001:db8:1::2"), ready=True, zone="zb"),
+)
+
+
+def from_outside(service: Service, target: Target = BALANCER, shown: Snapshot | None = None):
+    world = shown or snapshot(endpoint("a"), service=service)
+    return promise(world, OUTSIDE, target, run="r", profile=PROFILES["iptables"])
+
+
+@pytest.mark.parametrize(
+    ("ranges", "outcome"),
+    [
+        ((), Outcome.ANSWERED),
+        (("203.0.113.0/24",), Outcome.ANSWERED),
+        (("10.0.0.0/8", "203.0.113.5/32"), Outcome.ANSWERED),
+        (("10.0.0.0/8",), Outcome.TIMED_OUT),
+        (("203.0.113.4/32", "2001:db8::/32"), Outcome.TIMED_OUT),
+    ],
+)
+def test_source_ranges_bar_whoever_is_in_none(ranges, outcome):
+    due = from_outside(replace(SERVICE, load_balancer_source_ranges=ranges))
+    assert due.outcome is outcome
+    assert bool(due.allowed) == (outcome is Outcome.ANSWERED)
+    if outcome is Outcome.TIMED_OUT:
+        assert due.rule == "not in loadBalancerSourceRanges: dropped"
+
+
+def test_source_ranges_are_of_the_balancers_address_only():
+    barred = replace(SERVICE, load_balancer_source_ranges=("10.0.0.0/8",))
+    assert from_outside(barred, NODE_PORT).outcome is Outcome.ANSWERED
+
+
+def test_nobody_there_is_refused_before_anybody_is_barred():
+    barred = replace(SERVICE, load_balancer_source_ranges=("10.0.0.0/8",))
+    due = from_outside(barred, shown=snapshot(service=barred))
+    assert (due.outcome, due.rule) == (Outcome.REFUSED, "no usable endpoint: rejected")
+
+
+# --- rules in words, addresses by family, ports by name ------------------------------------------
+
+
+def rule_of(service: Service, position: Position = CLIENT, target: Target = TARGET, **shown) -> str:
+    near = replace(endpoint("a"), node="n1", zone="za")
+    far = replace(endpoint("b", "10.0.0.2"), node="n2", zone="zb")
+    there = shown.get("there", (near, far))
+    world = replace(snapshot(*there, service=service), nodes=NODES)
+    return promise(world, position, target, run="r", profile=PROFILES["iptables"]).rule
+
+
+AT_N2 = Target(
+    name="t", service="svc", form="node-port", host="192.0.2.2", port=30100, entry_node="n2"
+)
+AT_N1 = Target(
+    name="t", service="svc", form="node-port", host="192.0.2.1", port=30100, entry_node="n1"
+)
+INTERNAL = replace(SERVICE, internal_traffic_policy="Local")
+EXTERNAL = replace(SERVICE, external_traffic_policy="Local")
+NEAR = replace(SERVICE, traffic_distribution="PreferSameZone")
+ONLY_N1 = (endpoint("a"),)
+ONLY_N2 = (replace(endpoint("b"), node="n2"),)
+
+
+@pytest.mark.parametrize(
+    ("service", "position", "target", "there", "rule"),
+    [
+        (SERVICE, CLIENT, TARGET, None, "every ready endpoint"),
+        (NEAR, CLIENT, TARGET, None, "the nearest endpoints (trafficDistribution, hints)"),
+        (INTERNAL, CLIENT, TARGET, None, "internalTrafficPolicy Local: this node's"),
+        (
+            INTERNAL, CLIENT, TARGET, ONLY_N2,
+            "internalTrafficPolicy Local, no endpoint on this node: dropped",
+        ),
+        (SERVICE, OUTSIDE, AT_N2, None, "externalTrafficPolicy Cluster: every ready endpoint"),
+        (EXTERNAL, OUTSIDE, AT_N2, None, "externalTrafficPolicy Local: the entered node's"),
+        (
+            EXTERNAL, OUTSIDE, AT_N2, ONLY_N1,
+            "externalTrafficPolicy Local, no endpoint on this node: dropped",
+        ),
+        (
+            EXTERNAL, CLIENT, AT_N1, None,
+            "externalTrafficPolicy Local, short circuit: as with Cluster",
+        ),
+        (
+            EXTERNAL, OUTSIDE, BALANCER, None,
+            "externalTrafficPolicy Local: those of the node that the balancer chose",
+        ),
+    ],
+)  # fmt: skip
+def test_the_rule_is_told_in_words(service, position, target, there, rule):
+    shown = {"there": there} if there else {}
+    assert rule_of(service, position, target, **shown) == rule
+
+
+@pytest.mark.parametrize(
+    ("family", "client", "node"),
+    [("ipv4", "203.0.113.5", "192.0.2.1"), ("ipv6", "2001:db8::5", "2001:db8:1::1")],
+)
+def test_addresses_are_told_in_the_family_that_is_dialled(family, client, node):
+    six = replace(endpoint("six", "fd00::1"), node="n2")
+    four = replace(endpoint("four"), node="n2")
+    world = replace(snapshot(four, six, service=EXTERNAL), nodes=NODES)
+    target = Target(
+        name="t", service="svc", form="node-port", host="h", port=1, entry_node="n2", family=family
+    )
+    kept = promise(world, OUTSIDE, target, run="r", profile=PROFILES["iptables"])
+    assert kept.sources == (client,)
+    crossing = promise(world, CLIENT, target, run="r", profile=PROFILES["iptables"])
+    assert crossing.sources == (node,)
+
+
+def test_a_client_on_a_node_that_is_not_known_is_promised_no_address():
+    lost = structs.replace(CLIENT, node="gone")
+    world = replace(snapshot(replace(endpoint("a"), node="n2"), service=EXTERNAL), nodes=NODES)
+    assert promise(world, lost, AT_N2, run="r", profile=PROFILES["iptables"]).sources == ()
+
+
+def test_only_pods_that_have_the_port_are_promised():
+    some = EndpointSlice("a", "svc", "IPv4", {"web": 80}, (endpoint("a"),))
+    others = EndpointSlice("b", "svc", "IPv4", {"dns": 53}, (endpoint("b", "10.0.0.2"),))
+    all_ports = EndpointSlice("c", "svc", "IPv4", {}, (endpoint("c", "10.0.0.3"),))
+    world = replace(snapshot(), slices=(some, others, all_ports))
+    web = structs.replace(TARGET, port_name="web")
+    assert names(due_of(world, web)) == ["a", "c"]
+    assert names(due_of(world, TARGET)) == ["a", "b", "c"]
+
+
+def test_a_slice_of_names_is_of_no_family():
+    strange = EndpointSlice("a", "svc", "FQDN", {"": 80}, (endpoint("a"),))
+    assert due_of(replace(snapshot(), slices=(strange,))).outcome is Outcome.REFUSED
+
+
+def test_a_promised_backend_says_all_that_identifies_it():
+    (backend,) = due_of(snapshot(endpoint("a"))).allowed
+    assert (backend.pod, backend.uid, backend.node) == ("a", "uid-a", "n1")
+    assert (backend.namespace, backend.run) == ("ns", "r")
+
+
+def test_with_affinity_the_time_out_is_told():
+    sticky = replace(SERVICE, session_affinity="ClientIP", affinity_timeout_seconds=7)
+    due = due_of(snapshot(endpoint("a"), service=sticky))
+    assert (due.affinity_ms, due.cover) == (7000, False)
+
+
+def test_a_promise_knows_all_its_endings():
+    assert Promise(outcome=Outcome.REFUSED, rule="").outcomes == (Outcome.REFUSED,)
+    both = Promise(outcome=Outcome.REFUSED, also=(Outcome.RESET,), rule="")
+    assert both.outcomes == (Outcome.REFUSED, Outcome.RESET)
+
+
+# --- which Pods must be listed -------------------------------------------------------------------
+
+
+def test_where_unready_pods_are_published_all_that_have_not_ended_are_due():
+    pods = (
+        pod("pending", "10.0.0.1", ready=False, phase="Pending"),
+        pod("running", "10.0.0.2", ready=False, phase="Running"),
+        pod("ended", "10.0.0.3", ready=False, phase="Succeeded"),
+        pod("going", "10.0.0.4", terminating=True),
+    )
+    published = replace(SERVICE, publish_not_ready_addresses=True)
+    assert endpoint_lists(snapshot(pods=pods), published)[1] == [
+        "going 10.0.0.4",
+        "pending 10.0.0.1",
+        "running 10.0.0.2",
+    ]
+
+
+def test_a_headless_service_has_the_families_of_its_slices():
+    pods = (pod("a", "10.0.0.1", "fd00::1"),)
+    headless = replace(SERVICE, cluster_ips=("None",))
+    shown = snapshot(pods=pods)
+    assert endpoint_lists(shown, headless)[1] == ["a 10.0.0.1", "a fd00::1"]
+    four = replace(shown, slices=shown.slices[:1])
+    assert endpoint_lists(four, headless)[1] == ["a 10.0.0.1"]
+    strange = replace(shown, slices=(replace(shown.slices[0], family="FQDN"),))
+    assert endpoint_lists(strange, headless)[1] == []
+
+
+def test_an_endpoint_that_is_no_pods_is_listed_as_such():
+    by_hand = replace(endpoint("x"), pod="")
+    assert endpoint_lists(snapshot(by_hand), SERVICE)[0] == ["(no Pod) 10.0.0.1"]

@@ -1,9 +1,14 @@
 """Places and addresses in words, and what they mean on a cluster."""
 
+from dataclasses import replace
+from typing import get_args
+
 import pytest
 
 from svcproof.errors import UsageError
 from svcproof.places import (
+    DialledForm,
+    PositionKind,
     PositionSpec,
     TargetSpec,
     position_specs,
@@ -79,6 +84,46 @@ def test_what_they_mean(form, family, node, host, port):
 def test_a_named_port():
     target = resolve_target(TargetSpec("cluster-ip", "ipv4"), SERVICE, SNAPSHOT, port_name="dns")
     assert (target.port, target.protocol) == (53, "udp")
+
+
+def test_the_address_of_a_balancer():
+    service = replace(SERVICE, load_balancer_addresses=("2001:db8::9", "198.51.100.1"))
+    target = resolve_target(TargetSpec("load-balancer", "ipv4"), service, SNAPSHOT)
+    assert (target.host, target.port, target.form) == ("198.51.100.1", 8080, "load-balancer")
+    with pytest.raises(UsageError, match="Service svc has no IPv4 address; it has: none"):
+        resolve_target(TargetSpec("load-balancer", "ipv4"), SERVICE, SNAPSHOT)
+
+
+def test_what_is_dialled_has_a_name_of_its_own():
+    spec = TargetSpec("node-port", "ipv4", "node-1")
+    target = resolve_target(spec, SERVICE, SNAPSHOT, port_name="web-port")
+    assert (target.name, target.port_name) == ("svc port web-port at node-1", "web-port")
+    one_port = replace(SERVICE, ports=SERVICE.ports[:1])
+    target = resolve_target(spec, one_port, SNAPSHOT)
+    assert (target.name, target.port_name) == ("svc at node-1", "web-port")
+
+
+def test_another_domain():
+    target = resolve_target(
+        TargetSpec("fqdn", "ipv4"), SERVICE, SNAPSHOT, cluster_domain="example.org"
+    )
+    assert target.host == "svc.ns.svc.example.org"
+
+
+def test_every_form_and_place_has_words():
+    assert words(target_specs(get_args(DialledForm), NODES[:1], ["ipv6"])) == [
+        "by ClusterIP",
+        "by short name",
+        "by FQDN",
+        "at node-1",
+        "by its external address",
+    ]
+    assert words(position_specs(get_args(PositionKind), NODES[:1])) == [
+        "from a Pod on node-1",
+        "from the host network of node-1",
+        "from a backend Pod on node-1",
+        "from outside the cluster",
+    ]
 
 
 def test_what_cannot_be_meant_is_refused_with_what_there_is():
