@@ -1,66 +1,95 @@
 """All suites send from the same clients, and share one namespace unless a module says otherwise.
 
 Pods are what costs time: with one namespace the clients and the web servers of
-``webserver.yaml`` are started once for all. A module that changes its Pods sets
-``OWN_NAMESPACE = True``; its clients are the same. ``APPS`` are the manifest files
-with the Deployments that a module's own manifest does not have.
+``webserver.yaml`` are started once for all, and all that will be needed starts at
+once. A module that changes its Pods sets ``OWN_NAMESPACE = True``; its clients are
+the same. ``APPS`` are the manifest files with the Deployments that a module's own
+manifest does not have.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from types import ModuleType
 from typing import Any
 
 import pytest
 
 from svcproof.limits import Limits
+from svcproof.ports import CanBalanceLoad
 from svcproof.testing import App, Clients, Cluster, packaged_manifests
 
 
 @pytest.fixture(scope="session")
-def shared_namespace(new_namespace: Callable[[], str]) -> str:
-    """Where the clients are, and the objects of all modules that share them."""
-    return new_namespace()
+def modules(request: pytest.FixtureRequest) -> list[ModuleType]:
+    """The modules of this session that have cases to run."""
+    functions = [item for item in request.session.items if isinstance(item, pytest.Function)]
+    return list(dict.fromkeys(item.module for item in functions))
 
 
 @pytest.fixture(scope="session")
-def client_app(
-    request: pytest.FixtureRequest,
+def namespaces(
     cluster: Cluster,
-    shared_namespace: str,
+    modules: list[ModuleType],
+    new_namespace: Callable[[], str],
     run_id: str,
     limits: Limits,
-) -> App:
-    """The client Pods, one of each kind on every node.
+) -> Mapping[str, str]:
+    """Module's name → its namespace; all their Pods start while the first module is measured."""
+    shared = new_namespace()
+    own = {module.__name__: new_namespace() for module in modules if _has_its_own(module)}
+    early: dict[str, dict[str, Mapping[str, Any]]] = {shared: {}}
+    for module in modules:
+        deployments = early.setdefault(own.get(module.__name__, shared), {})
+        for stem in _stems(module):
+            for manifest in packaged_manifests(stem):
+                if manifest["kind"] == "Deployment":
+                    deployments[manifest["metadata"]["name"]] = manifest
+    for namespace, manifests in early.items():
+        clients = packaged_manifests("clients") if namespace == shared else ()
+        everything = [*clients, *manifests.values()]
+        App(cluster, namespace, everything, run=run_id, limits=limits).apply()
+    return {module.__name__: own.get(module.__name__, shared) for module in modules} | {"": shared}
 
-    With them, the Pods that any of the modules to come will share: they start while
-    the first is measured.
-    """
-    modules = {item.module for item in request.session.items if isinstance(item, pytest.Function)}
-    shared = [module for module in modules if not getattr(module, "OWN_NAMESPACE", False)]
-    stems = sorted({stem for module in shared for stem in _stems(module)})
-    early = [manifest for stem in stems for manifest in packaged_manifests(stem)]
-    workloads = [manifest for manifest in early if manifest["kind"] == "Deployment"]
+
+@pytest.fixture(scope="session")
+def client_app(cluster: Cluster, namespaces: Mapping[str, str], run_id: str, limits: Limits) -> App:
+    """The client Pods, one of each kind on every node."""
     clients = packaged_manifests("clients")
-    App(cluster, shared_namespace, [*clients, *workloads], run=run_id, limits=limits).apply()
-    return App(cluster, shared_namespace, clients, run=run_id, limits=limits)
+    return App(cluster, namespaces[""], clients, run=run_id, limits=limits)
+
+
+@pytest.fixture(scope="session")
+def load_balancer(cluster: Cluster, modules: list[ModuleType]) -> Iterator[Callable[[], None]]:
+    """Waits until LoadBalancer Services are served, if the cluster can do that.
+
+    Where a module will need it, it is brought up while others are measured.
+    """
+    with ThreadPoolExecutor(1, thread_name_prefix="svcproof-load-balancer") as pool:
+        wanted = any(module.__name__.endswith("test_load_balancer") for module in modules)
+        if wanted and isinstance(cluster, CanBalanceLoad):
+            yield pool.submit(cluster.provide_load_balancer).result
+        else:
+            yield lambda: None
 
 
 @pytest.fixture(scope="module")
 def namespace(
     request: pytest.FixtureRequest,
     cluster: Cluster,
-    shared_namespace: str,
-    new_namespace: Callable[[], str],
+    namespaces: Mapping[str, str],
+    load_balancer: Callable[[], None],
 ) -> Iterator[str]:
-    """The shared namespace, or a fresh one."""
-    if not getattr(request.module, "OWN_NAMESPACE", False):
-        yield shared_namespace
-        return
-    name = new_namespace()
+    """The shared namespace, or the module's own, which is deleted after it."""
+    name = namespaces[request.module.__name__]
     yield name
-    cluster.delete_namespace(name)
+    if _has_its_own(request.module):
+        cluster.delete_namespace(name)
+
+
+def _has_its_own(module: ModuleType) -> bool:
+    return getattr(module, "OWN_NAMESPACE", False)
 
 
 @pytest.fixture(scope="module")

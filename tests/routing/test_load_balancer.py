@@ -1,6 +1,6 @@
 """LoadBalancer: an address outside the cluster that leads to its Pods, by either policy."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
 
@@ -18,12 +18,10 @@ SERVICES = {
 
 
 @pytest.fixture(scope="module", autouse=True)
-def balanced(echo_app: App, limits: Limits) -> None:
+def balanced(echo_app: App, limits: Limits, load_balancer: Callable[[], None]) -> None:
     """All Services have their external addresses; where nobody gives any, not supported."""
-    cluster = echo_app.cluster
-    able = isinstance(cluster, CanBalanceLoad)
-    if isinstance(cluster, CanBalanceLoad):
-        cluster.provide_load_balancer()
+    able = isinstance(echo_app.cluster, CanBalanceLoad)
+    load_balancer()
     try:
         wait_for(
             "the external addresses of LoadBalancer Services",
