@@ -79,6 +79,7 @@ class Load:
         self.expect(unsettled=True, cover=False, minimum=1, **asked)
         yield
         self._routing.settle(self._pairs, await_app=await_app)
+        self.gather()  # a change can be over before a client's next connection
         self.expect()
         self.gather()
 

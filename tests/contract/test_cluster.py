@@ -8,15 +8,18 @@ import pytest
 from svcproof.app import App, Clients
 from svcproof.clusters.fake import FakeCluster
 from svcproof.errors import ApplyFailed
-from svcproof.expect import endpoint_lists, promise
+from svcproof.expect import Promise, endpoint_lists, promise
 from svcproof.history import Attempt, Outcome, Position, Target
 from svcproof.limits import DEFAULT_LIMITS
-from svcproof.manifest_files import load, packaged
+from svcproof.manifest_files import packaged_manifests
 from svcproof.ports import Cluster, ProbePlan
+from svcproof.profiles import profile_of
+from svcproof.questions import ADDRESS_QUERIES, name_target, pod_target
 from svcproof.snapshot import Service
 from svcproof.waits import wait_for
 
 RUN = f"contract-{secrets.token_hex(3)}"
+SERVICE = "hostname-svc-nodeport"
 LOST_WORDS = {Outcome.REFUSED, Outcome.UNREACHABLE, Outcome.TIMED_OUT}
 
 
@@ -66,7 +69,8 @@ def namespace(subject: Cluster) -> Iterator[str]:
 
 @pytest.fixture(scope="module")
 def app(subject: Cluster, namespace: str) -> App:
-    manifests = [*load(packaged("clients")), *load(packaged("nodeport"))]
+    stems = ("clients", "webserver", "nodeport", "dns")
+    manifests = [manifest for stem in stems for manifest in packaged_manifests(stem)]
     app = App(subject, namespace, manifests, run=RUN, limits=DEFAULT_LIMITS)
     app.apply()
     app.wait_ready()
@@ -94,11 +98,15 @@ class TestClusterContract:
             wrong = [a for a in made if a.backend is None]
             if wrong:
                 return wrong[0].outcome
-            due = promise(app.snapshot(), target, run=RUN).allowed
+            due = self.due(app, position, target).allowed
             missing = set(due) - {a.backend for a in made}
             return f"no answer by {', '.join(backend.pod for backend in missing)}" * bool(missing)
 
         wait_for(f"{position} to reach {target}", look, limit=30)
+
+    def due(self, app: App, position: Position, target: Target) -> Promise:
+        profile = profile_of(app.cluster.facts.proxy_mode)
+        return promise(app.snapshot(), position, target, run=RUN, profile=profile)
 
     def ask(self, app: App, position: Position, target: Target, count: int) -> list[Attempt]:
         plan = ProbePlan(host=target.host, port=target.port, count=count, family=target.family)
@@ -153,7 +161,7 @@ class TestClusterContract:
         subject.delete("Service", "first", namespace=namespace)
 
     def test_the_service_is_completed(self, subject: Cluster, app: App):
-        shown = app.snapshot().service("hostname-svc-nodeport")
+        shown = app.snapshot().service(SERVICE)
         assert isinstance(shown, Service)
         assert len(shown.cluster_ips) == len(subject.facts.families)
         assert shown.type == "NodePort"
@@ -162,11 +170,11 @@ class TestClusterContract:
 
     def test_slices_list_the_ready_pods(self, subject: Cluster, app: App):
         shown = app.snapshot()
-        listed, due = endpoint_lists(shown, shown.service("hostname-svc-nodeport"))
+        listed, due = endpoint_lists(shown, shown.service(SERVICE))
         assert listed == due
         assert len(due) == 3 * len(subject.facts.families)
         pods = {pod.uid: pod for pod in shown.pods}
-        for item in shown.slices_of("hostname-svc-nodeport"):
+        for item in shown.slices_of(SERVICE):
             for endpoint in item.endpoints:
                 assert pods[endpoint.pod_uid].name == endpoint.pod
                 assert pods[endpoint.pod_uid].node == endpoint.node
@@ -186,9 +194,9 @@ class TestClusterContract:
             ("fqdn", ("pod", "host-network")),
             ("node-port", ("outside",)),
         ):
-            for target in app.targets(form):
-                allowed = set(promise(app.snapshot(), target, run=RUN).allowed)
+            for target in app.targets(form, SERVICE):
                 for position in clients.everywhere(*kinds):
+                    allowed = set(self.due(app, position, target).allowed)
                     self.settle(app, position, target)
                     made = self.ask(app, position, target, 40)
                     assert {attempt.outcome for attempt in made} == {Outcome.ANSWERED}
@@ -196,7 +204,7 @@ class TestClusterContract:
                     assert len({attempt.backend for attempt in made}) > 1
 
     def test_backends_see_the_pods_address(self, app: App, clients: Clients):
-        (target, *_) = app.targets("cluster-ip")
+        (target, *_) = app.targets("cluster-ip", SERVICE)
         for position in clients.everywhere("pod"):
             self.settle(app, position, target)
             seen = {a.source_address for a in self.ask(app, position, target, 10)}
@@ -215,7 +223,7 @@ class TestClusterContract:
         wait_for("the refusal", look, limit=30)
 
     def test_a_port_that_is_not_the_services_does_not_answer(self, app: App, pod: Position):
-        (target, *_) = app.targets("cluster-ip")
+        (target, *_) = app.targets("cluster-ip", SERVICE)
         plan = ProbePlan(host=target.host, port=9, count=2, family=target.family)
         ended = {attempt.outcome for attempt in app.cluster.probe(pod, plan)}
         assert ended <= LOST_WORDS
@@ -228,15 +236,54 @@ class TestClusterContract:
         for attempt in app.cluster.probe(pod, plan):
             assert (attempt.outcome, attempt.rcode) == (Outcome.NAME_FAILED, "NXDOMAIN")
 
+    def test_names_are_answered_in_full(self, app: App, pod: Position):
+        for name in (SERVICE, "hostname-svc-headless"):
+            for family in app.cluster.facts.families:
+                found = app.snapshot().service(name)
+                target = name_target(found, ADDRESS_QUERIES[family])
+                due = self.due(app, pod, target)
+                plan = ProbePlan(host=target.host, port=53, count=2, query=target.query)
+
+                def look(plan: ProbePlan = plan, due: Promise = due) -> str:
+                    told = {attempt.answers for attempt in app.cluster.probe(pod, plan)}
+                    return "" if told == {due.answers} else str(told)
+
+                wait_for(f"{target} to be {due.answers}", look, limit=30)
+
+    def test_a_pod_answers_by_its_own_address(self, app: App, pod: Position):
+        for web in app.pods():
+            for family in app.cluster.facts.families:
+                target = pod_target(web, 80, family)
+                for attempt in self.ask(app, pod, target, 2):
+                    assert attempt.backend is not None
+                    assert attempt.backend.uid == web.uid
+                    assert attempt.source_address in pod.addresses
+
+    def test_affinity_is_kept_and_forgotten(self, app: App, pod: Position):
+        (target, *_) = app.targets("cluster-ip", SERVICE)
+
+        def switch(affinity: str, wanted: int) -> None:
+            spec = {"spec": {"sessionAffinity": affinity}}
+            app.cluster.patch("Service", SERVICE, spec, namespace=app.namespace)
+
+            def look() -> str:
+                seen = {attempt.backend for attempt in self.ask(app, pod, target, 30)}
+                return "" if len(seen) == wanted else f"{len(seen)} backends"
+
+            wait_for(f"{wanted} backends", look, limit=30)
+
+        switch("ClientIP", 1)
+        switch("None", 3)
+
     def test_a_lost_client_is_unknown(self, app: App, pod: Position):
-        (target, *_) = app.targets("cluster-ip")
+        (target, *_) = app.targets("cluster-ip", SERVICE)
         gone = Position(name="gone", kind="pod", node=pod.node, pod="gone", namespace=pod.namespace)
         made = self.ask(app, gone, target, 3)
         assert {attempt.outcome for attempt in made} == {Outcome.UNKNOWN}
         assert made[0].detail
 
     def test_a_client_can_be_ended_early(self, app: App, pod: Position):
-        (target, *_) = app.targets("cluster-ip")
+        (target, *_) = app.targets("cluster-ip", SERVICE)
         plan = ProbePlan(
             host=target.host, port=target.port, count=10_000, rate=20, family=target.family
         )
@@ -245,7 +292,7 @@ class TestClusterContract:
         stream.close()
 
     def test_scaling_is_followed(self, app: App, pod: Position):
-        (target, *_) = app.targets("cluster-ip")
+        (target, *_) = app.targets("cluster-ip", SERVICE)
         app.scale(1)
 
         def look() -> str:

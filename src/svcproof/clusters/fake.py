@@ -8,33 +8,31 @@ contract tests as the real clusters. Defects are in
 
 from __future__ import annotations
 
-import ipaddress
 import random
 import threading
+import time
 from collections.abc import Callable, Generator, Iterator, Sequence
-from dataclasses import dataclass
+from typing import Final
 
-from msgspec.structs import replace
-
-from svcproof.clusters.fake_defects import STRANGER, Defect
+from svcproof.clusters.fake_defects import Defect
 from svcproof.clusters.fake_model import FakeModel
+from svcproof.clusters.fake_network import FakeNetwork
 from svcproof.clusters.options import ClusterOptions
-from svcproof.expect import usable
 from svcproof.history import Attempt, Backend, Family, Outcome, Position
+from svcproof.limits import Limits
 from svcproof.ports import ClusterFacts, Manifest, ProbePlan
+from svcproof.recorder import now_ns
 from svcproof.snapshot import Endpoint, EndpointSlice, Node, Service, Snapshot
 
-__all__ = ["FakeCluster", "open_cluster"]
+__all__ = ["LIMITS", "FakeCluster", "open_cluster"]
+
+#: Nothing in a fake cluster is late: what is wrong after this time stays wrong. It is
+#: enough for steady traffic to make a sample.
+LIMITS: Final = Limits(workload_ready=1.0, endpoints=1.0, convergence=3.0)
 
 _NODE_PREFIX = {"ipv4": "192.0.2.", "ipv6": "2001:db8::"}
-
-
-@dataclass(frozen=True)
-class _Entry:
-    """Where a dialled address leads: a Service, and the node entered for a node port."""
-
-    service: Service
-    node: str = ""
+_OUTSIDE = {"ipv4": "203.0.113.1", "ipv6": "2001:db8:ffff::1"}
+_OUTSIDE_NAME = {"ipv4": "198.51.100.10", "ipv6": "2001:db8:fffe::10"}
 
 
 class FakeCluster:
@@ -51,11 +49,8 @@ class FakeCluster:
         defects: Sequence[Defect] = (),
     ) -> None:
         self.defects = list(defects)
-        self._model = FakeModel(_nodes(nodes, families), tuple(families))
-        # A draw that can be repeated, not a secret.
-        self._random = random.Random(seed)  # noqa: S311
+        self._model = FakeModel(_nodes(nodes, families), tuple(families), now_ns)
         self._lock = threading.Lock()
-        self._now_ns = 1_700_000_000_000_000_000
         self._facts = ClusterFacts(
             name="fake",
             kind="fake",
@@ -63,7 +58,12 @@ class FakeCluster:
             proxy_mode=proxy_mode,
             families=tuple(families),
             node_names=tuple(node.name for node in self._model.nodes),
+            outside_names={"my.database.com": tuple(_OUTSIDE_NAME.values())},
+            limits_refusals=False,
         )
+        # Draws that can be repeated, not secrets.
+        draws = random.Random(seed)  # noqa: S311
+        self._network = FakeNetwork(self._model, self._facts, self.defects, draws)
 
     @property
     def facts(self) -> ClusterFacts:
@@ -79,26 +79,32 @@ class FakeCluster:
         """Delete a namespace, at once."""
         with self._lock:
             self._model.delete_namespace(name)
+            self._network.changed()
 
     def apply(self, manifests: Sequence[Manifest], *, namespace: str) -> None:
         """Create or change the objects; all their Pods are ready on return."""
+        lax = any(defect.lax for defect in self.defects)
         with self._lock:
             for manifest in manifests:
-                self._model.apply(manifest, namespace)
+                self._model.apply(manifest, namespace, lax=lax)
+            self._network.changed()
 
     def patch(self, kind: str, name: str, changes: Manifest, *, namespace: str) -> None:
         """Change fields of one object."""
         with self._lock:
             self._model.patch(kind, name, changes, namespace)
+            self._network.changed()
 
     def delete(self, kind: str, name: str, *, namespace: str) -> None:
         """Delete one object."""
         with self._lock:
             self._model.delete(kind, name, namespace)
+            self._network.changed()
 
     def snapshot(self, namespace: str) -> Snapshot:
         """The nodes, and what is in the namespace."""
         with self._lock:
+            self._model.tick()
             services = tuple(self._model.services(namespace))
             return Snapshot(
                 nodes=self._model.nodes,
@@ -109,19 +115,24 @@ class FakeCluster:
 
     def outside_positions(self) -> tuple[Position, ...]:
         """One client outside."""
-        return (Position(name="outside the cluster", kind="outside", addresses=("203.0.113.1",)),)
+        addresses = tuple(_OUTSIDE[family] for family in self._facts.families)
+        return (Position(name="outside the cluster", kind="outside", addresses=addresses),)
 
     def probe(self, position: Position, plan: ProbePlan) -> Generator[Attempt, None, None]:
-        """Draw ``plan.count`` attempts."""
+        """Draw ``plan.count`` attempts; only a plan with a rate takes time."""
         lost = ""
+        kept: dict[int, Backend] = {}
+        began = time.monotonic()
         for number in range(plan.count):
+            if plan.rate:
+                time.sleep(max(0.0, began + number / plan.rate - time.monotonic()))
             with self._lock:
-                self._now_ns += 1_000_000
+                self._model.tick()
                 lost = lost or self._loss(position, number)
                 if lost:
-                    attempt = Attempt(at_ns=self._now_ns, outcome=Outcome.UNKNOWN, detail=lost)
+                    attempt = Attempt(at_ns=now_ns(), outcome=Outcome.UNKNOWN, detail=lost)
                 else:
-                    attempt = self._attempt(position, plan)
+                    attempt = self._network.attempt(position, plan, number, kept)
             yield attempt
 
     def close(self) -> None:
@@ -129,17 +140,10 @@ class FakeCluster:
 
     def _slices(self, services: Sequence[Service]) -> Iterator[EndpointSlice]:
         for service in services:
-            for family in self._facts.families:
-                endpoints: Sequence[Endpoint] = self._model.endpoints(service, family)
-                for defect in self.defects:
-                    endpoints = defect.listed(service, endpoints)
-                yield EndpointSlice(
-                    name=f"{service.name}-{family}",
-                    service=service.name,
-                    family="IPv6" if family == "ipv6" else "IPv4",
-                    ports={port.name: int(port.target_port) for port in service.ports},
-                    endpoints=tuple(endpoints),
-                )
+            endpoints: Sequence[Endpoint] = self._model.endpoints(service)
+            for defect in self.defects:
+                endpoints = defect.listed(service, endpoints)
+            yield from self._model.slices(service, list(endpoints))
 
     def _loss(self, position: Position, number: int) -> str:
         if position.kind != "outside":
@@ -148,72 +152,6 @@ class FakeCluster:
                 return f"exec lost: there is no Pod {position.pod!r}"
         reasons = (defect.loses(position, number) for defect in self.defects)
         return next((reason for reason in reasons if reason), "")
-
-    def _attempt(self, position: Position, plan: ProbePlan) -> Attempt:
-        attempt = Attempt(
-            at_ns=self._now_ns,
-            outcome=Outcome.UNREACHABLE,
-            connect_us=100,
-            local_address=position.addresses[0] if position.addresses else "",
-        )
-        entry = self._entry(position, plan)
-        if entry is None and not _is_literal(plan.host):
-            return replace(attempt, outcome=Outcome.NAME_FAILED, rcode="NXDOMAIN")
-        if entry is None:
-            return attempt
-        endpoints = self._programmed(entry.service, plan.family)
-        if not endpoints:
-            return replace(attempt, outcome=Outcome.REFUSED)
-        return self._ending(attempt, entry, self._random.choice(endpoints))
-
-    def _ending(self, attempt: Attempt, entry: _Entry, endpoint: Endpoint) -> Attempt:
-        stranger = endpoint.pod == STRANGER
-        endings = [defect.ending(entry.node, endpoint) for defect in self.defects]
-        if not stranger and not self._model.has_pod(endpoint.pod):
-            endings.append(Outcome.TIMED_OUT)  # nothing lives at that address any more
-        outcome = next((end for end in endings if end is not Outcome.ANSWERED), Outcome.ANSWERED)
-        if outcome is not Outcome.ANSWERED:
-            return replace(attempt, outcome=outcome)
-        backend = Backend(
-            pod=endpoint.pod,
-            uid=endpoint.pod_uid,
-            node=endpoint.node,
-            namespace="elsewhere" if stranger else entry.service.namespace,
-            run="another" if stranger else self._model.run_of(endpoint.pod),
-        )
-        return replace(
-            attempt,
-            outcome=Outcome.ANSWERED,
-            reply_us=200,
-            backend=backend,
-            source_address=self._masqueraded(entry) or attempt.local_address,
-            source_port=self._random.randrange(32768, 61000),
-        )
-
-    def _masqueraded(self, entry: _Entry) -> str:
-        # Policy Cluster always rewrites the source of external traffic.
-        nodes = (node for node in self._model.nodes if node.name == entry.node)
-        return next((node.addresses[0] for node in nodes), "")
-
-    def _programmed(self, service: Service, family: Family) -> Sequence[Endpoint]:
-        endpoints: Sequence[Endpoint] = usable(self._model.endpoints(service, family))
-        for defect in self.defects:
-            endpoints = defect.programmed(service, endpoints)
-        return endpoints
-
-    def _entry(self, position: Position, plan: ProbePlan) -> _Entry | None:
-        protocol = plan.protocol.upper()
-        inside = position.kind != "outside"
-        for service in self._model.services():
-            ports = [port for port in service.ports if port.protocol == protocol]
-            if inside and plan.host.rstrip(".") in _names(service, position.namespace):
-                if any(port.port == plan.port for port in ports):
-                    return _Entry(service)
-            elif any(port.node_port == plan.port for port in ports):
-                for node in self._model.nodes:
-                    if plan.host in node.addresses:
-                        return _Entry(service, node.name)
-        return None
 
 
 def open_cluster(options: ClusterOptions, report: Callable[[str], None]) -> FakeCluster:
@@ -226,20 +164,6 @@ def open_cluster(options: ClusterOptions, report: Callable[[str], None]) -> Fake
         kubernetes_version=f"{options.kubernetes_version}.0",
         seed=options.seed,
     )
-
-
-def _names(service: Service, namespace: str) -> set[str]:
-    full = f"{service.name}.{service.namespace}.svc.cluster.local"
-    names = {*service.cluster_ips, full, f"{service.name}.{service.namespace}"}
-    return names | {service.name} if namespace == service.namespace else names
-
-
-def _is_literal(host: str) -> bool:
-    try:
-        ipaddress.ip_address(host)
-    except ValueError:
-        return False
-    return True
 
 
 def _nodes(count: int, families: Sequence[Family]) -> tuple[Node, ...]:
