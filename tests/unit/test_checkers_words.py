@@ -1,0 +1,197 @@
+"""A finding says what was expected, what came, where, and which entries show it: word by word."""
+
+import pytest
+
+from svcproof.checkers import convergence, endpoints, reachability, responders
+from svcproof.history import Outcome
+from svcproof.verdict import Finding, Status
+
+PAIR = "a Pod on n1 → svc by ClusterIP"
+ALL = ("a", "b", "c")
+
+
+def told(story, check) -> list[tuple]:
+    """The findings without their advice, which nobody decides by."""
+    return [without_advice(finding) for finding in story.verdict(check).findings]
+
+
+def without_advice(finding: Finding) -> tuple:
+    return (
+        finding.status,
+        finding.summary,
+        finding.where,
+        finding.expected,
+        finding.seen,
+        finding.indices,
+    )
+
+
+def test_a_connection_that_ended_otherwise(story):
+    story.expect("a", rule="as the rules say", also=(Outcome.REFUSED,)).answers(*"aaaa")
+    story.ends(Outcome.REFUSED).ends(Outcome.RESET).ends(Outcome.RESET, detail="not the first")
+    assert told(story, reachability) == [
+        (
+            Status.FAIL,
+            "2 of 7 connections ended reset",
+            PAIR,
+            "every connection answered or refused (as the rules say)",
+            "4 answered, 1 refused, 2 reset",
+            (6, 7),
+        )
+    ]
+
+
+def test_a_connection_that_was_lost(story):
+    story.expect("a").answers(*"aaaa").ends(Outcome.UNKNOWN, detail="exec broke off")
+    assert told(story, reachability) == [
+        (
+            Status.INCONCLUSIVE,
+            "1 of 5 connections could not be told",
+            PAIR,
+            "every connection answered",
+            "4 answered, 1 unknown (exec broke off)",
+            (5,),
+        )
+    ]
+
+
+def test_too_few_connections(story):
+    story.expect("a").answers(*"aaa")
+    assert told(story, reachability) == [
+        (
+            Status.INCONCLUSIVE,
+            "too few connections to decide",
+            PAIR,
+            "at least 4 connections",
+            "3",
+            (0,),
+        )
+    ]
+
+
+def test_too_little_evidence(story):
+    story.expect("a").answers(*"aaa").ends(Outcome.UNKNOWN, 3)
+    assert told(story, responders) == [
+        (
+            Status.INCONCLUSIVE,
+            "too little evidence to say that only the right Pods answer",
+            PAIR,
+            "at least 4 connections that tell",
+            "3",
+            (0,),
+        )
+    ]
+
+
+@pytest.mark.parametrize(("answers", "status"), [(4, Status.FAIL), (3, Status.INCONCLUSIVE)])
+def test_pods_that_never_answered(story, answers, status):
+    story.expect("c", "a", "b").answers(*"aaaa"[:answers])
+    few = "" if status is Status.FAIL else " (but 3 answers are too few to tell)"
+    assert told(story, responders) == [
+        (
+            status,
+            f"never answered: b on n1, c on n1{few}",
+            PAIR,
+            "answers by each of a on n1, b on n1, c on n1 within 4 connections",
+            f"{answers} answers, none by b on n1, c on n1",
+            (0,),
+        )
+    ]
+
+
+def test_a_pod_that_should_not_get_traffic(story):
+    story.expect().answers("old", "old")
+    assert told(story, responders)[0] == (
+        Status.FAIL,
+        "answered by a Pod that should not get traffic: old on n1",
+        PAIR,
+        "answers only by nobody",
+        "2 answers by old on n1",
+        (1, 2),
+    )
+
+
+@pytest.mark.parametrize(("run", "whose"), [("r2", "run 'r2'"), ("", "no run at all")])
+def test_a_stranger(story, run, whose):
+    story.expect("a").answers(*"aaaa").answers("a", "a", run=run)
+    assert told(story, responders) == [
+        (
+            Status.FAIL,
+            f"a stranger answered: a on n1, of {whose}",
+            PAIR,
+            "answers only by Pods of this run, 'r1'",
+            "2 answers by a on n1 in namespace 'ns'",
+            (5, 6),
+        )
+    ]
+
+
+@pytest.mark.parametrize(
+    ("detail", "seen"), [("HTTP 400", "HTTP 400"), ("", "an answer without an identity")]
+)
+def test_somebody_without_a_name(story, detail, seen):
+    story.expect("a").answers(*"aaaa").ends(Outcome.ANSWERED, 2, detail=detail)
+    assert told(story, responders) == [
+        (
+            Status.FAIL,
+            "a stranger answered: 2 answers do not say by whom",
+            PAIR,
+            "each answer names its Pod, as the app under test does",
+            seen,
+            (5, 6),
+        )
+    ]
+
+
+def test_only_a_stranger_of_the_right_name_is_not_the_pod_that_is_due(story):
+    story.expect("a", minimum=1).answers("a", run="other")
+    assert [finding[1] for finding in told(story, responders)] == [
+        "a stranger answered: a on n1, of run 'other'",
+        "never answered: a on n1",
+    ]
+
+
+def test_nobody_has_to_answer_but_somebody(story):
+    story.expect(*ALL, cover=False).answers(*"aaaa")
+    assert told(story, responders) == []
+    story.expect(*ALL, cover=False).ends(Outcome.REFUSED, 4)
+    assert [finding[1] for finding in told(story, responders)] == [
+        "never answered: a on n1, b on n1, c on n1 (but 0 answers are too few to tell)"
+    ]
+
+
+def test_a_wait_that_ran_out(story):
+    facts = {"position": "p", "target": "t", "limit_seconds": 5.0, "last_state": "1 lost"}
+    story.event("not-converged", **facts).event("not-converged", **facts, remedy="wait longer")
+    expected = (
+        Status.INCONCLUSIVE,
+        "did not settle within 5.0 s",
+        "p → t",
+        "the state that is due, steadily",
+        "1 lost",
+    )
+    assert told(story, convergence) == [(*expected, (0,)), (*expected, (1,))]
+    general, own = (finding.remedy for finding in story.verdict(convergence).findings)
+    assert "kube-proxy" in general
+    assert own == "wait longer"
+    assert story.verdict(convergence).judged == 2
+
+
+@pytest.mark.parametrize(
+    ("listed", "due", "summary", "expected", "seen"),
+    [
+        (["b", "a"], [], "the EndpointSlices list Pods that are not ready: a, b",
+         "no endpoint", "a, b"),
+        ([], ["d", "c"], "the EndpointSlices lack ready Pods: c, d", "c, d", "no endpoint"),
+    ],
+)  # fmt: skip
+def test_lists_that_differ(story, listed, due, summary, expected, seen):
+    story.event("scaled").event("endpoints", service="svc", listed=listed, due=due)
+    assert told(story, endpoints) == [(Status.FAIL, summary, "svc", expected, seen, (1,))]
+    assert story.verdict(endpoints).judged == 1
+
+
+def test_a_list_that_is_none_is_refused_with_its_place(story):
+    story.event("endpoints", service="svc", listed=[], due="a")
+    with pytest.raises(TypeError, match=r"^entry 0: due is no list$"):
+        endpoints(story.history)
