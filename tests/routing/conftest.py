@@ -36,19 +36,21 @@ def namespaces(
     run_id: str,
     limits: Limits,
 ) -> Mapping[str, str]:
-    """Module's name → its namespace; all their Pods start while the first module is measured."""
+    """Module's name → its namespace; what all of them need starts while the first is measured.
+
+    That is their Pods, and their Services: kube-proxy takes a second to learn of one.
+    """
     shared = new_namespace()
     own = {module.__name__: new_namespace() for module in modules if _has_its_own(module)}
-    early: dict[str, dict[str, Mapping[str, Any]]] = {shared: {}}
+    stems: dict[str, list[str]] = {shared: ["clients"]}
     for module in modules:
-        deployments = early.setdefault(own.get(module.__name__, shared), {})
-        for stem in _stems(module):
-            for manifest in packaged_manifests(stem):
-                if manifest["kind"] == "Deployment":
-                    deployments[manifest["metadata"]["name"]] = manifest
-    for namespace, manifests in early.items():
-        clients = packaged_manifests("clients") if namespace == shared else ()
-        everything = [*clients, *manifests.values()]
+        stems.setdefault(own.get(module.__name__, shared), []).extend(_stems(module))
+    for namespace, of_namespace in stems.items():
+        everything = [
+            manifest
+            for stem in dict.fromkeys(of_namespace)
+            for manifest in packaged_manifests(stem)
+        ]
         App(cluster, namespace, everything, run=run_id, limits=limits).apply()
     return {module.__name__: own.get(module.__name__, shared) for module in modules} | {"": shared}
 
