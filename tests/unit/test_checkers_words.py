@@ -2,7 +2,16 @@
 
 import pytest
 
-from svcproof.checkers import convergence, endpoints, reachability, responders
+from svcproof.checkers import (
+    answers,
+    convergence,
+    distribution,
+    endpoints,
+    propagation,
+    reachability,
+    responders,
+    sources,
+)
 from svcproof.history import Outcome
 from svcproof.verdict import Finding, Status
 
@@ -83,9 +92,9 @@ def test_too_little_evidence(story):
     ]
 
 
-@pytest.mark.parametrize(("answers", "status"), [(4, Status.FAIL), (3, Status.INCONCLUSIVE)])
-def test_pods_that_never_answered(story, answers, status):
-    story.expect("c", "a", "b").answers(*"aaaa"[:answers])
+@pytest.mark.parametrize(("number", "status"), [(4, Status.FAIL), (3, Status.INCONCLUSIVE)])
+def test_pods_that_never_answered(story, number, status):
+    story.expect("c", "a", "b").answers(*"aaaa"[:number])
     few = "" if status is Status.FAIL else " (but 3 answers are too few to tell)"
     assert told(story, responders) == [
         (
@@ -93,7 +102,7 @@ def test_pods_that_never_answered(story, answers, status):
             f"never answered: b on n1, c on n1{few}",
             PAIR,
             "answers by each of a on n1, b on n1, c on n1 within 4 connections",
-            f"{answers} answers, none by b on n1, c on n1",
+            f"{number} answers, none by b on n1, c on n1",
             (0,),
         )
     ]
@@ -195,3 +204,44 @@ def test_a_list_that_is_none_is_refused_with_its_place(story):
     story.event("endpoints", service="svc", listed=[], due="a")
     with pytest.raises(TypeError, match=r"^entry 0: due is no list$"):
         endpoints(story.history)
+
+
+def test_each_ending_has_advice_of_its_own(story):
+    for outcome in set(Outcome) - {Outcome.ANSWERED}:
+        story.expect("a").ends(outcome, 4)
+    story.expect("a", outcome=Outcome.REFUSED).answers(*"aaaa")
+    advice = {finding.remedy for finding in story.verdict(reachability).findings}
+    assert len(advice) == len(Outcome)
+    assert all(remedy.strip("X") == remedy for remedy in advice)
+
+
+def test_all_addresses_that_are_due_are_named(story):
+    story.expect("a", sources=("10.0.0.1", "10.0.0.2")).answers("a", source_address="10.0.0.3")
+    assert told(story, sources)[0][3] == "the backend sees 10.0.0.1, 10.0.0.2"
+
+
+def test_all_answers_that_came_are_told(story):
+    story.dials("a name", form="dns").expect(answers=())
+    story.ends(Outcome.ANSWERED, answers=("x A 1",))
+    story.ends(Outcome.NAME_FAILED, rcode="NXDOMAIN")
+    assert story.verdict(answers).facts[0].value == "NXDOMAIN | x A 1"
+
+
+def test_a_rotation_that_is_none_is_told_by_its_first_twelve(story):
+    story.expect(*ALL, choice="rotation").answers(*"aabbcc" * 5)
+    assert told(story, distribution) == [
+        (
+            Status.FAIL,
+            "the backends are not chosen in rotation",
+            PAIR,
+            "one backend after the other, always in the same order",
+            "undecided: a on n1 33.3%, b on n1 33.3%, c on n1 33.3%",
+            tuple(range(1, 13)),
+        )
+    ]
+
+
+def test_a_change_is_told_with_its_length_so_that_the_longest_can_be_found(story):
+    story.at(0).expect("a").answers("a").at(10).expect(unsettled=True).at(12.5).answers("b")
+    story.at(20).expect("b").answers("b")
+    assert [fact.size for fact in story.verdict(propagation).facts] == [2.5]
