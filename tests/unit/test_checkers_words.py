@@ -7,6 +7,8 @@ from svcproof.checkers import (
     convergence,
     distribution,
     endpoints,
+    latency,
+    outages,
     propagation,
     reachability,
     responders,
@@ -245,3 +247,75 @@ def test_a_change_is_told_with_its_length_so_that_the_longest_can_be_found(story
     story.at(0).expect("a").answers("a").at(10).expect(unsettled=True).at(12.5).answers("b")
     story.at(20).expect("b").answers("b")
     assert [fact.size for fact in story.verdict(propagation).facts] == [2.5]
+
+
+def test_answers_that_do_not_tell_an_address(story):
+    story.expect("a", sources=("10.0.0.1",)).answers("a", "a")
+    assert told(story, sources) == [
+        (
+            Status.INCONCLUSIVE,
+            "2 answers do not say which address they saw",
+            PAIR,
+            "each answer tells the client's address as the backend saw it",
+            "nothing",
+            (1, 2),
+        )
+    ]
+
+
+def test_shares_that_cannot_be_told(story):
+    story.expect("a", "b", choice="random").ends(Outcome.REFUSED)
+    assert told(story, distribution) == [
+        (
+            Status.INCONCLUSIVE,
+            "shares cannot be told: nobody answered",
+            PAIR,
+            "answers by at least two backends",
+            "0 answers",
+            (),
+        )
+    ]
+
+
+def test_one_answer_is_all_of_them(story):
+    story.expect("a", "b", choice="random").answers("a")
+    (shares,) = [f for f in story.verdict(distribution).facts if f.name == "shares"]
+    assert shares.value == "a on n1 100.0%, b on n1 0.0% of 1 connections"
+
+
+def test_lost_packets(story):
+    story.expect("a").answers(*"aaa", connect_us=3_010_000)
+    assert told(story, latency) == [
+        (
+            Status.FAIL,
+            "packets are lost: 3 of 3 connections needed a second SYN",
+            PAIR,
+            "a connection is made in milliseconds",
+            "3.01 s, 3.01 s, 3.01 s",
+            (1, 2, 3),
+        )
+    ]
+
+
+def test_connect_times_are_told_with_the_longest(story):
+    for taken in (900_000, 500_000, 100_000):
+        story.expect("a").answers("a", connect_us=taken)
+    assert [fact.size for fact in story.verdict(latency).facts] == [0.9]
+
+
+def test_an_outage_that_is_not_over_lasts_until_its_last_attempt(story):
+    story.at(0).expect("a", outage_ms=0)
+    for second in (1, 2, 4):
+        story.at(second).ends(Outcome.REFUSED)
+    verdict = story.verdict(outages)
+    assert told(story, outages) == [
+        (
+            Status.FAIL,
+            "no answer for 3.00 s, and not over at the end",
+            PAIR,
+            "at most 0 s without an answer",
+            "3 attempts refused, from 1.00 s after the change on",
+            (1, 2, 3),
+        )
+    ]
+    assert [fact.size for fact in verdict.facts] == [3.0]
