@@ -69,6 +69,18 @@ class TestPin:
         story.expect(*ALL, affinity="pin").ends(Outcome.ANSWERED)
         assert story.verdict(affinity).status is Status.INCONCLUSIVE
 
+    def test_a_connection_that_was_cut_is_no_answer_though_it_says_by_whom(self, story):
+        story.expect(*ALL, affinity="pin").answers("a").ends(
+            Outcome.RESET, backend=story.backend("b")
+        )
+        verdict = story.verdict(affinity)
+        assert (verdict.status, verdict.judged) == (Status.PASS, 1)
+
+    def test_a_pause_before_it_does_not_matter(self, story):
+        for second in (0, 2, 99):
+            story.at(second).expect(*ALL, affinity="pin", affinity_ms=10_000).answers("a")
+        assert story.verdict(affinity).status is Status.PASS
+
     def test_cells_that_do_not_ask_are_not_judged(self, story):
         assert story.expect(*ALL).answers(*ALL).verdict(affinity).judged == 0
 
@@ -80,6 +92,14 @@ class TestKeep:
 
     def test_the_same_pod_after_a_pause_passes(self, story):
         assert self.kept(story, idle=8).verdict(affinity).status is Status.PASS
+
+    def test_it_is_no_new_choice(self, story):
+        facts = self.kept(story, idle=8).verdict(affinity).facts
+        assert [fact.name for fact in facts] == ["sticky connections", "choices of the clients"]
+
+    def test_the_pause_ends_with_the_first_connection(self, story):
+        self.kept(story, idle=8).at(16).answers("a")
+        assert story.verdict(affinity).status is Status.PASS
 
     def test_another_pod_after_a_pause_fails(self, story):
         (finding,) = self.kept(story, idle=8, now="b").verdict(affinity).findings
@@ -181,6 +201,26 @@ class TestRedraw:
         story.at(12).expect("a", "b", affinity="redraw").answers("a")
         assert story.verdict(affinity).status is Status.INCONCLUSIVE
 
+    @pytest.mark.parametrize(("clients", "status"), [(8, Status.FAIL), (7, Status.INCONCLUSIVE)])
+    def test_what_chance_gives_as_rarely_as_allowed_fails(self, story, clients, status):
+        """Ten Pods, eight redraws: 10^-8, which is the limit itself."""
+        for number in range(clients):
+            for second in (0, 1):
+                story.client(f"client-{number}").at(second)
+                story.expect(*"abcdefghij", affinity="redraw").answers("a")
+        assert story.verdict(affinity).status is status
+
+    def test_a_client_that_nobody_answers_has_drawn_nothing(self, story):
+        story.expect(*ALL, affinity="redraw").answers("a")
+        story.expect(*ALL, affinity="redraw").ends(Outcome.REFUSED)
+        (finding,) = story.verdict(affinity).findings
+        assert finding.seen == "the old Pod in 0 of 0; by chance: 1.0e+00"
+
+    def test_all_targets_are_named(self, story):
+        for name in ("x", "y"):
+            story.dials(name).expect(*ALL, affinity="redraw").answers("a")
+        assert story.verdict(affinity).findings[0].where == "x, y"
+
     def test_one_pod_to_choose_from_is_no_choice(self, story):
         for second in range(99):
             story.at(second).expect("a", affinity="redraw").answers("a")
@@ -258,6 +298,27 @@ class TestCollapse:
     def test_the_smallest_choice_decides(self, story):
         pinned(story, CLIENTS).client("late").expect("a", "b", affinity="pin").answers("a")
         assert story.verdict(affinity).status is Status.PASS
+
+    def test_two_pods_are_a_choice(self, story):
+        for number in range(draws_needed(2)):
+            story.client(f"c{number}").expect("a", "b", affinity="pin").answers("a")
+        assert "share one Pod" in summaries(story.verdict(affinity))[0]
+
+    @pytest.mark.parametrize(("clients", "status"), [(9, Status.FAIL), (8, Status.PASS)])
+    def test_what_chance_gives_as_rarely_as_allowed_fails(self, story, clients, status):
+        """Ten Pods, nine clients: 10^-8, which is the limit itself."""
+        for number in range(clients):
+            story.client(f"c{number}").expect(*"abcdefghij", affinity="pin").answers("a")
+        assert story.verdict(affinity).status is status
+
+    def test_where_nobody_is_allowed_nothing_is_chosen(self, story):
+        for number in range(CLIENTS):
+            story.client(f"c{number}").expect(affinity="pin").answers("a")
+        assert story.verdict(affinity).findings == ()
+
+    def test_a_choice_that_was_kept_is_no_second_one(self, story):
+        pinned(story, CLIENTS - 1).client("late").expect(*ALL, affinity="keep").answers("a")
+        assert "share one Pod" not in " ".join(summaries(story.verdict(affinity)))
 
     def test_one_client_asked_again_and_again_is_one_choice(self, story):
         """By another name of the Service as well: kube-proxy remembers client and port."""

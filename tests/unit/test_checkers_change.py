@@ -132,6 +132,12 @@ class TestUnsettled:
         self.changed(story).at(11).answers("a")
         assert story.verdict(responders).status is Status.FAIL
 
+    def test_it_does_so_after_any_number_of_later_cells(self, story):
+        self.changed(story).at(12).expect("b", "c", minimum=2).answers("b", "c")
+        story.at(10.6).answers("a")
+        assert [len(cell.observations) for cell in story.history.cells] == [2, 5, 2, 2]
+        assert story.verdict(responders).status is Status.PASS
+
     def test_only_a_change_keeps_what_began_in_it(self, story):
         """Between two settled cells the order of the history decides."""
         story.at(0).expect("a", minimum=1).answers("a")
