@@ -1,7 +1,8 @@
 """How long was there no answer, under steady traffic?
 
 An *outage* is a run of attempts of one pair that did not get the answer that was
-due; it lasts from the begin of the first of them to the begin of the next good one.
+due; it lasts from the begin of the first of them to the begin of the next good one,
+which may be the first of the pair's next cell.
 """
 
 from __future__ import annotations
@@ -32,17 +33,35 @@ class Outage:
 
 def outages(history: History) -> Verdict:
     """No outage of the cells that allow one is longer than allowed, and each is over."""
-    cells = [cell for cell in history.cells if cell.expectation.outage_ms is not None]
-    found = [(cell, outages_of(cell)) for cell in cells]
+    asked = [
+        (cell, after)
+        for cell, after in _with_next(history.cells)
+        if cell.expectation.outage_ms is not None
+    ]
+    found = [(cell, outages_of(cell, after)) for cell, after in asked]
     return judged(
-        sum(len(told(cell)) for cell in cells),
+        sum(len(told(cell)) for cell, _ in asked),
         [finding for cell, windows in found for finding in _judge(cell, windows)],
         [_fact(cell, windows) for cell, windows in found],
     )
 
 
-def outages_of(cell: Cell) -> list[Outage]:
-    """The outages of a cell, in the order of time; attempts of unknown outcome are left out."""
+def _with_next(cells: Sequence[Cell]) -> list[tuple[Cell, Cell | None]]:
+    """Each cell and the pair's next one, which begins where it ends."""
+    following: dict[tuple[str, str], Cell] = {}
+    found = []
+    for cell in reversed(cells):
+        pair = (cell.position.name, cell.target.name)
+        found.append((cell, following.get(pair)))
+        following[pair] = cell
+    return found[::-1]
+
+
+def outages_of(cell: Cell, after: Cell | None = None) -> list[Outage]:
+    """The outages of a cell, in the order of time; attempts of unknown outcome are left out.
+
+    ``after`` is the pair's next cell: what was not over when the cell was may be there.
+    """
     entries = sorted(told(cell), key=lambda entry: entry.at_ns)
     windows: list[Outage] = []
     failed: list[Observation] = []
@@ -53,8 +72,17 @@ def outages_of(cell: Cell) -> list[Outage]:
             windows.append(Outage(tuple(failed), failed[0].at_ns, entry.at_ns, over=True))
             failed = []
     if failed:
-        windows.append(Outage(tuple(failed), failed[0].at_ns, failed[-1].at_ns, over=False))
+        good = _first_good(after)
+        end_ns = failed[-1].at_ns if good is None else good.at_ns
+        windows.append(Outage(tuple(failed), failed[0].at_ns, end_ns, over=good is not None))
     return windows
+
+
+def _first_good(cell: Cell | None) -> Observation | None:
+    if cell is None:
+        return None
+    good = (entry for entry in told(cell) if entry.outcome in cell.expectation.outcomes)
+    return min(good, key=lambda entry: entry.at_ns, default=None)
 
 
 def told(cell: Cell) -> list[Observation]:

@@ -19,9 +19,9 @@ def describe(verdict: Verdict, *, case: str, history: str, width: int = 0) -> st
     lines = [f"{verdict.status.word}: {case} ({verdict.judged:,} connections judged)"]
     for finding in sorted(verdict.findings, key=lambda found: -found.status):
         lines += _lines(finding)
-    if history:
-        lines.append(f"history: {history}")
-    return "\n".join(part for line in lines for part in _wrapped(line, width))
+    wrapped = [part for line in lines for part in _wrapped(line, width)]
+    # A path is for copying: it stays in one piece.
+    return "\n".join([*wrapped, *([f"history: {history}"] if history else [])])
 
 
 def describe_facts(facts: tuple[Fact, ...], *, width: int = 0) -> str:
