@@ -6,6 +6,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from svcproof.checkers.api import API_ANSWER
+from svcproof.checkers.convergence import CONVERGED, NOT_CONVERGED
+from svcproof.checkers.endpoints import ENDPOINTS
 from svcproof.errors import BadHistory
 from svcproof.history import (
     VERSION,
@@ -26,6 +29,7 @@ from svcproof.history import (
     encode,
 )
 from svcproof.recorder import Recorder
+from svcproof.verdict import JUDGED
 
 HEADER = Header(version=VERSION, run="r", case="c")
 POSITION = Position(name="p", kind="pod", node="n")
@@ -240,3 +244,28 @@ def test_what_is_promised_in_one_of_several_ways():
     assert one.outcomes == (Outcome.REFUSED,)
     either = Expectation(index=0, at_ns=0, position="p", target="t", also=(Outcome.RESET,))
     assert either.outcomes == (Outcome.ANSWERED, Outcome.RESET)
+
+
+def test_a_source_without_a_name_is_a_history():
+    with pytest.raises(BadHistory, match=r"^history: empty"):
+        decode_lines([])
+
+
+def test_of_a_long_line_that_is_no_attempt_the_begin_is_told():
+    with pytest.raises(BadHistory) as refused:
+        decode_attempt("x" * 201)
+    assert str(refused.value).endswith(f": {'x' * 200!r}")
+
+
+def test_a_line_that_was_torn_ends_the_history():
+    assert decode_lines([*DECLARED, observed(0)[:-1], observed(0)]).entries == ()
+
+
+def test_the_words_of_events_that_are_in_saved_histories_never_change():
+    assert (JUDGED, CONVERGED, NOT_CONVERGED, ENDPOINTS, API_ANSWER) == (
+        "judged",
+        "converged",
+        "not-converged",
+        "endpoints",
+        "api-answer",
+    )
