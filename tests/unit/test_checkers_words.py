@@ -3,6 +3,7 @@
 import pytest
 
 from svcproof.checkers import (
+    affinity,
     answers,
     convergence,
     distribution,
@@ -319,3 +320,49 @@ def test_an_outage_that_is_not_over_lasts_until_its_last_attempt(story):
         )
     ]
     assert [fact.size for fact in verdict.facts] == [3.0]
+
+
+def test_a_client_that_does_not_keep_its_pod(story):
+    story.expect(*ALL, affinity="pin").answers(*"ab")
+    assert told(story, affinity) == [
+        (
+            Status.FAIL,
+            "the client changed its Pod 1 times in 2 connections",
+            PAIR,
+            "one and the same Pod for all connections of a client (sessionAffinity ClientIP)",
+            "a on n1 (1), b on n1 (1)",
+            (2,),
+        )
+    ]
+
+
+def test_clients_that_are_never_given_a_new_choice(story):
+    for target in ("svc at n1", "svc at n2"):
+        story.dials(target).expect("a", "b", affinity="redraw").answers("a")
+        story.expect("a", "b", affinity="redraw").answers("a")
+    assert told(story, affinity) == [
+        (
+            Status.INCONCLUSIVE,
+            "none of 2 clients was given a new choice after the time-out "
+            "(too few to tell from chance)",
+            "svc at n1, svc at n2",
+            "the affinity has expired: a new choice, by chance the old Pod once in 2",
+            "the old Pod in 2 of 2; by chance: 2.5e-01",
+            (0, 2, 4, 6),
+        )
+    ]
+
+
+def test_clients_that_share_one_of_two_pods(story):
+    for number in range(28):
+        story.client(f"c{number}").expect("a", "b", affinity="pin").answers("a")
+    assert told(story, affinity) == [
+        (
+            Status.FAIL,
+            "all 28 clients share one Pod: a on n1",
+            "svc by ClusterIP",
+            "different clients are spread over 2 Pods",
+            "one Pod for all; by chance: 7.5e-09",
+            tuple(range(0, 56, 2)),
+        )
+    ]
