@@ -182,7 +182,11 @@ class Clients:
         if spec.kind == "outside":
             for position in self._app.cluster.outside_positions():
                 return position
-            raise NotSupported("this cluster has no client outside of it")
+            raise NotSupported(
+                "this cluster has no client outside of it",
+                remedy="leave out what is asked from outside, or judge a cluster that "
+                "svcproof starts: it has one",
+            )
         if spec.node not in self._app.cluster.facts.node_names:
             raise NotSupported(
                 f"there is no node {spec.node}; there are: "

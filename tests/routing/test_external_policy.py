@@ -47,7 +47,7 @@ def test_local_without_a_pod(
         answering += with_pod
         failing += [pair for pair in without if pair[1].entry_node != position.node]
     if not failing:
-        raise NotSupported(ONE_NODE)
+        raise NotSupported(ONE_NODE, remedy="give it more nodes: --svc-nodes 2")
     measure(answering, failing=failing)
     judge()
 

@@ -24,7 +24,10 @@ def test_none_on_this_node(echo_app: App, clients: Clients, measure: Measure, ju
     bearing = {pod.node for pod in echo_app.pods("lonely-deployment")}
     positions = [p for p in clients.everywhere("pod", "host-network") if p.node not in bearing]
     if not positions:
-        raise NotSupported("every node has a Pod: a Pod-less one needs a cluster of two nodes")
+        raise NotSupported(
+            "every node has a Pod: a Pod-less one needs a cluster of at least two",
+            remedy="give it more nodes: --svc-nodes 2",
+        )
     measure(
         [(p, t) for p in positions for t in echo_app.targets("cluster-ip", "lonely-svc-anywhere")],
         failing=[

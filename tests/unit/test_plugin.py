@@ -1,5 +1,6 @@
 """The plugin from outside: what users type, and what they get to see."""
 
+import json
 import re
 import subprocess
 import sys
@@ -90,6 +91,11 @@ def plant(monkeypatch: pytest.MonkeyPatch, defect: str, *, convergence: float = 
     limits = Limits(workload_ready=0.3, endpoints=0.3, convergence=convergence)
     monkeypatch.setattr(registry, "open_cluster", lambda *_: FakeCluster(defects=[broken]))
     monkeypatch.setattr(fake, "LIMITS", limits)
+
+
+def flat(text: str) -> str:
+    """Text as if it had not been wrapped."""
+    return " ".join(text.split())
 
 
 def histories(pytester: pytest.Pytester) -> list[Path]:
@@ -445,31 +451,16 @@ class TestVerdicts:
             ["WaitExpired: waited 0.2 s for the Pods in *; last state: 0 of 3 Pods ready"]
         )
 
-    def test_not_supported_is_a_reasoned_skip(self, run, mine):
-        mine(
-            positions="'outside'",
-            targets="'node-port'",
-            module="test_nodeport",
-            more="CLUSTER.outside_positions = lambda: ()",
-        )
-        result = run("-q", "--junitxml=out.xml")
-        assert result.ret == 3
-        result.stdout.fnmatch_lines(
-            [
-                "not supported  test_mine?from outside the cluster, at node-1?: this cluster *",
-                "*3 skipped*",
-            ]
-        )
-        skipped = ElementTree.parse("out.xml").findall(".//skipped")
-        assert len(skipped) == 3
-        assert "no client outside" in skipped[0].get("message", "")
-
     def test_junit_has_verdict_and_evidence(self, run, mine):
         mine(defects="DeadEndpoint()")
         run("-q", "--junitxml=out.xml", "-k", "node-1")
         (case,) = ElementTree.parse("out.xml").findall(".//testcase")
         found = {item.get("name"): item.get("value") for item in case.findall(".//property")}
         assert found["verdict"] == "FAIL"
+        assert found["remedy"]
+        assert found["connect time"].startswith("median ")
+        (seen,) = (name for name in found if name.endswith(": source address seen"))
+        assert seen.startswith("a Pod on node-1 → ")
         assert found["connections judged"] == "66"
         assert int(found["connections failed"]) > 0
         assert Path(found["history"]).exists()
@@ -489,6 +480,162 @@ class TestVerdicts:
         (path,) = histories(pytester)
         with path.open("rb") as file:
             assert len(list(decode_lines(file).observations)) == 20
+
+
+class TestNothingProven:
+    """What could not be asked has its reason and its remedy in every report alike."""
+
+    def reports(self, run, pytester, *arguments: str) -> tuple[str, list[str], dict]:
+        result = run("-q", *arguments, "--junitxml=out.xml")
+        assert result.ret == 3
+        (results,) = (pytester.path / ".svcproof" / "evidence").rglob("results.json")
+        junit = ElementTree.parse("out.xml")
+        said = [skip.get("message", "") for skip in junit.iter("skipped")]
+        properties = {item.get("name"): item.get("value") for item in junit.iter("property")}
+        assert properties["reason"]
+        assert properties["remedy"]
+        return result.stdout.str(), said, json.loads(results.read_text())
+
+    @pytest.mark.parametrize(
+        ("cluster", "cases", "reason", "remedy"),
+        [
+            (
+                "FakeCluster(nodes=1)",
+                "test_none_on_this_node",
+                "every node has a Pod",
+                "give it more nodes: --svc-nodes 2",
+            ),
+            (
+                "FakeCluster()",
+                "test_load_balancer and test_cluster",
+                "LoadBalancer Services stay pending",
+                "install an implementation",
+            ),
+            (
+                "FakeCluster(proxy_mode='something-else')",
+                "test_local_without_a_pod",
+                "is not known of this data plane (unknown data plane",
+                "add them to svcproof.profiles",
+            ),
+            (
+                "Walled()",
+                "test_nodeport[",
+                "this cluster has no client outside of it",
+                "leave out what is asked from outside",
+            ),
+        ],
+        ids=["too few nodes", "a power is missing", "unknown data plane", "nobody outside"],
+    )
+    def test_not_supported(self, run, monkeypatch, pytester, cluster, cases, reason, remedy):
+        class Walled(FakeCluster):
+            def outside_positions(self):
+                return ()
+
+        plant(monkeypatch, "Defect()")
+        made = eval(cluster, {"FakeCluster": FakeCluster, "Walled": Walled})  # noqa: S307
+        monkeypatch.setattr(registry, "open_cluster", lambda *_: made)
+        text, said, results = self.reports(run, pytester, SUITES, "-k", cases)
+        for shown in (*said, flat(text)):
+            assert reason in shown
+            assert remedy in shown
+        assert said
+        for problem in results["problems"]:
+            assert problem["word"] == "not supported"
+            assert reason in problem["reason"]
+            assert remedy in problem["remedy"]
+        assert results["cluster"]["kind"] == "fake"
+        assert results["exit_code"] == 3
+
+    def test_inconclusive(self, run, monkeypatch, pytester):
+        plant(monkeypatch, "LostExec(after=10)")
+        text, _, results = self.reports_of_verdict(run, pytester, "test_clusterip.py and node-1")
+        (finding,) = [
+            found
+            for found in results["cases"][0]["findings"]
+            if "could not be told" in found["summary"]
+        ]
+        assert finding["remedy"] in flat(text)
+
+    def reports_of_verdict(self, run, pytester, cases: str) -> tuple[str, dict, dict]:
+        result = run("-q", SUITES, "-k", cases, "--junitxml=out.xml")
+        assert result.ret == 3
+        (results,) = (pytester.path / ".svcproof" / "evidence").rglob("results.json")
+        junit = ElementTree.parse("out.xml")
+        properties = {item.get("name"): item.get("value") for item in junit.iter("property")}
+        assert properties["verdict"] == "INCONCLUSIVE"
+        assert properties["remedy"]
+        return result.stdout.str(), properties, json.loads(results.read_text())
+
+    def test_an_app_that_is_never_ready(self, run, monkeypatch, pytester):
+        plant(monkeypatch, "Defect()")
+        monkeypatch.setattr("svcproof.app.lacking", lambda *_: "0 of 3 Pods ready")
+        pytester.makepyfile("def test_a(echo_app): pass\ndef test_b(echo_app): pass")
+        text, _, results = self.reports(run, pytester)
+        assert text.count("look at `kubectl -n ") == 2  # whole once, and in the summary
+        assert "same as above, test_a: WaitExpired: waited 0.3 s for the Pods" in text
+        assert [problem["word"] for problem in results["problems"]] == ["inconclusive"] * 2
+        assert re.search(r"INCONCLUSIVE   test_a, test_b: waited 0.3 s for .*what to do: ", text)
+
+    def test_nothing_selected(self, run, mine):
+        mine()
+        result = run("-q", "-k", "nothing")
+        assert result.ret == 4
+        result.stdout.fnmatch_lines(
+            ["svcproof: no case was selected by -k 'nothing': nothing is proven"]
+        )
+
+
+class TestResults:
+    """results.json, beside the histories."""
+
+    def results(self, pytester: pytest.Pytester) -> dict:
+        (path,) = (pytester.path / ".svcproof" / "evidence").rglob("results.*")
+        assert path.name == "results.json"
+        return json.loads(path.read_text())
+
+    def test_findings_and_facts(self, run, mine, pytester):
+        mine(defects="DeadEndpoint()")
+        run("-q", "-k", "node-1")
+        results = self.results(pytester)
+        assert results["schema"] == 1
+        assert results["exit_code"] == 1
+        (case,) = results["cases"]
+        assert case["verdict"] == "FAIL"
+        assert case["findings"][0]["status"] == "FAIL"
+        assert {"name", "value", "where"} <= set(case["facts"][0])
+        assert (pytester.path / case["history"]).exists()
+
+    def test_after_ctrl_c(self, mine, pytester):
+        mine()
+        with (pytester.path / "test_mine.py").open("a") as module:
+            module.write("\ndef test_z(echo_app): raise KeyboardInterrupt\n")
+        done = pytester.runpytest_subprocess("-q", "-p", "no:cacheprovider", "--svc-cluster=fake")
+        assert done.ret == 2
+        results = self.results(pytester)
+        assert results["exit_code"] == 2
+        assert [case["verdict"] for case in results["cases"]] == ["PASS"] * 3
+
+    def test_when_there_is_no_cluster(self, run, pytester, monkeypatch):
+        def refuse(*_):
+            raise MissingTool("nft is missing", remedy="apt-get install nftables")
+
+        monkeypatch.setattr(registry, "open_cluster", refuse)
+        pytester.makepyfile(test_mine=MINE.format(positions="'pod'", targets="'fqdn'"))
+        assert run("-q").ret == 4
+        results = self.results(pytester)
+        (problem,) = results["problems"]
+        assert problem["reason"] == "nft is missing"
+        assert problem["remedy"] == "apt-get install nftables"
+        assert results["cluster"] is None
+
+    def test_a_directory_that_cannot_be_written(self, run, mine, pytester):
+        mine()
+        pytester.makepyfile(test_mine="def test_x(echo_app): pass")
+        (pytester.path / "taken").write_text("a file")
+        result = run("-q", "--svc-evidence=taken")
+        result.stdout.fnmatch_lines(
+            ["svcproof: cannot write *taken/*results.json: Not a directory"]
+        )
 
 
 class TestBadInput:
@@ -528,10 +675,6 @@ class TestBadInput:
         assert text.count("svcproof: nft is missing") == 1
         assert "what to do: apt-get install nftables" in text
         assert "Traceback" not in text
-
-    def test_nothing_collected_is_4(self, run, mine):
-        mine()
-        assert run("-q", "-k", "nothing").ret == 4
 
     def test_but_not_in_somebody_elses_project(self, run, pytester):
         pytester.makepyfile(test_other="def helper(): pass")

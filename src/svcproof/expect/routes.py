@@ -244,5 +244,6 @@ def _refuse_unmodelled(question: _Question) -> None:
     if is_local and crosses and not question.profile.masquerades_pods_to_nodes:
         raise NotSupported(
             f"{question.position} to {target}: whether a Pod's address is kept on the way to "
-            f"another node is not known of this data plane ({question.profile.name})"
+            f"another node is not known of this data plane ({question.profile.name})",
+            remedy="if its rules are known, add them to svcproof.profiles",
         )

@@ -8,10 +8,7 @@ from collections.abc import Iterable, Sequence
 from svcproof.reporters.facts import told
 from svcproof.results import CaseResult, ClusterLine, Problem, RunResult
 
-__all__ = ["NOT_SUPPORTED", "render"]
-
-#: What a case is called that the cluster lacks something for.
-NOT_SUPPORTED = "not supported"
+__all__ = ["render"]
 
 _KINDS = {
     "pod": "Pod",
@@ -28,6 +25,10 @@ _FORMS = {
     "dns": "DNS",
     "pod-ip": "the Pods themselves",
 }
+#: What cases without a verdict are called, where that is not the word itself.
+_LABELS = {"inconclusive": "INCONCLUSIVE", "error": "ERROR"}
+#: How many cases are named that lack the same.
+_SHOWN = 4
 _WORDS = ("FAIL", "INCONCLUSIVE", "PASS")
 
 
@@ -41,9 +42,8 @@ def render(run: RunResult, *, width: int = 80) -> str:
         lines += _wrapped(_evidence(group), "", width)
         for line in told(fact for case in group for fact in case.facts):
             lines += _wrapped(line, "", width)
-    for problem in run.problems:
-        if problem.word == NOT_SUPPORTED:
-            lines += _wrapped(_problem(problem), NOT_SUPPORTED, width)
+    for (word, reason, remedy), names in _alike(run.problems).items():
+        lines += _wrapped(_problem(names, reason, remedy), _LABELS.get(word, word), width)
     if run.cases:
         lines += _wrapped(f"{run.evidence} ({_many(len(run.cases), 'history')})", "evidence", width)
     return "\n".join(lines)
@@ -64,15 +64,29 @@ def _wrapped(text: str, label: str, width: int) -> list[str]:
 def _cluster(line: ClusterLine) -> str:
     families = " and ".join(family.replace("ip", "IP") for family in line.families)
     start = f"; started in {line.start_seconds:.1f} s" if line.start_seconds >= 0.1 else ""
+    known = line.profile in ("", f"kube-proxy {line.proxy_mode}")
+    rules = f"kube-proxy {line.proxy_mode}" if known else f"{line.proxy_mode}: {line.profile}"
     return (
         f"{line.kind} {line.name}: Kubernetes {line.kubernetes_version}, "
-        f"kube-proxy {line.proxy_mode}, {_many(line.nodes, 'node')}, {families}{start}"
+        f"{rules}, {_many(line.nodes, 'node')}, {families}{start}"
     )
 
 
-def _problem(problem: Problem) -> str:
-    what = f"{problem.case.rpartition('::')[2]}: {problem.reason}"
-    return f"{what}; what to do: {problem.remedy}" if problem.remedy else what
+def _alike(problems: Iterable[Problem]) -> dict[tuple[str, str, str], list[str]]:
+    """The cases of each word, reason and remedy."""
+    groups: dict[tuple[str, str, str], list[str]] = {}
+    for problem in problems:
+        name = problem.case.rpartition("::")[2]
+        groups.setdefault((problem.word, problem.reason, problem.remedy), []).append(name)
+    return groups
+
+
+def _problem(names: Sequence[str], reason: str, remedy: str) -> str:
+    distinct = list(dict.fromkeys(names))
+    hidden = len(distinct) - _SHOWN
+    of = ", ".join(distinct[:_SHOWN]) + (f" and {hidden} more" if hidden > 0 else "")
+    what = f"{of}: {reason}" if of else reason
+    return f"{what}; what to do: {remedy}" if remedy else what
 
 
 def _grouped(cases: Iterable[CaseResult]) -> dict[str, list[CaseResult]]:
