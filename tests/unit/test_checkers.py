@@ -206,6 +206,9 @@ class TestConvergence:
         assert finding.where == "p → t"
         assert finding.seen == "1 lost"
 
+    def test_other_events_are_no_waits(self, story):
+        assert story.event("scaled", replicas=3).verdict(convergence).judged == 0
+
     def test_never_waited(self, story):
         assert story.verdict(convergence).status is Status.INCONCLUSIVE
 

@@ -89,8 +89,8 @@ class TestRandom:
         assert (verdict.status, verdict.judged) == (Status.PASS, 3)
 
     def test_unknown_and_failed_attempts_are_not_counted(self, story):
-        story.expect(*ALL, choice="random").answers(*"abc").ends(Outcome.UNKNOWN, 9)
-        story.ends(Outcome.ANSWERED).ends(Outcome.REFUSED, backend=story.backend("a"))
+        story.expect(*ALL, choice="random").answers("a").ends(Outcome.UNKNOWN, 9).answers("b")
+        story.ends(Outcome.ANSWERED).ends(Outcome.REFUSED, backend=story.backend("a")).answers("c")
         assert story.verdict(distribution).judged == 3
 
     def test_nobody_answered(self, story):
@@ -111,6 +111,11 @@ class TestRandom:
     def test_two_backends_are_a_choice(self, story):
         verdict = story.expect("a", "b", choice="random").answers(*"ab").verdict(distribution)
         assert verdict.status is Status.PASS
+        assert verdict.facts[0].name == "choice"
+
+    def test_one_connection_is_all_of_them(self, story):
+        facts = story.expect(*ALL, choice="random").answers("a").verdict(distribution).facts
+        assert facts[1].value == "a on n1 100.0%, b on n1 0.0%, c on n1 0.0% of 1 connections"
 
     def test_one_client_that_nobody_answered_is_not_hidden_by_the_others(self, story):
         story.client("x").expect(*ALL, choice="random").answers(*MIXED)
