@@ -149,6 +149,7 @@ def test_facts_are_joined_and_kept_whatever_the_verdict():
 
 def test_no_evidence_is_a_finding_of_its_own_unless_others_say_why():
     assert judged(0, ()) == Verdict(INCONCLUSIVE, 0, (NOTHING_JUDGED,))
+    assert (NOTHING_JUDGED.summary, NOTHING_JUDGED.seen) == ("nothing was judged", "none")
     why = Finding(status=INCONCLUSIVE, summary="lost")
     assert judged(0, [why]) == Verdict(INCONCLUSIVE, 0, (why,))
 
