@@ -15,7 +15,7 @@ from svcproof.checkers import (
     responders,
     sources,
 )
-from svcproof.history import Outcome
+from svcproof.history import Backend, Outcome
 from svcproof.verdict import Finding, Status
 
 PAIR = "a Pod on n1 → svc by ClusterIP"
@@ -366,3 +366,26 @@ def test_clients_that_share_one_of_two_pods(story):
             tuple(range(0, 56, 2)),
         )
     ]
+
+
+def test_every_fact_about_shares_says_where(story):
+    story.expect("a", "b", choice="random").ends(Outcome.UNKNOWN).ends(Outcome.ANSWERED)
+    facts = story.answers("a", "b").verdict(distribution).facts
+    assert [(fact.name, fact.where) for fact in facts] == [
+        ("choice", PAIR),
+        ("shares", PAIR),
+        ("p-value of equal shares", PAIR),
+        ("smallest skew seen with 99 % power", PAIR),
+    ]
+    assert facts[1].value == "a on n1 50.0%, b on n1 50.0% of 2 connections"
+
+
+def test_a_list_of_no_service_that_is_named(story):
+    (finding,) = endpoints(story.event("endpoints", listed=[], due=["a"]).history).findings
+    assert finding.where == ""
+
+
+def test_a_backend_that_does_not_say_its_node(story):
+    story.expect("a").answers(*"aaaa")
+    story.ends(Outcome.ANSWERED, backend=Backend(pod="x", uid="u", run="r1"))
+    assert told(story, responders)[0][1] == "answered by a Pod that should not get traffic: x"

@@ -203,6 +203,10 @@ def test_a_killed_writers_last_line_is_dropped():
         ([encode(HEADER), encode(HEADER)], "line 2: a second header"),
         ([encode(Header(version=VERSION + 1, run="r", case="c"))], "format version 2"),
         ([*DECLARED, observed(1)], "line 4: index 1 where 0 was due"),
+        (
+            [*DECLARED, encode(Event(index=7, at_ns=1, kind="k"))],
+            "line 4: index 7 where 0 was due",
+        ),
         ([*DECLARED, observed(0, position="q")], "position 'q' was not declared"),
         ([*DECLARED, observed(0, target="q")], "target 'q' was not declared"),
         ([encode(HEADER), b"{oops\n"], "h.jsonl, line 2"),

@@ -103,6 +103,20 @@ def test_what_is_dialled_has_a_name_of_its_own():
     assert (target.name, target.port_name) == ("svc at node-1", "web-port")
 
 
+def test_all_addresses_that_there_are_are_named():
+    service = replace(SERVICE, cluster_ips=("10.96.0.1", "10.96.0.2"))
+    with pytest.raises(
+        UsageError, match=r"^Service svc has no IPv6 .*: 10\.96\.0\.1, 10\.96\.0\.2"
+    ):
+        resolve_target(TargetSpec("cluster-ip", "ipv6"), service, SNAPSHOT)
+
+
+def test_only_node_ports_are_entered_at_a_node():
+    forms = [form for form in get_args(DialledForm) if form != "node-port"]
+    assert {spec.entry_node for spec in target_specs(forms, NODES, ["ipv4"])} == {""}
+    assert [spec.entry_node for spec in target_specs(["node-port"], NODES, ["ipv4"])] == [*NODES]
+
+
 def test_another_domain():
     target = resolve_target(
         TargetSpec("fqdn", "ipv4"), SERVICE, SNAPSHOT, cluster_domain="example.org"
