@@ -184,6 +184,14 @@ class TestEndpoints:
         assert lack.summary == "the EndpointSlices lack ready Pods: a 1"
         assert surplus.summary == "the EndpointSlices list Pods that are not ready: a 9"
 
+    def test_lists_are_told_in_order(self, story):
+        some, others = [f"a {n}" for n in range(9)], [f"b {n}" for n in range(9)]
+        story.event("endpoints", listed=some[::-1], due=others[::-1])
+        for finding in endpoints(story.history).findings:
+            assert (finding.expected, finding.seen) == (", ".join(others), ", ".join(some))
+            assert finding.summary.endswith((": " + finding.expected, ": " + finding.seen))
+            assert finding.where == ""
+
     def test_never_looked_at(self, story):
         assert story.verdict(endpoints).status is Status.INCONCLUSIVE
 

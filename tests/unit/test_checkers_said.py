@@ -194,6 +194,15 @@ class TestAnswers:
         assert finding.indices == (2, 3)
         assert "CoreDNS" in finding.remedy
 
+    def test_what_is_due_and_what_came_is_told_in_order(self, story):
+        records = tuple(f"x A {number}" for number in range(9))
+        story.dials("A of svc", **DNS).expect(answers=records[::-1])
+        for record in records[::-1]:
+            story.ends(Outcome.ANSWERED, answers=(record,))
+        verdict = story.verdict(answers)
+        assert verdict.findings[0].expected == "; ".join(records)
+        assert verdict.facts[0].value == " | ".join(records)
+
     def test_each_wrong_answer_is_a_finding_of_its_own(self, story):
         story.dials("A of svc", **DNS).expect(answers=("x A 1",))
         story.ends(Outcome.ANSWERED, answers=("x A 2",)).ends(Outcome.ANSWERED, answers=())
