@@ -18,6 +18,10 @@ from svcproof.verdict import Fact, Status
 PAIR = "a Pod on n1 → svc by ClusterIP"
 
 
+def summaries(verdict):
+    return [finding.summary for finding in verdict.findings]
+
+
 class TestOutages:
     def traffic(self, story, *, failed_from=2.0, good_again=5.0, allowed_ms=3000):
         story.at(0).expect("a", outage_ms=allowed_ms).at(1).answers("a")
@@ -50,6 +54,53 @@ class TestOutages:
     def test_an_outage_that_is_not_over_fails_however_short(self, story):
         (finding,) = self.traffic(story, good_again=0).verdict(outages).findings
         assert finding.summary == "no answer for 1.00 s, and not over at the end"
+
+    def test_it_lasts_until_the_last_failed_attempt_at_least(self, story):
+        self.traffic(story, good_again=0).at(5).ends(Outcome.RESET).at(7).ends(Outcome.RESET)
+        assert summaries(story.verdict(outages)) == [
+            "no answer for 5.00 s, and not over at the end"
+        ]
+
+    def test_the_first_good_answer_in_the_pairs_next_cell_ends_it(self, story):
+        self.traffic(story, good_again=0)
+        story.at(4).expect("a").at(4.1).ends(Outcome.REFUSED).at(6).answers("a")
+        story.at(4.5).answers("a").at(4.4).ends(Outcome.UNKNOWN)
+        verdict = story.verdict(outages)
+        assert (verdict.status, verdict.judged) == (Status.PASS, 3)
+        assert verdict.facts[0].value == "1, the longest 2.50 s, from 2.00 s after the change"
+
+    def test_too_late_in_the_next_cell_is_too_late(self, story):
+        self.traffic(story, good_again=0).at(5).expect("a").at(5.5).answers("a")
+        assert summaries(story.verdict(outages)) == ["no answer for 3.50 s"]
+
+    def test_what_is_promised_in_the_next_cell_is_good_there(self, story):
+        self.traffic(story, good_again=0)
+        story.at(4).expect(outcome=Outcome.REFUSED).at(4.5).ends(Outcome.REFUSED)
+        assert story.verdict(outages).status is Status.PASS
+
+    @pytest.mark.parametrize("other", ["client", "target", "nothing"])
+    def test_without_a_good_answer_of_the_same_pair_it_is_not_over(self, story, other):
+        self.traffic(story, good_again=0)
+        if other == "client":
+            story.client("x")
+        elif other == "target":
+            story.dials("y")
+        story.at(4).expect("a").at(4.5)
+        if other == "nothing":
+            story.ends(Outcome.REFUSED).ends(Outcome.UNKNOWN)
+        else:
+            story.answers("a")
+        assert summaries(story.verdict(outages)) == [
+            "no answer for 1.00 s, and not over at the end"
+        ]
+
+    def test_all_endings_are_told_in_order(self, story):
+        endings = sorted(set(Outcome) - {Outcome.ANSWERED, Outcome.UNKNOWN})
+        story.expect("a", outage_ms=0)
+        for ending in reversed(endings):
+            story.ends(ending)
+        (finding,) = story.verdict(outages).findings
+        assert finding.seen.startswith(f"5 attempts {', '.join(endings)}, from")
 
     def test_several_outages_are_several(self, story):
         self.traffic(story).at(6).ends(Outcome.RESET).at(10).answers("a")
@@ -154,9 +205,10 @@ class TestUnsettled:
 class TestPropagation:
     def test_how_long_a_change_took_is_told_and_passes(self, story):
         story = TestUnsettled().changed(story)
-        story.at(10.6).ends(Outcome.REFUSED).at(10.7).ends(Outcome.UNKNOWN)
+        story.at(10.6).ends(Outcome.REFUSED).at(10.3).ends(Outcome.REFUSED)
+        story.at(10.7).ends(Outcome.UNKNOWN)
         verdict = story.verdict(propagation)
-        assert (verdict.status, verdict.judged) == (Status.PASS, 5)
+        assert (verdict.status, verdict.judged) == (Status.PASS, 6)
         assert verdict.facts == (
             Fact("first answer by a new Pod", "0.500 s after the change began", PAIR),
             Fact("last answer by an old Pod", "0.750 s after the change began", PAIR),
