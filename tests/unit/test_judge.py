@@ -91,6 +91,30 @@ def test_a_corrupt_file_is_named_with_its_line(tmp_path):
     assert f"{path}, line 6" in str(done.exception)
 
 
+def test_what_cannot_be_read_does_not_keep_others_from_being_judged(tmp_path):
+    record(tmp_path / "b.jsonl", Outcome.REFUSED, said="FAIL")
+    (tmp_path / "a.jsonl").write_bytes(b"nonsense\n")
+    (tmp_path / "c.jsonl").write_bytes(b"")
+    done = judge(tmp_path)
+    assert "FAIL: test_x" in done.output
+    assert isinstance(done.exception, BadHistory)
+    assert "a.jsonl, line 1" in str(done.exception)
+    assert "c.jsonl: empty" in str(done.exception)
+    read = [
+        item.get("verdict", "cannot be read")
+        for item in json.loads(judge("--json", tmp_path).output)
+    ]
+    assert read == ["cannot be read", "FAIL", "cannot be read"]
+
+
+def test_a_cut_last_line_is_told_and_not_judged(tmp_path):
+    path = record(tmp_path / "a.jsonl", Outcome.ANSWERED, Outcome.REFUSED)
+    path.write_bytes(path.read_bytes()[:-5])
+    done = judge(path)
+    assert done.exit_code == 0
+    assert "the run noted no verdict, its last line is cut" in done.output
+
+
 def test_a_directory_without_histories_says_so(tmp_path):
     assert isinstance(judge(tmp_path).exception, UsageError)
 

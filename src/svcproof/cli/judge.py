@@ -7,6 +7,7 @@ import shutil
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from os import SEEK_END
 from pathlib import Path
 from typing import Any, Final
 
@@ -34,12 +35,14 @@ class _Judged:
     history: History
     verdict: Verdict
     noted: Event | None
+    is_cut: bool
 
     @property
     def comparison(self) -> str:
         """Whether the run said the same, in words."""
         if self.noted is None:
-            return "the run noted no verdict: it was ended before, or the test did not judge"
+            cut = ", its last line is cut" if self.is_cut else ""
+            return f"the run noted no verdict{cut}: it was ended before, or the test did not judge"
         said = str(self.noted.facts.get("verdict"))
         return "as in the run" if said == self.verdict.status.word else f"DIFFERENT: it was {said}"
 
@@ -68,15 +71,26 @@ def judge_files(files: tuple[Path, ...], facts: bool | None, as_json: bool) -> N
     code is that of a run: 0 pass, 1 fail (or a verdict that differs from the run's),
     3 inconclusive, 4 a file that cannot be read.
     """
-    judged = [_judge(path) for path in _histories(files)]
-    if as_json:
-        click.echo(json.dumps([_as_data(item) for item in judged], indent=1))
-    else:
-        shown = len(judged) == 1 if facts is None else facts
-        for item in judged:
+    paths = list(_histories(files))
+    shown = len(paths) == 1 if facts is None else facts
+    codes, data, unreadable = [0], [], []
+    for path in paths:
+        try:
+            item = _judge(path)
+        except BadHistory as error:
+            unreadable.append(error)
+            data.append({"file": str(path), "error": str(error)})
+            continue
+        codes.append(item.exit_code)
+        if as_json:
+            data.append(_as_data(item))
+        else:
             _print(item, facts=shown)
-    code = max((item.exit_code for item in judged), key=_WEIGHT.index)
-    raise click.exceptions.Exit(code)
+    if as_json:
+        click.echo(json.dumps(data, indent=1))
+    if unreadable:
+        raise BadHistory("\n".join(map(str, unreadable)))
+    raise click.exceptions.Exit(max(codes, key=_WEIGHT.index))
 
 
 def _histories(files: Sequence[Path]) -> Iterator[Path]:
@@ -100,7 +114,14 @@ def _judge(path: Path) -> _Judged:
     except OSError as error:
         raise BadHistory(f"{path}: {error.strerror}") from error
     noted = [event for event in history.events if event.kind == JUDGED]
-    return _Judged(path, history, judge(history), noted[-1] if noted else None)
+    return _Judged(path, history, judge(history), noted[-1] if noted else None, _is_cut(path))
+
+
+def _is_cut(path: Path) -> bool:
+    """Whether the last line has no end, as when its writer was killed; it is not judged."""
+    with path.open("rb") as file:
+        file.seek(-1, SEEK_END)
+        return file.read(1) != b"\n"
 
 
 def _print(item: _Judged, *, facts: bool) -> None:
