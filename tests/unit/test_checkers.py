@@ -13,7 +13,7 @@ from svcproof.checkers import (
     reachability,
     responders,
 )
-from svcproof.history import Attempt, Outcome
+from svcproof.history import Attempt, Backend, Outcome
 from svcproof.recorder import Recorder
 from svcproof.verdict import Status, compose
 
@@ -127,6 +127,24 @@ class TestResponders:
     def test_without_a_uid_the_name_counts(self, story):
         story.expect("a").answers("a", "a", "a", "a", uid="")
         assert story.verdict(responders).status is Status.PASS
+
+    def test_where_none_is_promised_the_name_counts_as_well(self, story):
+        story.expect(allowed=(Backend(pod="a"),)).answers(*"aaaa")
+        assert story.verdict(responders).status is Status.PASS
+        assert story.answers("b").verdict(responders).status is Status.FAIL
+
+    def test_a_pod_whose_node_is_not_known_is_told_by_its_name(self, story):
+        story.expect(allowed=(Backend(pod="a"),), minimum=1)
+        story.ends(Outcome.ANSWERED, backend=Backend(pod="x", run="r1"))
+        assert summaries(story.verdict(responders)) == [
+            "answered by a Pod that should not get traffic: x",
+            "never answered: a",
+        ]
+
+    @pytest.mark.parametrize("form", ["dns", "health-check"])
+    def test_of_answers_by_no_backend_none_is_judged(self, story, form):
+        story.dials("it", form=form).expect("a").ends(Outcome.ANSWERED, 4)
+        assert story.verdict(responders).judged == 0
 
     def test_a_stranger_is_a_finding_of_its_own(self, story):
         story.expect(*ALL).answers(*ALL, *ALL).answers("a", run="other")
