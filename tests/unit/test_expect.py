@@ -315,3 +315,23 @@ def test_a_headless_service_has_the_families_of_its_slices():
 def test_an_endpoint_that_is_no_pods_is_listed_as_such():
     by_hand = replace(endpoint("x"), pod="")
     assert endpoint_lists(snapshot(by_hand), SERVICE)[0] == ["(no Pod) 10.0.0.1"]
+
+
+@pytest.mark.parametrize(
+    ("preference", "allowed"),
+    [
+        ("PreferSameNode", ["own"]),
+        ("PreferSameZone", ["own", "near"]),
+        ("PreferClose", ["own", "near"]),
+        ("", ["own", "near", "far"]),
+    ],
+)
+def test_a_preference_of_the_spec_is_promised_without_any_hints(preference, allowed):
+    there = (
+        replace(endpoint("own"), node="n1", zone="za"),
+        replace(endpoint("near", "10.0.0.2"), node="n3", zone="za"),
+        replace(endpoint("far", "10.0.0.3"), node="n2", zone="zb"),
+    )
+    service = replace(SERVICE, traffic_distribution=preference)
+    world = replace(snapshot(*there, service=service), nodes=NODES)
+    assert names(due_of(world)) == allowed
