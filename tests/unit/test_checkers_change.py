@@ -102,6 +102,14 @@ class TestOutages:
         (finding,) = story.verdict(outages).findings
         assert finding.seen.startswith(f"5 attempts {', '.join(endings)}, from")
 
+    def test_each_cell_is_judged_in_its_turn(self, story):
+        for name in "xyz":
+            self.traffic(story.client(name), good_again=9)
+        verdict = story.verdict(outages)
+        assert [finding.where[0] for finding in verdict.findings] == ["x", "y", "z"]
+        assert [fact.where[0] for fact in verdict.facts] == ["x", "y", "z"]
+        assert verdict.judged == 12
+
     def test_several_outages_are_several(self, story):
         self.traffic(story).at(6).ends(Outcome.RESET).at(10).answers("a")
         verdict = story.verdict(outages)
