@@ -154,11 +154,11 @@ def _apply(mutant: Mutant, functions: dict[Key, list[FunctionType]]) -> None:
             if len(function.__code__.co_freevars) == len(code.co_freevars):
                 function.__code__ = code
     if mutant.name:
-        _assign(mutant)
+        _assign(mutant, functions)
 
 
-def _assign(mutant: Mutant) -> None:
-    """Another constant, in its module and wherever it was imported to."""
+def _assign(mutant: Mutant, functions: dict[Key, list[FunctionType]]) -> None:
+    """Another constant: in its module, in defaults, and wherever it was imported to."""
     module = f"svcproof.{mutant.module}".removesuffix(".__init__")
     package = module if mutant.path.name == "__init__.py" else module.rpartition(".")[0]
     fresh: dict[str, Any] = {"__name__": module, "__package__": package}
@@ -167,6 +167,10 @@ def _assign(mutant: Mutant) -> None:
     for name, other in list(sys.modules.items()):
         if name.startswith(("svcproof", "tests")) and vars(other).get(mutant.name, fresh) is old:
             vars(other)[mutant.name] = fresh[mutant.name]
+    for thing in list(fresh.values()):
+        if type(thing) is FunctionType:
+            for function in functions.get(key_of(thing.__code__), []):
+                function.__defaults__ = thing.__defaults__
 
 
 def main() -> int:

@@ -123,6 +123,13 @@ def test_the_endpoint_lists():
     assert "both fd00::5" in endpoint_lists(shown, dual)[1]
 
 
+def test_the_endpoint_lists_are_in_order():
+    everybody = "ihgfedcba"
+    shown = snapshot(*map(endpoint, everybody), pods=tuple(map(pod, everybody)))
+    listed, due = endpoint_lists(shown, SERVICE)
+    assert listed == due == [f"{name} 10.0.0.1" for name in sorted(everybody)]
+
+
 def test_an_unknown_service_names_the_known():
     with pytest.raises(KeyError, match=r"no Service 'x'; there are \['svc'\]"):
         snapshot().service("x")
