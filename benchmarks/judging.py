@@ -1,6 +1,7 @@
 """How long judging takes: a history of so many observations, read from its file and judged.
 
-It asks every question at once: shares, affinity, source addresses, a control.
+Of ten places six are asked about shares, two about affinity and two about outages; all
+of them about who answered, from where, and how fast.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from svcproof.checkers import judge
 from svcproof.history import (
@@ -37,6 +39,12 @@ _BACKENDS = tuple(
     Backend(pod=f"web-{i}", uid=f"uid-{i}", node=f"node-{i}", namespace="ns", run="r")
     for i in range(3)
 )
+_QUESTIONS: dict[int, dict[str, Any]] = {
+    6: {"outage_ms": 100},
+    7: {"outage_ms": 100},
+    8: {"affinity": "pin", "cover": False},
+    9: {"affinity": "pin", "cover": False},
+}
 
 
 @dataclass(frozen=True)
@@ -81,11 +89,12 @@ def _records(observations: int) -> Iterator[Record]:
             position=position.name,
             target=target.name,
             allowed=_BACKENDS,
-            choice="random",
+            **_QUESTIONS.get(place, {"choice": "random"}),
             sources=position.addresses,
             minimum=66,
         )
         index += 1
+        pinned = draw.choice(_BACKENDS)
         for _ in range(observations // _PLACES):
             yield Observation(
                 index=index,
@@ -95,7 +104,7 @@ def _records(observations: int) -> Iterator[Record]:
                 outcome=Outcome.ANSWERED,
                 connect_us=120,
                 reply_us=200,
-                backend=draw.choice(_BACKENDS),
+                backend=pinned if place in (8, 9) else draw.choice(_BACKENDS),
                 source_address=position.addresses[0],
                 source_port=40000,
                 local_address=f"{position.addresses[0]}:40000",

@@ -19,7 +19,7 @@ from itertools import pairwise
 from msgspec import structs
 
 from svcproof.checkers.responders import describe
-from svcproof.history import Backend, Cell, History, Observation, Outcome
+from svcproof.history import Backend, Cell, History, Observation
 from svcproof.stats import CELL_ALPHA, same_again_probability, same_choice_probability
 from svcproof.verdict import Fact, Finding, Status, Verdict, judged
 
@@ -40,21 +40,11 @@ def affinity(history: History) -> Verdict:
         *_never_redrawn(asked, previous),
         *_collapsed(asked),
     ]
-    return judged(sum(len(_answers(cell)) for cell in asked), findings, _facts(asked, previous))
-
-
-def _answers(cell: Cell) -> list[Observation]:
-    """In the order in which they began: which is not that in which they ended."""
-    answered = (
-        entry
-        for entry in cell.observations
-        if entry.outcome is Outcome.ANSWERED and entry.backend is not None
-    )
-    return sorted(answered, key=lambda entry: entry.at_ns)
+    return judged(sum(len(cell.choices) for cell in asked), findings, _facts(asked, previous))
 
 
 def _pod(entry: Observation) -> Backend:
-    assert entry.backend is not None  # noqa: S101  (_answers has looked)
+    assert entry.backend is not None  # noqa: S101  (choices say by whom)
     return entry.backend
 
 
@@ -90,7 +80,7 @@ def _mistimed(cell: Cell, previous: Mapping[int, Observation]) -> Iterator[Findi
 
 
 def _first(cell: Cell) -> Backend | None:
-    found = _answers(cell)
+    found = cell.choices
     return _pod(found[0]) if found else None
 
 
@@ -105,7 +95,7 @@ def _previous(cells: Sequence[Cell]) -> dict[int, Observation]:
         pair = (cell.position.name, cell.target.name)
         if pair in last:
             previous[cell.expectation.index] = last[pair]
-        answer = max(_answers(cell), key=lambda entry: entry.at_ns, default=last.get(pair))
+        answer = max(cell.choices, key=lambda entry: entry.at_ns, default=last.get(pair))
         if answer is not None:
             times = [entry.at_ns for entry in (answer, *cell.observations)]
             last[pair] = structs.replace(answer, at_ns=max(times))
@@ -115,7 +105,7 @@ def _previous(cells: Sequence[Cell]) -> dict[int, Observation]:
 def _switches(cell: Cell) -> Iterator[Finding]:
     if cell.expectation.affinity not in _STICKY:
         return
-    found = _answers(cell)
+    found = cell.choices
     switched = [b for a, b in pairwise(found) if _pod(a).uid != _pod(b).uid]
     if switched:
         counts = Counter(describe(_pod(entry)) for entry in found)
@@ -153,7 +143,7 @@ def _losses(cell: Cell, previous: Mapping[int, Observation]) -> Iterator[Finding
             where=cell.where,
             expected=f"still {describe(before)}",
             seen=describe(now),
-            indices=(_answers(cell)[0].index,),
+            indices=(cell.choices[0].index,),
             remedy="compare the Service's timeoutSeconds with the rules of the entered node; a "
             "connection must renew it (iptables `--set`, nftables `update`)",
         )
@@ -233,7 +223,7 @@ def _independent(cells: Iterable[Cell]) -> list[Cell]:
 def _facts(asked: Sequence[Cell], previous: Mapping[int, Observation]) -> Iterator[Fact]:
     sticky = [cell for cell in asked if cell.expectation.affinity in _STICKY]
     if sticky:
-        attempts = sum(len(_answers(cell)) for cell in sticky)
+        attempts = sum(len(cell.choices) for cell in sticky)
         clients = len({cell.position.name for cell in sticky})
         yield Fact("sticky connections", f"{attempts:,} of {clients} clients")
     choices = Counter(

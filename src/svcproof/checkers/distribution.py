@@ -12,18 +12,18 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from math import isfinite
-from operator import attrgetter
 
 from svcproof.checkers.responders import describe, rightful
-from svcproof.history import Backend, Cell, History, Outcome
+from svcproof.history import Backend, Cell, History
 from svcproof.stats import CELL_ALPHA, classify, goodness_of_fit, rotation, smallest_skew
 from svcproof.verdict import Fact, Finding, Status, Verdict, judged
 
 __all__ = ["distribution"]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class _Sample:
     """The Pods that were chosen, in the order of the connections' begins, and among whom."""
 
@@ -32,7 +32,7 @@ class _Sample:
     choices: tuple[str, ...]
     indices: tuple[int, ...]
 
-    @property
+    @cached_property
     def counts(self) -> list[int]:
         """Connections per backend, in the order of ``backends``."""
         counted = Counter(self.choices)
@@ -62,9 +62,9 @@ def _sample(cell: Cell) -> _Sample:
     known: dict[tuple[str, str], str] = {}
     chosen: list[str] = []
     indices: list[int] = []
-    for entry in sorted(cell.observations, key=attrgetter("at_ns")):
+    for entry in cell.choices:
         backend = entry.backend
-        if entry.outcome is not Outcome.ANSWERED or backend is None:
+        if backend is None:
             continue
         pod = known.get((backend.uid, backend.pod))
         if pod is None:

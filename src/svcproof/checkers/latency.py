@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final
 
-from svcproof.history import Cell, History, Observation, Outcome
+from svcproof.history import Cell, History, Observation
 from svcproof.verdict import Fact, Finding, Status, Verdict, judged
 
 __all__ = ["latency"]
@@ -28,18 +28,18 @@ _NOTABLE_SHARE: Final = 0.005
 def latency(history: History) -> Verdict:
     """Connections are made at once, without a repeated SYN."""
     cells = [cell for cell in history.cells if cell.target.protocol == "tcp"]
-    taken = [entry.connect_us for cell in cells for entry in cell.observations if _connected(entry)]
+    taken = [entry.connect_us for cell in cells for entry in cell.answered if _connected(entry)]
     late = [
         (cell, entry)
         for cell in cells
-        for entry in cell.observations
+        for entry in cell.answered
         if (entry.connect_us or 0) >= _REPEATED_AT[0] and _connected(entry) and _is_repeated(entry)
     ]
     return judged(len(taken), _judge(late, len(taken)), _facts(taken))
 
 
 def _connected(entry: Observation) -> bool:
-    return entry.outcome is Outcome.ANSWERED and entry.connect_us is not None
+    return entry.connect_us is not None
 
 
 def _is_repeated(entry: Observation) -> bool:

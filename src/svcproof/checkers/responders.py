@@ -9,7 +9,7 @@ backend was chosen.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Final
 
 from svcproof.history import Backend, Cell, History, Observation, Outcome
@@ -36,7 +36,7 @@ def responders(history: History) -> Verdict:
 
 
 def _judge(cell: Cell, run: str) -> Iterator[Finding]:
-    answers = _answers(cell)
+    answers = cell.answered
     nameless = [answer for answer in answers if answer.backend is None]
     if nameless:
         yield _nameless(cell, nameless)
@@ -47,7 +47,7 @@ def _judge(cell: Cell, run: str) -> Iterator[Finding]:
 
 
 def _uninvited(
-    cell: Cell, by_backend: dict[Backend, list[Observation]], run: str
+    cell: Cell, by_backend: Mapping[Backend, Sequence[Observation]], run: str
 ) -> Iterator[Finding]:
     for backend, attempts in by_backend.items():
         if backend.run != run:
@@ -57,7 +57,7 @@ def _uninvited(
 
 
 def _absent(
-    cell: Cell, by_backend: dict[Backend, list[Observation]], run: str
+    cell: Cell, by_backend: Mapping[Backend, Sequence[Observation]], run: str
 ) -> Iterator[Finding]:
     allowed = cell.expectation.allowed
     seen = {rightful(backend, allowed) for backend in by_backend if backend.run == run}
@@ -68,7 +68,7 @@ def _absent(
         yield _too_few(cell, _evidence(cell))
 
 
-def _by_backend(answers: list[Observation]) -> dict[Backend, list[Observation]]:
+def _by_backend(answers: Sequence[Observation]) -> dict[Backend, list[Observation]]:
     # By what tells one from another: to hash a whole backend for each of a million
     # answers takes longer than all other checks together.
     grouped: dict[tuple[str, str, str], list[Observation]] = defaultdict(list)
@@ -93,15 +93,11 @@ def rightful(backend: Backend, among: Iterable[Backend]) -> Backend | None:
 def _evidence(cell: Cell) -> int:
     """Attempts that tell who answers: the answered, or any ending where nobody may answer."""
     if cell.expectation.outcome is Outcome.ANSWERED:
-        return len(_answers(cell))
+        return len(cell.answered)
     return sum(attempt.outcome is not Outcome.UNKNOWN for attempt in cell.observations)
 
 
-def _answers(cell: Cell) -> list[Observation]:
-    return [entry for entry in cell.observations if entry.outcome is Outcome.ANSWERED]
-
-
-def _indices(attempts: list[Observation]) -> tuple[int, ...]:
+def _indices(attempts: Sequence[Observation]) -> tuple[int, ...]:
     return tuple(attempt.index for attempt in attempts)
 
 
@@ -130,7 +126,7 @@ def _missing(cell: Cell, missing: list[Backend], answers: int) -> Finding:
     )
 
 
-def _wrong(cell: Cell, backend: Backend, attempts: list[Observation]) -> Finding:
+def _wrong(cell: Cell, backend: Backend, attempts: Sequence[Observation]) -> Finding:
     return Finding(
         status=Status.FAIL,
         summary=f"answered by a Pod that should not get traffic: {describe(backend)}",
@@ -143,7 +139,7 @@ def _wrong(cell: Cell, backend: Backend, attempts: list[Observation]) -> Finding
     )
 
 
-def _stranger(cell: Cell, backend: Backend, attempts: list[Observation], run: str) -> Finding:
+def _stranger(cell: Cell, backend: Backend, attempts: Sequence[Observation], run: str) -> Finding:
     whose = f"run {backend.run!r}" if backend.run else "no run at all"
     return Finding(
         status=Status.FAIL,
@@ -157,7 +153,7 @@ def _stranger(cell: Cell, backend: Backend, attempts: list[Observation], run: st
     )
 
 
-def _nameless(cell: Cell, attempts: list[Observation]) -> Finding:
+def _nameless(cell: Cell, attempts: Sequence[Observation]) -> Finding:
     return Finding(
         status=Status.FAIL,
         summary=f"a stranger answered: {len(attempts)} answers do not say by whom",

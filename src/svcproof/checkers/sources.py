@@ -35,9 +35,8 @@ def _is_asked(cell: Cell) -> bool:
 def _answers(cell: Cell) -> list[Observation]:
     return [
         entry
-        for entry in cell.observations
-        if entry.outcome is Outcome.ANSWERED
-        and entry.backend is not None
+        for entry in cell.answered
+        if entry.backend is not None
         and not (cell.position.pod and entry.backend.pod == cell.position.pod)
     ]
 
