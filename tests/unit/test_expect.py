@@ -342,3 +342,10 @@ def test_a_preference_of_the_spec_is_promised_without_any_hints(preference, allo
     service = replace(SERVICE, traffic_distribution=preference)
     world = replace(snapshot(*there, service=service), nodes=NODES)
     assert names(due_of(world)) == allowed
+
+
+@pytest.mark.parametrize("form", ["cluster-ip", "short-name", "fqdn"])
+def test_by_whatever_name_the_internal_policy_governs(form):
+    there = (endpoint("own"), replace(endpoint("other", "10.0.0.2"), node="n2"))
+    world = replace(snapshot(*there, service=INTERNAL), nodes=NODES)
+    assert names(due_of(world, structs.replace(TARGET, form=form))) == ["own"]
