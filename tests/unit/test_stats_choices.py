@@ -202,3 +202,16 @@ def test_how_many_draws():
     assert [draws_needed(backends, 1e-6) for backends in (2, 3, 10)] == [21, 14, 7]
     assert [redraws_needed(backends, 1e-6) for backends in (2, 3, 10)] == [20, 13, 6]
     assert math.isclose(same_choice_probability(3, 14), 3**-13)
+
+
+def test_the_p_value_of_a_classification_is_that_of_k_plus_one_tests():
+    turns = "ab" * 30
+    found = classify(turns, 2)
+    assert found.p_value == pytest.approx(3 * 2 * 0.5**59)
+
+
+def test_a_p_value_of_exactly_alpha_is_not_called_random():
+    blocks = "aaab" * 30
+    found = classify(blocks, 2)
+    assert classify(blocks, 2, alpha=found.p_value).algorithm is Algorithm.OTHER
+    assert classify(blocks, 2, alpha=found.p_value / 2).algorithm is Algorithm.RANDOM

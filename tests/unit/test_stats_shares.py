@@ -272,6 +272,8 @@ def test_a_skew_that_cannot_be(skew):
 def test_arguments_out_of_range():
     with pytest.raises(ValueError, match="cannot have a skew"):
         skew_sample_size(0.5, 1)
+    with pytest.raises(ValueError, match="one of 1 backends cannot"):
+        skew_sample_size(-0.5, 1)
     with pytest.raises(ValueError, match="one backend or more, not 0"):
         visible_shares(66, 0)
     with pytest.raises(ValueError, match="between 0 and 1"):
