@@ -208,7 +208,7 @@ def _constant(node: ast.Constant) -> Iterator[Change]:
     elif isinstance(value, int):
         news = [value + 1, value - 1] if value else [1]
     elif isinstance(value, float):
-        news = [value + 1, value / 2]
+        news = [value + 1, value / 2] if value else [1.0]
     elif isinstance(value, str) and " " not in value.strip():
         news = [f"XX{value}XX"]
     yield from ((f"{value!r} → {new!r}", ast.Constant(new)) for new in news)

@@ -233,6 +233,11 @@ def test_one_backend_has_its_share_always():
     assert smallest_skew(66, 1) == math.inf
 
 
+def test_of_two_backends_two_tails_are_counted_and_of_three_six():
+    assert goodness_of_fit([0, 10]).p_value == pytest.approx(2 * 0.5**10)
+    assert goodness_of_fit([0, 10, 10]).p_value == pytest.approx(6 * (2 / 3) ** 20)
+
+
 def test_no_connections_are_no_evidence():
     assert goodness_of_fit([0, 0, 0]).p_value == 1.0
 
