@@ -32,7 +32,7 @@ class Limits:
     connect: float = 4.0
     #: How long nothing must come where silence is due: above the 1.02 s after which
     #: a rate-limited refusal arrives.
-    silence: float = 2.0
+    silence: float = 1.5
     #: One answer, connect included.
     attempt: float = 6.0
     #: One call to the API server.

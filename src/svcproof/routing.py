@@ -42,7 +42,7 @@ Pair = tuple[Position, Target]
 #: Positions that are probed at the same time: more than two processors' worth
 #: would only slow each other down.
 _PARALLEL: Final = 6
-#: The same where silence is due: they do nothing but wait.
+#: The same where nobody may answer: they do hardly anything but wait.
 _WAITING: Final = 32
 #: Questions to the DNS, and to a health check, in one cell.
 _QUESTIONS: Final = 10
@@ -257,20 +257,20 @@ class Routing:
 
     def _for_all(self, cells: Sequence[_Cell], act: Callable[[_Cell], None]) -> None:
         """Treat the cells side by side; what one raises, and Ctrl-C, stops the others."""
-        waiting = [cell for cell in cells if cell.is_silent]
-        working = [cell for cell in cells if not cell.is_silent]
+        waiting = [cell for cell in cells if cell.must_fail]
+        working = [cell for cell in cells if not cell.must_fail]
         with (
             ThreadPoolExecutor(_PARALLEL, thread_name_prefix="svcproof-probe") as probing,
-            ThreadPoolExecutor(_WAITING, thread_name_prefix="svcproof-wait") as silence,
+            ThreadPoolExecutor(_WAITING, thread_name_prefix="svcproof-wait") as idling,
         ):
-            futures = [silence.submit(act, cell) for cell in waiting]
+            futures = [idling.submit(act, cell) for cell in waiting]
             futures += [probing.submit(act, cell) for cell in working]
             try:
                 for future in futures:
                     future.result()
             except BaseException:
                 self._stopped.set()
-                for pool in (probing, silence):
+                for pool in (probing, idling):
                     pool.shutdown(wait=False, cancel_futures=True)
                 raise
 
@@ -379,9 +379,9 @@ class _Cell:
     asked: Mapping[str, Any]
 
     @property
-    def is_silent(self) -> bool:
-        """Whether nothing must come back."""
-        return self.due.outcome is Outcome.TIMED_OUT
+    def must_fail(self) -> bool:
+        """Whether nobody may answer: most of its time is waiting then."""
+        return self.due.outcome is not Outcome.ANSWERED
 
     @property
     def pinned(self) -> bool:

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import cache
 from types import ModuleType
 from typing import Any
 
@@ -29,37 +30,45 @@ def modules(request: pytest.FixtureRequest) -> list[ModuleType]:
 
 
 @pytest.fixture(scope="session")
-def namespaces(
+def namespaces(modules: list[ModuleType], new_namespace: Callable[[], str]) -> Mapping[str, str]:
+    """Module's name → its namespace; that of the clients, which most modules share, is at ""."""
+    shared = new_namespace()
+    own = {module.__name__: new_namespace() for module in modules if _has_its_own(module)}
+    return {module.__name__: own.get(module.__name__, shared) for module in modules} | {"": shared}
+
+
+@pytest.fixture(scope="session")
+def start_all(
     cluster: Cluster,
     modules: list[ModuleType],
-    new_namespace: Callable[[], str],
+    namespaces: Mapping[str, str],
     run_id: str,
     limits: Limits,
-) -> Mapping[str, str]:
-    """Module's name → its namespace; what all of them need starts while the first is measured.
+) -> Callable[[], None]:
+    """Makes, once, what all modules will need: it starts while the first is measured.
 
     That is their Pods, and their Services: kube-proxy takes a second to learn of one.
     """
-    shared = new_namespace()
-    own = {module.__name__: new_namespace() for module in modules if _has_its_own(module)}
-    stems: dict[str, list[str]] = {shared: ["clients"]}
-    for module in modules:
-        stems.setdefault(own.get(module.__name__, shared), []).extend(_stems(module))
-    for namespace, of_namespace in stems.items():
-        everything = [
-            manifest
-            for stem in dict.fromkeys(of_namespace)
-            for manifest in packaged_manifests(stem)
-        ]
-        App(cluster, namespace, everything, run=run_id, limits=limits).apply()
-    return {module.__name__: own.get(module.__name__, shared) for module in modules} | {"": shared}
+
+    @cache
+    def start() -> None:
+        stems: dict[str, list[str]] = {}
+        for module in modules:
+            stems.setdefault(namespaces[module.__name__], []).extend(_stems(module))
+        for namespace, wanted in stems.items():
+            objects = [item for stem in dict.fromkeys(wanted) for item in packaged_manifests(stem)]
+            App(cluster, namespace, objects, run=run_id, limits=limits).apply()
+
+    return start
 
 
 @pytest.fixture(scope="session")
 def client_app(cluster: Cluster, namespaces: Mapping[str, str], run_id: str, limits: Limits) -> App:
     """The client Pods, one of each kind on every node."""
     clients = packaged_manifests("clients")
-    return App(cluster, namespaces[""], clients, run=run_id, limits=limits)
+    app = App(cluster, namespaces[""], clients, run=run_id, limits=limits)
+    app.apply()
+    return app
 
 
 @pytest.fixture(scope="session")
@@ -113,7 +122,8 @@ def client_manifests() -> Sequence[Mapping[str, Any]]:
 
 
 @pytest.fixture(scope="module")
-def clients(client_app: App, echo_app: App) -> Clients:
+def clients(client_app: App, echo_app: App, start_all: Callable[[], None]) -> Clients:
     """The clients that all modules share."""
     client_app.wait_ready()
+    start_all()
     return Clients(client_app)

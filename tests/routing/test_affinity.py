@@ -1,9 +1,6 @@
 """Session affinity: with ClientIP a client keeps its Pod, and without it does not."""
 
 from collections import Counter
-from typing import Any
-
-import pytest
 
 from svcproof.history import History
 from svcproof.testing import App, Clients, Judge, Measure, Pair, Patch, Routing
@@ -32,9 +29,7 @@ def at_node_ports(app: App, clients: Clients) -> list[Pair]:
     ]
 
 
-@pytest.mark.parametrize("pairs_of", [inside, at_node_ports], ids=["ClusterIP", "NodePort"])
 def test_affinity(
-    pairs_of: Any,
     echo_app: App,
     clients: Clients,
     patch: Patch,
@@ -46,13 +41,13 @@ def test_affinity(
     None first: it proves that all Pods are there to change to. And None again in
     the end: what was remembered is forgotten.
     """
-    pairs = pairs_of(echo_app, clients)
+    pairs = [*inside(echo_app, clients), *at_node_ports(echo_app, clients)]
     patch("Service", SERVICE, {"spec": {"sessionAffinity": "None"}})
     measure(pairs)
     patch("Service", SERVICE, {"spec": {"sessionAffinity": "ClientIP"}})
     measure(pairs, count=COUNT, affinity="pin")
     patch("Service", SERVICE, {"spec": {"sessionAffinity": "None"}})
-    measure(pairs[: len(pairs) // len(PORTS)])
+    measure(pairs[:: len(PORTS)])
     judge()
 
 

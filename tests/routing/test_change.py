@@ -1,7 +1,8 @@
 """Change under load: whatever changes, every connection is answered, and soon by the right Pods.
 
 Steady traffic flows from a Pod on every node and from outside through every node
-while Pods come and go. How long a change takes to reach each of them is told.
+while Pods come and go. How long a change takes to reach each of them is told. Two
+changes are part of every run; the others take their time (``--svc-slow``).
 """
 
 from collections.abc import Callable
@@ -72,6 +73,7 @@ def test_roll_out(load: Run, echo_app: App, routing: Routing, judge: Judge) -> N
     judge()
 
 
+@pytest.mark.svc_slow
 def test_readiness_flip(load: Run, echo_app: App, routing: Routing, judge: Judge) -> None:
     """A Pod that says it is not ready gets no more traffic, and gets it again when it is."""
     cluster = echo_app.cluster
@@ -105,6 +107,7 @@ def _not_yet(app: App, ready: int) -> str:
     return "" if per_family and all(n == ready for n in per_family) else f"ready: {per_family}"
 
 
+@pytest.mark.svc_slow
 def test_edited_selector(load: Run, patch: Patch, judge: Judge) -> None:
     """An edited selector moves all traffic to other Pods and back, without a lost connection."""
 
@@ -117,6 +120,7 @@ def test_edited_selector(load: Run, patch: Patch, judge: Judge) -> None:
     judge()
 
 
+@pytest.mark.svc_slow
 def test_switched_policy(load: Run, patch: Patch, judge: Judge) -> None:
     """externalTrafficPolicy switched under traffic: the client's address shows, then hides."""
 
@@ -129,6 +133,7 @@ def test_switched_policy(load: Run, patch: Patch, judge: Judge) -> None:
     judge()
 
 
+@pytest.mark.svc_slow
 def test_relabelled_pod(
     load: Run,
     echo_app: App,

@@ -10,6 +10,8 @@ from svcproof.ports import CanBalanceLoad
 from svcproof.testing import App, Clients, Judge, Measure, Pair
 from svcproof.waits import wait_for
 
+# An implementation is brought up first.
+pytestmark = pytest.mark.svc_slow
 SERVICES = {
     "Cluster": "hostname-svc-lb",
     "Local": "hostname-svc-lb-local",

@@ -1,26 +1,21 @@
 """No endpoints: a Service without Pods refuses, at once and everywhere, and never answers."""
 
-import pytest
-
-from svcproof.places import DialledForm, PositionKind
-from svcproof.testing import App, Clients, Judge, Measure
+from svcproof.testing import App, Clients, Judge, Measure, Pair
 
 
-@pytest.mark.parametrize(
-    "kinds", [("pod", "host-network"), ("outside",)], ids=["ClusterIP from inside", "NodePort"]
-)
-def test_no_endpoints(
-    kinds: tuple[PositionKind, ...],
-    echo_app: App,
-    clients: Clients,
-    measure: Measure,
-    judge: Judge,
-) -> None:
+def test_no_endpoints(echo_app: App, clients: Clients, measure: Measure, judge: Judge) -> None:
     """A Service without Pods refuses every connection; the same client is served elsewhere."""
-    form: DialledForm = "node-port" if "outside" in kinds else "cluster-ip"
-    positions = clients.everywhere(*kinds)
-    measure(
-        [(p, t) for p in positions for t in echo_app.targets(form, "hostname-svc-control")],
-        failing=[(p, t) for p in positions for t in echo_app.targets(form, "nobody-svc")],
-    )
+
+    def pairs_to(service: str) -> list[Pair]:
+        (outside,) = clients.everywhere("outside")
+        return [
+            *(
+                (position, target)
+                for position in clients.everywhere("pod", "host-network")
+                for target in echo_app.targets("cluster-ip", service)
+            ),
+            *((outside, target) for target in echo_app.targets("node-port", service)),
+        ]
+
+    measure(pairs_to("hostname-svc-control"), failing=pairs_to("nobody-svc"))
     judge()

@@ -4,6 +4,7 @@ import pytest
 
 from svcproof.testing import App, Clients, Judge, Measure, Pair, Scale
 
+pytestmark = pytest.mark.svc_slow
 OWN_NAMESPACE = True  # its Pods are ended
 APPS = ()
 
