@@ -140,6 +140,52 @@ def test_connect_times_are_for_the_results_only():
     assert list(told([fact("connect time", "1 ms")])) == []
 
 
+def test_addresses_of_all_places_are_told_without_their_counts():
+    facts = [fact("source address seen", f"10.0.0.{n % 2} (66), 10.0.1.1 (3)") for n in range(4)]
+    assert list(told(facts)) == ["source address seen: 10.0.0.0, 10.0.1.1, 10.0.0.1"]
+
+
+def test_what_belongs_to_the_shares_is_on_their_line():
+    facts = [
+        fact("choice", "random"),
+        fact("shares", "a 50 %, b 50 %"),
+        fact("p-value of equal shares", "0.8"),
+        fact("smallest skew seen with 99 % power", "none"),
+    ]
+    assert list(told(facts)) == [
+        "choice: random",
+        "shares: a 50 %, b 50 %; p-value of equal shares: 0.8; "
+        "smallest skew seen with 99 % power: none",
+    ]
+
+
+def test_cases_that_lack_the_same_are_told_together():
+    lacks = [
+        Problem(case=f"a.py::test_{n}", word="not supported", reason="r", remedy="m")
+        for n in range(6)
+    ]
+    failed = Problem(case="a.py::test_0", word="inconclusive", reason="late")
+    nothing = Problem(case="", word="error", reason="nft is missing")
+    assert render(
+        run(problems=(*lacks, failed, nothing), cluster=None), width=120
+    ).splitlines() == [
+        "not supported  test_0, test_1, test_2, test_3 and 2 more: r; what to do: m",
+        "INCONCLUSIVE   test_0: late",
+        "ERROR          nft is missing",
+    ]
+
+
+def test_rules_that_are_not_those_of_the_data_plane_are_named():
+    line = msgspec.structs.replace(CLUSTER, proxy_mode="ebpf", profile="unknown data plane")
+    assert "ebpf: unknown data plane, 3 nodes" in render(run(cluster=line), width=120)
+
+
+def test_a_path_is_not_broken():
+    path = "/" + "long/" * 40
+    text = describe(Verdict(Status.FAIL, 3), case="t", history=path, width=80)
+    assert f"history: {path}" in text.splitlines()
+
+
 def test_a_long_finding_is_wrapped_below_its_words():
     finding = Finding(status=Status.FAIL, summary="s", remedy="look " * 40)
     verdict = Verdict(Status.FAIL, 3, (finding,))
