@@ -207,7 +207,7 @@ def test_how_many_draws():
 def test_the_p_value_of_a_classification_is_that_of_k_plus_one_tests():
     turns = "ab" * 30
     found = classify(turns, 2)
-    assert found.p_value == pytest.approx(3 * 2 * 0.5**59, abs=0)
+    assert found.p_value == pytest.approx(3 * 2 * 0.5**59, rel=1e-9, abs=0)
 
 
 def test_a_p_value_of_exactly_alpha_is_not_called_random():
