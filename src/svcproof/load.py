@@ -25,7 +25,7 @@ _CONCURRENCY: Final = 256
 #: None is used twice within two minutes, and nobody else's choice falls on them: a
 #: connection that failed leaves its port pinned to the dead Pod for so long
 #: (nf_conntrack_tcp_timeout_syn_sent; docs/decisions/0012).
-_SOURCE_PORTS: Final = (10_000, 29_999)
+_SOURCE_PORTS: Final = (11_000, 19_999)
 #: Longest wait for the threads: each ends with its next attempt.
 _JOIN_SECONDS: Final = 10.0
 

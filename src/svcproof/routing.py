@@ -14,7 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from functools import partial
-from threading import Event
+from threading import Event, Lock
 from typing import Any, Final
 
 from svcproof.app import App
@@ -44,6 +44,10 @@ Pair = tuple[Position, Target]
 _PARALLEL: Final = 6
 #: The same where nobody may answer: they do hardly anything but wait.
 _WAITING: Final = 32
+#: Source ports for settling: the kernel chooses higher ones, steady traffic takes lower.
+_SETTLING_PORTS: Final = (20_000, 29_999)
+_NEXT_PORT: Final[dict[tuple[str, str, int], int]] = {}
+_PORTS_LOCK: Final = Lock()
 #: Questions to the DNS, and to a health check, in one cell.
 _QUESTIONS: Final = 10
 #: A refusal arrives after 1.02 s at the latest.
@@ -316,6 +320,8 @@ class Routing:
 
     def _extend(self, streak: Streak, position: Position, target: Target) -> str:
         plan = self._pace(streak.due)
+        if not target.query:
+            plan["source_ports"] = _settling_ports(position, target, streak.batch)
         if streak.due.outcome is Outcome.TIMED_OUT:
             # No evidence yet: long enough for a refusal to be told from silence will do.
             plan["connect_timeout"] = min(self.limits.silence, _TELLING_SECONDS)
@@ -388,6 +394,21 @@ class _Cell:
         """Whether one backend has to answer all, fresh connections as well."""
         sticky = self.due.affinity_ms > 0
         return sticky and self.asked.get("affinity") in ("pin", "keep")
+
+
+def _settling_ports(position: Position, target: Target, count: int) -> tuple[int, int]:
+    """Ports that this pair has not used for long, and that no measurement will use.
+
+    A connection that failed while things settled leaves its port pinned to a Pod
+    that is gone (docs/decisions/0012): the measurement must not run into it.
+    """
+    low, high = _SETTLING_PORTS
+    with _PORTS_LOCK:
+        first = _NEXT_PORT.get((position.name, target.host, target.port), low)
+        if first + count > high:
+            first = low
+        _NEXT_PORT[position.name, target.host, target.port] = first + count
+    return first, first + count - 1
 
 
 def promised(due: Promise) -> dict[str, Any]:
