@@ -549,7 +549,8 @@ class TestNothingProven:
 
     def test_inconclusive(self, run, monkeypatch, pytester):
         plant(monkeypatch, "LostExec(after=10)")
-        text, _, results = self.reports_of_verdict(run, pytester, "test_clusterip.py and node-1 and FQDN and not host")
+        cases = "test_clusterip.py and node-1 and FQDN and not host"
+        text, _, results = self.reports_of_verdict(run, pytester, cases)
         (finding,) = [
             found
             for found in results["cases"][0]["findings"]
