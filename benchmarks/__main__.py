@@ -5,8 +5,8 @@
 Measures an embedded cluster of three nodes: the time to nodes Ready, to DNS and
 app ready, of the teardown; the memory by component; the prober against wrk on a
 Pod; judging a million observations; a whole ``svcproof run``; and with ``--cold``
-a build of all components with empty caches. Speeds of one machine say little about another's: compare
-ratios of one run.
+a build of all components with empty caches. Speeds of one machine say little
+about another's: compare ratios of one run.
 """
 
 from __future__ import annotations

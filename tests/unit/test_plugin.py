@@ -104,7 +104,8 @@ def histories(pytester: pytest.Pytester) -> list[Path]:
 
 class TestTheSuites:
     def test_all_of_them(self, run):
-        result = run("-q", SUITES)
+        # What is about time-outs takes them, on the fake as well.
+        result = run("-q", SUITES, "--svc-slow", "-k", "not over_time")
         assert result.ret == 0
         result.stdout.re_match_lines(
             [
@@ -200,7 +201,7 @@ class TestPlantedDefects:
             ),
             (
                 "WrongRefusal()",
-                "test_no_endpoints and NodePort",
+                "test_no_endpoints",
                 "reachability: 10 of 10 connections ended timed-out",
             ),
             (
@@ -221,13 +222,13 @@ class TestPlantedDefects:
             ),
             (
                 "AffinityIgnored()",
-                "test_affinity and NodePort",
+                "test_affinity.py and test_affinity",
                 "affinity: the client changed its Pod * times in 66 *",
             ),
             (
                 "OnePodForAll()",
-                "test_affinity[ClusterIP",
-                "affinity: all 18 clients share one Pod: *",
+                "test_affinity.py and test_affinity",
+                "affinity: all * clients share one Pod: *",
             ),
             ("WrongAlias()", "test_alias[short", "answers: 10 of 10 answers are wrong: *stale*"),
             ("LyingHealthCheck()", "test_health_check", "answers: 10 of 10 answers are wrong: *"),
@@ -237,13 +238,13 @@ class TestPlantedDefects:
     )
     def test_is_found(self, run, monkeypatch, defect, cases, line):
         plant(monkeypatch, defect)
-        result = run("-q", SUITES, "-k", cases)
+        result = run("-q", SUITES, "--svc-slow", "-k", cases)
         assert result.ret == 1
         result.stdout.fnmatch_lines([f"*FAIL  {line}", "*expected *", "*next *"])
 
     def test_an_outage_is_found_under_steady_traffic(self, run, monkeypatch):
         plant(monkeypatch, "OutageAfterChange(0.2)", convergence=3.0)
-        result = run("-q", SUITES, "-k", "test_edited_selector")
+        result = run("-q", SUITES, "--svc-slow", "-k", "test_edited_selector")
         assert result.ret == 1
         result.stdout.fnmatch_lines(["*FAIL  reachability: * connections ended timed-out"])
 
@@ -535,7 +536,7 @@ class TestNothingProven:
         plant(monkeypatch, "Defect()")
         made = eval(cluster, {"FakeCluster": FakeCluster, "Walled": Walled})  # noqa: S307
         monkeypatch.setattr(registry, "open_cluster", lambda *_: made)
-        text, said, results = self.reports(run, pytester, SUITES, "-k", cases)
+        text, said, results = self.reports(run, pytester, SUITES, "--svc-slow", "-k", cases)
         for shown in (*said, flat(text)):
             assert reason in shown
             assert remedy in shown
