@@ -47,8 +47,16 @@ def _run(proxy_mode: str, directory: Path) -> Run:
     report = directory / "junit.xml"
     began = time.monotonic()
     done = subprocess.run(
-        [sys.executable, "-m", "pytest", str(_SUITES), "-q", f"--junitxml={report}"]
-        + [f"--svc-proxy-mode={proxy_mode}", f"--svc-evidence={directory / 'evidence'}"],
+        [
+            sys.executable,
+            "-m",
+            "pytest",
+            str(_SUITES),
+            "-q",
+            f"--junitxml={report}",
+            f"--svc-proxy-mode={proxy_mode}",
+            f"--svc-evidence={directory / 'evidence'}",
+        ],
         capture_output=True,
         text=True,
         timeout=_LIMIT_SECONDS,
@@ -63,7 +71,9 @@ def _run(proxy_mode: str, directory: Path) -> Run:
         exit_code=done.returncode,
         seconds=seconds,
         verdicts=Counter(word for _, word, _ in outcomes),
-        complaints=tuple(f"{name}: {text}" for name, word, text in outcomes if word == "not a pass"),
+        complaints=tuple(
+            f"{name}: {text}" for name, word, text in outcomes if word == "not a pass"
+        ),
     )
 
 
