@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from svcproof.errors import ClusterProblem, NotSupported, UsageError
@@ -97,20 +97,29 @@ class App:
 
     def target(self, spec: TargetSpec, service: str = "", port_name: str = "") -> Target:
         """The address that ``spec`` means; ``service`` may be left out if there is only one."""
-        snapshot = self.snapshot()
-        return resolve_target(
-            spec,
-            snapshot.service(service or self._only("Service")),
-            snapshot,
-            port_name=port_name,
-            cluster_domain=self.cluster.facts.cluster_domain,
-        )
+        (target,) = self._resolve([spec], service, port_name)
+        return target
 
     def targets(self, form: DialledForm, service: str = "", port_name: str = "") -> list[Target]:
         """The addresses of one form: in each family and, for node ports, at each node."""
         facts = self.cluster.facts
         specs = target_specs((form,), facts.node_names, facts.families)
-        return [self.target(spec, service, port_name) for spec in specs]
+        return self._resolve(specs, service, port_name)
+
+    def _resolve(self, specs: Iterable[TargetSpec], service: str, port_name: str) -> list[Target]:
+        """One look at the cluster for all of them."""
+        snapshot = self.snapshot()
+        found = snapshot.service(service or self._only("Service"))
+        return [
+            resolve_target(
+                spec,
+                found,
+                snapshot,
+                port_name=port_name,
+                cluster_domain=self.cluster.facts.cluster_domain,
+            )
+            for spec in specs
+        ]
 
     def pods(self, deployment: str = "") -> list[Pod]:
         """The living Pods of a Deployment, by node."""

@@ -56,12 +56,10 @@ class Load:
         ``asked`` are fields of :class:`~svcproof.history.Expectation` beside or
         instead of the promise's.
         """
-        from svcproof.routing import promised
-
         snapshot = self._routing.app.snapshot()
         for position, target in self._pairs:
             due = self._routing.due(position, target, snapshot)
-            fields = {**promised(due), "minimum": sample_size(len(due.allowed)), **asked}
+            fields = {**due.fields(), "minimum": sample_size(len(due.allowed)), **asked}
             expectation = self._routing.recorder.expect(position, target, **fields)
             pair = (position.name, target.name)
             self._since_ns[pair] = expectation.at_ns

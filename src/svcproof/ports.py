@@ -50,6 +50,17 @@ class ClusterFacts:
     limits_refusals: bool = True
     extra: dict[str, str] = field(default_factory=dict)
 
+    def described(self) -> dict[str, str | int | list[str]]:
+        """What a history's header says of the cluster."""
+        return {
+            "name": self.name,
+            "kind": self.kind,
+            "kubernetes_version": self.kubernetes_version,
+            "proxy_mode": self.proxy_mode,
+            "families": list(self.families),
+            "nodes": list(self.node_names),
+        }
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProbePlan:

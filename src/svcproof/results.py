@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Final, TypeVar
+from typing import TYPE_CHECKING, Final, TypeVar
 
 import msgspec
 
 from svcproof.history import Cell, History, Observation, Outcome
 from svcproof.verdict import Verdict
+
+if TYPE_CHECKING:
+    from svcproof.ports import ClusterFacts
 
 __all__ = [
     "SCHEMA",
@@ -19,6 +22,8 @@ __all__ = [
     "Problem",
     "RunResult",
     "case_result",
+    "cluster_line",
+    "finding_lines",
 ]
 
 #: Version of the results' format.
@@ -101,6 +106,38 @@ class RunResult(msgspec.Struct, frozen=True, kw_only=True):
     evidence: str
 
 
+def cluster_line(
+    facts: ClusterFacts, *, profile: str = "", start_seconds: float = 0.0
+) -> ClusterLine:
+    """What a cluster says of itself, as a row."""
+    return ClusterLine(
+        name=facts.name,
+        kind=facts.kind,
+        kubernetes_version=facts.kubernetes_version,
+        proxy_mode=facts.proxy_mode,
+        families=facts.families,
+        nodes=len(facts.node_names),
+        profile=profile,
+        start_seconds=start_seconds,
+    )
+
+
+def finding_lines(verdict: Verdict) -> tuple[FindingLine, ...]:
+    """A verdict's findings as plain data."""
+    return tuple(
+        FindingLine(
+            status=found.status.word,
+            summary=found.summary,
+            where=found.where,
+            expected=found.expected,
+            seen=found.seen,
+            indices=found.indices,
+            remedy=found.remedy,
+        )
+        for found in verdict.findings
+    )
+
+
 def case_result(
     history: History, verdict: Verdict, *, case: str, promise: str, path: str
 ) -> CaseResult:
@@ -117,18 +154,7 @@ def case_result(
         failed=sum(_failed(cell, attempt) for cell in cells for attempt in cell.observations),
         verdict=verdict.status.word,
         history=path,
-        findings=tuple(
-            FindingLine(
-                status=found.status.word,
-                summary=found.summary,
-                where=found.where,
-                expected=found.expected,
-                seen=found.seen,
-                indices=found.indices,
-                remedy=found.remedy,
-            )
-            for found in verdict.findings
-        ),
+        findings=finding_lines(verdict),
         facts=tuple(
             FactLine(name=fact.name, value=fact.value, where=fact.where, size=fact.size)
             for fact in verdict.facts

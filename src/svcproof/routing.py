@@ -340,7 +340,7 @@ class Routing:
         due = cell.due
         size = max(cell.count, _fewest(due))
         position, target = cell.pair
-        fields = {**promised(due), "minimum": size, **self._asked(cell)}
+        fields = {**due.fields(), "minimum": size, **self._asked(cell)}
         self.recorder.expect(position, target, **fields)
         self.probe(position, target, count=size, **{**self._pace(due), **plan})
 
@@ -364,10 +364,11 @@ class Routing:
     def _snapshot(self, pairs: Sequence[Pair]) -> Snapshot:
         """The cluster now; what it says of these pairs' Services stands in the history."""
         snapshot = self.app.snapshot()
-        self._record_endpoints(snapshot, {target.service for _, target in pairs})
+        self.record_endpoints(snapshot, {target.service for _, target in pairs})
         return snapshot
 
-    def _record_endpoints(self, snapshot: Snapshot, services: Iterable[str]) -> None:
+    def record_endpoints(self, snapshot: Snapshot, services: Iterable[str]) -> None:
+        """Both lists of each Service with a selector: what is listed, and what is due."""
         for name in sorted(services):
             service = snapshot.service(name) if name else None
             if service is not None and service.selector:
@@ -409,11 +410,6 @@ def _settling_ports(position: Position, target: Target, count: int) -> tuple[int
             first = low
         _NEXT_PORT[position.name, target.host, target.port] = first + count
     return first, first + count - 1
-
-
-def promised(due: Promise) -> dict[str, Any]:
-    """A promise as fields of an expectation."""
-    return {name: getattr(due, name) for name in Promise.__slots__}
 
 
 def _fewest(due: Promise) -> int:

@@ -7,9 +7,22 @@ and the checkers read them.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Final, Literal
 
-__all__ = ["Endpoint", "EndpointSlice", "Node", "Pod", "Service", "ServicePort", "Snapshot"]
+__all__ = [
+    "DEFAULT_AFFINITY_SECONDS",
+    "Endpoint",
+    "EndpointSlice",
+    "Node",
+    "Pod",
+    "Service",
+    "ServicePort",
+    "Snapshot",
+]
+
+
+#: What the API server makes of an affinity without a time-out.
+DEFAULT_AFFINITY_SECONDS: Final = 10800
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +74,7 @@ class Service:
     ports: tuple[ServicePort, ...]
     selector: dict[str, str] = field(default_factory=dict)
     session_affinity: Literal["None", "ClientIP"] = "None"
-    affinity_timeout_seconds: int = 10800
+    affinity_timeout_seconds: int = DEFAULT_AFFINITY_SECONDS
     external_traffic_policy: Literal["", "Cluster", "Local"] = ""
     internal_traffic_policy: Literal["Cluster", "Local"] = "Cluster"
     external_name: str = ""

@@ -31,6 +31,7 @@ HARNESS = (
     "svcproof.app",
     "svcproof.battery",
     "svcproof.load",
+    "svcproof.files",
     "svcproof.manifest_files",
     "svcproof.proof",
     "svcproof.routing",

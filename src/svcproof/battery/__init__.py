@@ -93,15 +93,7 @@ class Battery:
 
     def recorder(self, label: str, name: str) -> Recorder:
         """A new history of this battery, in the directory of its label."""
-        facts = self.app.cluster.facts
-        described: dict[str, str | int | list[str]] = {
-            "name": facts.name,
-            "kind": facts.kind,
-            "kubernetes_version": facts.kubernetes_version,
-            "proxy_mode": facts.proxy_mode,
-            "families": list(facts.families),
-            "nodes": list(facts.node_names),
-        }
+        described = self.app.cluster.facts.described()
         path = self._evidence and self._evidence / _slug(label) / f"{_slug(name)}.jsonl"
         return Recorder(path, run=self.app.run, case=f"{name}: {label}", cluster=described)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from typing import Any, Literal
+from typing import Any
 
 from svcproof.app import App, Clients
 from svcproof.battery.intent import intended
@@ -11,7 +11,7 @@ from svcproof.history import Position, Target
 from svcproof.limits import Limits
 from svcproof.places import DialledForm, PositionKind, position_specs
 from svcproof.ports import Cluster
-from svcproof.questions import name_target
+from svcproof.questions import Query, name_target
 from svcproof.snapshot import Snapshot
 
 __all__ = ["Bench", "Intended"]
@@ -57,7 +57,7 @@ class Bench:
         """The ways to a Service."""
         return self.app.targets(form, service, port_name)
 
-    def name(self, service: str, query: Literal["A", "AAAA", "CNAME"]) -> Target:
+    def name(self, service: str, query: Query) -> Target:
         """A Service's full name, to be asked for."""
         found = self.app.snapshot().service(service)
         return name_target(found, query, cluster_domain=self.app.cluster.facts.cluster_domain)

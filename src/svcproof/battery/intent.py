@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Final
 
-from svcproof.snapshot import Service, Snapshot
+from svcproof.snapshot import DEFAULT_AFFINITY_SECONDS, Service, Snapshot
 
 __all__ = ["intended"]
 
@@ -23,9 +23,6 @@ _FIELDS: Final = {
     "internalTrafficPolicy": ("internal_traffic_policy", "Cluster"),
     "publishNotReadyAddresses": ("publish_not_ready_addresses", False),
 }
-
-#: What the API server makes of an affinity without a time-out.
-_AFFINITY_SECONDS: Final = 10800
 
 
 def intended(snapshot: Snapshot, manifests: Sequence[Mapping[str, Any]]) -> Snapshot:
@@ -51,7 +48,7 @@ def _as_wanted(service: Service, spec: Mapping[str, Any]) -> Service:
         field: spec.get(name, otherwise) for name, (field, otherwise) in _FIELDS.items()
     }
     config = spec.get("sessionAffinityConfig", {}).get("clientIP", {})
-    wanted["affinity_timeout_seconds"] = config.get("timeoutSeconds", _AFFINITY_SECONDS)
+    wanted["affinity_timeout_seconds"] = config.get("timeoutSeconds", DEFAULT_AFFINITY_SECONDS)
     if service.type in ("NodePort", "LoadBalancer"):
         wanted["external_traffic_policy"] = spec.get("externalTrafficPolicy", "Cluster")
     return replace(service, **wanted)

@@ -8,17 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator
 from dataclasses import dataclass
-from typing import Any, Final, Literal
+from typing import Any, Final
 
 from svcproof.app import App
 from svcproof.battery.bench import Bench
 from svcproof.battery.objects import NAMES
 from svcproof.battery.topics import Topic
-from svcproof.checkers.endpoints import ENDPOINTS
 from svcproof.errors import NotSupported
-from svcproof.expect import endpoint_lists
-from svcproof.history import Family, Target
-from svcproof.questions import pod_target
+from svcproof.history import Target
+from svcproof.questions import ADDRESS_QUERIES, pod_target
 from svcproof.routing import Pair, Routing
 
 __all__ = ["MEASUREMENTS", "Measurement", "Question"]
@@ -29,7 +27,6 @@ _HTTP: Final = 80
 #: Connections of one client to the ClusterIP: a Pod that gets 60 % instead of a third is
 #: seen by each client in all but one of a million runs.
 _SHARES: Final = 200
-_RECORDS: Final[dict[Family, Literal["A", "AAAA"]]] = {"ipv4": "A", "ipv6": "AAAA"}
 _STICKY_PORTS: Final = ("http-a", "http-b", "http-c")
 _STICKY: Final = 10
 #: Above the shortest timeout that affinity can have.
@@ -71,10 +68,7 @@ def _pod_to_pod(bench: Bench, routing: Routing) -> Steps:
 
 def _endpoints(bench: Bench, routing: Routing) -> Steps:
     snapshot = bench.app.snapshot()
-    for service in snapshot.services:
-        if service.selector:
-            listed, due = endpoint_lists(snapshot, service)
-            routing.recorder.event(ENDPOINTS, service=service.name, listed=listed, due=due)
+    routing.record_endpoints(snapshot, [service.name for service in snapshot.services])
     yield from ()
 
 
@@ -168,7 +162,7 @@ def _hairpin(bench: Bench, routing: Routing) -> Steps:
 
 def _headless(bench: Bench, routing: Routing) -> Steps:
     families = bench.app.families
-    _ask(bench, routing, [bench.name(NAMES.web_headless, _RECORDS[f]) for f in families])
+    _ask(bench, routing, [bench.name(NAMES.web_headless, ADDRESS_QUERIES[f]) for f in families])
     yield from ()
 
 

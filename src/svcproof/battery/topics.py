@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import enum
+from typing import Final
 
-__all__ = ["Topic"]
+__all__ = ["BETWEEN_NODES", "Topic"]
 
 
 class Topic(enum.StrEnum):
@@ -24,3 +25,19 @@ class Topic(enum.StrEnum):
     EXTERNAL_NAME = "ExternalName"
     CHANGE = "change"
     LATENCY = "latency"
+
+
+#: What cannot be right where Pods of one node and of others do not reach each other.
+BETWEEN_NODES: Final = frozenset(
+    {
+        Topic.POD_TO_POD,
+        Topic.CLUSTER_IP,
+        Topic.SHARES,
+        Topic.NODE_PORT,
+        Topic.REFUSAL,
+        Topic.AFFINITY,
+        Topic.HEADLESS,
+        Topic.EXTERNAL_NAME,
+        Topic.CHANGE,
+    }
+)

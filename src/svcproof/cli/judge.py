@@ -12,11 +12,13 @@ from pathlib import Path
 from typing import Any, Final
 
 import click
+import msgspec
 
 from svcproof.checkers import CHECKS, judge
 from svcproof.errors import BadHistory, UsageError
 from svcproof.history import Event, History, decode_lines
 from svcproof.reporters.findings import describe, describe_facts
+from svcproof.results import finding_lines
 from svcproof.verdict import JUDGED, Status, Verdict
 
 __all__ = ["judge_files"]
@@ -143,18 +145,7 @@ def _as_data(item: _Judged) -> dict[str, Any]:
         "judged": item.verdict.judged,
         "compared": item.comparison,
         "not asked": item.foreign,
-        "findings": [
-            {
-                "status": finding.status.word,
-                "summary": finding.summary,
-                "where": finding.where,
-                "expected": finding.expected,
-                "seen": finding.seen,
-                "indices": list(finding.indices),
-                "remedy": finding.remedy,
-            }
-            for finding in item.verdict.findings
-        ],
+        "findings": msgspec.to_builtins(finding_lines(item.verdict)),
         "facts": [
             {"name": fact.name, "value": fact.value, "where": fact.where}
             for fact in item.verdict.facts

@@ -14,6 +14,7 @@ import click
 
 from svcproof.cli.options import cluster_shape
 from svcproof.errors import HealFailed, UsageError
+from svcproof.files import write_whole
 
 if TYPE_CHECKING:
     from svcproof.battery import Answer, Battery
@@ -210,21 +211,13 @@ class _Proof:
         from svcproof import __version__
         from svcproof.battery import Topic
         from svcproof.matrix import SCHEMA, Matrix
-        from svcproof.results import ClusterLine
+        from svcproof.results import cluster_line
 
-        facts = self._cluster.facts
         return Matrix(
             schema=SCHEMA,
             svcproof=__version__,
             run=self._run,
-            cluster=ClusterLine(
-                name=facts.name,
-                kind=facts.kind,
-                kubernetes_version=facts.kubernetes_version,
-                proxy_mode=facts.proxy_mode,
-                families=facts.families,
-                nodes=len(facts.node_names),
-            ),
+            cluster=cluster_line(self._cluster.facts),
             home=scene.home,
             node=scene.node,
             topics=tuple(map(str, Topic)),
@@ -301,11 +294,8 @@ def _word(answer: Answer) -> Literal["red", "green", "untold", "unsupported"]:
 
 
 def _replace(path: Path, content: bytes) -> None:
-    """Write a file so that it is there altogether or as it was before."""
-    beside = path.with_name(f".{path.name}.new")
+    """Write a report; a place that cannot be written is the caller's error."""
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        beside.write_bytes(content)
-        beside.replace(path)
+        write_whole(path, content)
     except OSError as error:
         raise UsageError(f"cannot write {path}: {error.strerror}") from error

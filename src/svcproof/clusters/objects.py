@@ -5,7 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
-from svcproof.snapshot import Endpoint, EndpointSlice, Node, Pod, Service, ServicePort
+from svcproof.snapshot import (
+    DEFAULT_AFFINITY_SECONDS,
+    Endpoint,
+    EndpointSlice,
+    Node,
+    Pod,
+    Service,
+    ServicePort,
+)
 
 __all__ = ["endpoint_slice", "node", "pod", "service"]
 
@@ -67,7 +75,9 @@ def service(item: Json) -> Service:
         ports=tuple(_service_port(port) for port in spec.get("ports") or ()),
         selector=dict(spec.get("selector") or {}),
         session_affinity=spec.get("sessionAffinity", "None"),
-        affinity_timeout_seconds=(affinity.get("clientIP") or {}).get("timeoutSeconds", 10800),
+        affinity_timeout_seconds=(affinity.get("clientIP") or {}).get(
+            "timeoutSeconds", DEFAULT_AFFINITY_SECONDS
+        ),
         external_traffic_policy=spec.get("externalTrafficPolicy", ""),
         internal_traffic_policy=spec.get("internalTrafficPolicy", "Cluster"),
         external_name=spec.get("externalName", ""),

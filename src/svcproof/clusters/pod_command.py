@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
-from urllib.parse import urlencode
 
 from svcproof.errors import ClusterProblem
+from svcproof.probes.exec_socket import exec_url
 
 if TYPE_CHECKING:
     from svcproof.clusters.kubernetes_api import Api
@@ -25,9 +25,7 @@ def run_in_pod(
     from kubernetes.stream.ws_client import WSClient
     from websocket import WebSocketException
 
-    query = [*(("command", part) for part in command), ("stdout", "true"), ("stderr", "true")]
-    path = f"/api/v1/namespaces/{namespace}/pods/{pod}/exec"
-    url = f"{api.url(path)}?{urlencode(query)}".replace("http", "ws", 1)
+    url = exec_url(api, namespace, pod, command, ("stdout", "stderr"))
     try:
         stream = WSClient(api.configuration, url, api.headers(), capture_all=False)
         try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 from svcproof.history import Backend, Outcome
 
@@ -26,6 +27,10 @@ class Promise:
     not_sources: tuple[str, ...] = ()
     answers: tuple[str, ...] | None = None
     rcode: str = ""
+
+    def fields(self) -> dict[str, Any]:
+        """The same as fields of an expectation."""
+        return {name: getattr(self, name) for name in self.__slots__}
 
     @property
     def outcomes(self) -> tuple[Outcome, ...]:

@@ -20,12 +20,9 @@ from svcproof.faults.rules import (
 )
 from svcproof.faults.scene import Scene
 from svcproof.ports import CanRunInNodes
-from svcproof.snapshot import Service
+from svcproof.snapshot import DEFAULT_AFFINITY_SECONDS, Service
 
 __all__ = ["FAULTS"]
-
-#: What the API server makes of an affinity without a timeout.
-_DEFAULT_TIMEOUT: Final = 10800
 
 
 def _affinity_off(scene: Scene, undo: Undo) -> None:
@@ -42,7 +39,7 @@ def _set_affinity(scene: Scene, undo: Undo, changes: dict[str, Any]) -> None:
         "Service",
         NAMES.web_sticky,
         {"spec": changes},
-        back={"spec": _client_ip(_DEFAULT_TIMEOUT)},
+        back={"spec": _client_ip(DEFAULT_AFFINITY_SECONDS)},
     )
     scene.let_proxies_follow()
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from svcproof.battery.objects import NAMES
-from svcproof.battery.topics import Topic
+from svcproof.battery.topics import BETWEEN_NODES, Topic
 from svcproof.faults.model import Fault, Undo
 from svcproof.faults.rules import BEFORE_MASQUERADE, Chain, plant, word
 from svcproof.faults.scene import Scene
@@ -73,19 +73,7 @@ FAULTS: Final = (
         slug="forward-policy-drop",
         title="the FORWARD policy of one node is DROP, as Docker leaves it",
         symptom="Pods of that node reach nobody on other nodes, and nobody reaches them",
-        red=frozenset(
-            {
-                Topic.POD_TO_POD,
-                Topic.CLUSTER_IP,
-                Topic.SHARES,
-                Topic.NODE_PORT,
-                Topic.REFUSAL,
-                Topic.AFFINITY,
-                Topic.HEADLESS,
-                Topic.EXTERNAL_NAME,
-                Topic.CHANGE,
-            }
-        ),
+        red=BETWEEN_NODES,
         inject=_forward_policy_drop,
         needs=(CanRunInNodes,),
     ),

@@ -19,7 +19,7 @@ from svcproof.faults.rules import (
 )
 from svcproof.faults.scene import Scene
 from svcproof.ports import CanRunInNodes
-from svcproof.snapshot import ServicePort
+from svcproof.snapshot import Pod, ServicePort
 
 __all__ = ["FAULTS"]
 
@@ -34,9 +34,7 @@ def _local_leaks(scene: Scene, undo: Undo) -> None:
         for address in scene.addresses(scene.node)
     ]
     # Masqueraded, or the Pod would answer past the node.
-    masquerade = [
-        f"{_came_in_at(port)} {packets_to(address, _HTTP)} masquerade" for address in pod.addresses
-    ]
+    masquerade = _masquerade(port, pod)
     chains = [
         Chain("nat", "prerouting", BEFORE_PROXY, to_pod),
         Chain("nat", "postrouting", BEFORE_MASQUERADE, masquerade),
@@ -46,16 +44,14 @@ def _local_leaks(scene: Scene, undo: Undo) -> None:
 
 def _local_hides_the_client(scene: Scene, undo: Undo) -> None:
     (port,) = scene.service(NAMES.web_local).ports
-    rules = [
-        f"{_came_in_at(port)} {packets_to(address, _HTTP)} masquerade"
-        for address in scene.pod(NAMES.lonely).addresses
-    ]
+    rules = _masquerade(port, scene.pod(NAMES.lonely))
     plant(scene, undo, scene.home, [Chain("nat", "postrouting", BEFORE_MASQUERADE, rules)])
 
 
-def _came_in_at(port: ServicePort) -> str:
-    """The match for connections that were made to a node port, whatever they have become."""
-    return f"meta l4proto tcp ct original proto-dst {port.node_port}"
+def _masquerade(port: ServicePort, pod: Pod) -> list[str]:
+    """Hide the clients of connections to a node port, whatever they have become, from a Pod."""
+    came_in = f"meta l4proto tcp ct original proto-dst {port.node_port}"
+    return [f"{came_in} {packets_to(address, _HTTP)} masquerade" for address in pod.addresses]
 
 
 def _silence_for_refusal(scene: Scene, undo: Undo) -> None:

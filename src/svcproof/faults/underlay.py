@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final
 
-from svcproof.battery.topics import Topic
+from svcproof.battery.topics import BETWEEN_NODES, Topic
 from svcproof.errors import ClusterProblem
 from svcproof.faults.model import Fault, Undo
 from svcproof.faults.rules import BEFORE_EVERYTHING, Chain, plant, word
@@ -79,19 +79,7 @@ FAULTS: Final = (
         slug="overlay-blocked",
         title="between one node and all others no Pod packets pass",
         symptom="from that node only its own Pods answer, and names fail or resolve by luck",
-        red=frozenset(
-            {
-                Topic.POD_TO_POD,
-                Topic.CLUSTER_IP,
-                Topic.SHARES,
-                Topic.NODE_PORT,
-                Topic.REFUSAL,
-                Topic.AFFINITY,
-                Topic.HEADLESS,
-                Topic.EXTERNAL_NAME,
-                Topic.CHANGE,
-            }
-        ),
+        red=BETWEEN_NODES,
         inject=_overlay_blocked,
         needs=(CanRunInNodes,),
     ),

@@ -17,7 +17,7 @@ from svcproof.probes.stream import ProbeLostError
 if TYPE_CHECKING:
     from svcproof.clusters.kubernetes_api import Api
 
-__all__ = ["ExecSocket", "short"]
+__all__ = ["ExecSocket", "exec_url", "short"]
 
 _STDIN, _STDOUT, _STDERR, _STATUS = range(4)
 _HANDSHAKE_SECONDS: Final = 15.0
@@ -32,10 +32,7 @@ class ExecSocket:
     """Standard input and output of a program in a Pod. For one thread."""
 
     def __init__(self, api: Api, *, namespace: str, pod: str, command: Sequence[str]) -> None:
-        query = [("command", part) for part in command]
-        query += [(stream, "true") for stream in ("stdin", "stdout", "stderr")]
-        path = f"/api/v1/namespaces/{namespace}/pods/{pod}/exec"
-        url = f"{api.url(path)}?{urlencode(query)}".replace("http", "ws", 1)
+        url = exec_url(api, namespace, pod, command, ("stdin", "stdout", "stderr"))
         self._socket = _connect(api, url)
         self._errors = b""
 
@@ -91,6 +88,15 @@ class ExecSocket:
         """End the connection, and with it the program."""
         # Not the websocket's close(): it asks the server to agree and waits for that.
         self._socket.shutdown()
+
+
+def exec_url(
+    api: Api, namespace: str, pod: str, command: Sequence[str], streams: Sequence[str]
+) -> str:
+    """Where a program is begun in a Pod's first container, with these streams."""
+    query = [("command", part) for part in command] + [(stream, "true") for stream in streams]
+    path = f"/api/v1/namespaces/{namespace}/pods/{pod}/exec"
+    return f"{api.url(path)}?{urlencode(query)}".replace("http", "ws", 1)
 
 
 def _connect(api: Api, url: str) -> Any:
