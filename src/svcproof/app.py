@@ -52,18 +52,22 @@ class App:
         """Create the objects, or change them back to what the manifests say."""
         self.cluster.apply(self.manifests, namespace=self.namespace)
 
-    def wait_ready(self, *, limit: float | None = None) -> float:
-        """Wait until Pods and then EndpointSlices are as wanted; the seconds that took."""
-        if not lacking(self.manifests, self.snapshot()):
-            return 0.0
+    def wait_ready(self, *, limit: float | None = None) -> Snapshot:
+        """Wait until Pods and then EndpointSlices are as wanted; the cluster as it is then.
+
+        Raises :class:`~svcproof.errors.WaitExpired`.
+        """
+        snapshot = self.snapshot()
+        if not lacking(self.manifests, snapshot):
+            return snapshot
         services = [manifest for manifest in self.manifests if manifest["kind"] == "Service"]
         workloads = [manifest for manifest in self.manifests if manifest["kind"] != "Service"]
-        return self._wait("Pods", workloads, limit or self._limits.workload_ready) + self._wait(
-            "EndpointSlices", services, limit or self._limits.endpoints
-        )
+        self._wait("Pods", workloads, limit or self._limits.workload_ready)
+        self._wait("EndpointSlices", services, limit or self._limits.endpoints)
+        return self.snapshot()
 
-    def scale(self, replicas: int, *, deployment: str = "") -> float:
-        """Change the number of replicas and wait until all follows; the seconds that took."""
+    def scale(self, replicas: int, *, deployment: str = "") -> None:
+        """Change the number of replicas and wait until all follows."""
         name = deployment or self._only("Deployment")
         self.manifests = tuple(
             _scaled(manifest, replicas)
@@ -74,10 +78,10 @@ class App:
         self.cluster.patch(
             "Deployment", name, {"spec": {"replicas": replicas}}, namespace=self.namespace
         )
-        return self.wait_ready()
+        self.wait_ready()
 
-    def roll_out(self, *, deployment: str = "") -> float:
-        """Replace all Pods of a Deployment by new ones; the seconds until all follows."""
+    def roll_out(self, *, deployment: str = "") -> None:
+        """Replace all Pods of a Deployment by new ones and wait until all follows."""
         name = deployment or self._only("Deployment")
         self._revision += 1
         labels = {"svcproof.dev/revision": str(self._revision)}
@@ -89,7 +93,7 @@ class App:
             for manifest in self.manifests
         )
         self.cluster.patch("Deployment", name, change, namespace=self.namespace)
-        return self.wait_ready()
+        self.wait_ready()
 
     def snapshot(self) -> Snapshot:
         """The cluster's nodes and this namespace, now."""
@@ -151,8 +155,8 @@ class App:
         """The cluster's IP families."""
         return self.cluster.facts.families
 
-    def _wait(self, what: str, manifests: Sequence[Mapping[str, Any]], limit: float) -> float:
-        return wait_for(
+    def _wait(self, what: str, manifests: Sequence[Mapping[str, Any]], limit: float) -> None:
+        wait_for(
             f"the {what} in namespace {self.namespace}",
             lambda: lacking(manifests, self.snapshot()),
             limit=limit,
@@ -178,16 +182,23 @@ class Clients:
 
     def position(self, spec: PositionSpec) -> Position:
         """The ready client at a place. Raises ``NotSupported`` where there can be none."""
-        if spec not in self._positions:
-            self._positions[spec] = self._find(spec)
-        return self._positions[spec]
+        (position,) = self._resolve([spec])
+        return position
 
     def everywhere(self, *kinds: PositionKind) -> list[Position]:
         """The clients of these kinds, on every node."""
         nodes = self._app.cluster.facts.node_names
-        return [self.position(spec) for spec in position_specs(kinds, nodes)]
+        return self._resolve(list(position_specs(kinds, nodes)))
 
-    def _find(self, spec: PositionSpec) -> Position:
+    def _resolve(self, specs: Sequence[PositionSpec]) -> list[Position]:
+        """One look at the cluster for all that are not known yet."""
+        unknown = [spec for spec in specs if spec not in self._positions]
+        if unknown:
+            snapshot = self._app.snapshot()
+            self._positions |= {spec: self._find(spec, snapshot) for spec in unknown}
+        return [self._positions[spec] for spec in specs]
+
+    def _find(self, spec: PositionSpec, snapshot: Snapshot) -> Position:
         if spec.kind == "outside":
             for position in self._app.cluster.outside_positions():
                 return position
@@ -201,7 +212,7 @@ class Clients:
                 f"there is no node {spec.node}; there are: "
                 + ", ".join(self._app.cluster.facts.node_names)
             )
-        pod = self._pod(spec, self._app.snapshot())
+        pod = self._pod(spec, snapshot)
         return Position(
             name=str(spec),
             kind=spec.kind,

@@ -50,7 +50,8 @@ _NEXT_PORT: Final[dict[tuple[str, str, int], int]] = {}
 _PORTS_LOCK: Final = Lock()
 #: Questions to the DNS, and to a health check, in one cell.
 _QUESTIONS: Final = 10
-#: A refusal arrives after 1.02 s at the latest.
+#: How long a connection may take while things settle: a refusal arrives after 1.02 s
+#: at the latest, and can be told from silence then.
 _TELLING_SECONDS: Final = 1.3
 #: Once a pair did not settle, how long the others of the same measurement get.
 _SHORT_SECONDS: Final = 5.0
@@ -151,13 +152,14 @@ class Routing:
         """
         answering, refused = list(pairs), list(failing)
         as_wanted = self._await_app()
-        snapshot = self._snapshot(answering + refused)
+        snapshot = as_wanted or self.app.snapshot()
+        self._record_endpoints_of(answering + refused, snapshot)
         cells = [_Cell(pair, self._answered(snapshot, pair), count, asked) for pair in answering]
         cells += [
             _Cell(pair, self._failed(snapshot, pair), 0, {"control": _control(pair, answering)})
             for pair in refused
         ]
-        if as_wanted and settle:
+        if as_wanted is not None and settle:
             self._for_all(cells, self._settle)
         self._for_all(cells, partial(self._measure, plan or {}))
         return self.recorder.freeze()
@@ -179,8 +181,9 @@ class Routing:
         ``await_app``: wait for the manifests' Pods and EndpointSlices first.
         """
         wanted = list(pairs)
-        if not await_app or self._await_app():
-            snapshot = self._snapshot(wanted)
+        snapshot = self._await_app() if await_app else self.app.snapshot()
+        if snapshot is not None:
+            self._record_endpoints_of(wanted, snapshot)
             cells = [_Cell(pair, self.due(*pair, snapshot), 0, {}) for pair in wanted]
             self._for_all(cells, self._settle)
 
@@ -278,14 +281,13 @@ class Routing:
                     pool.shutdown(wait=False, cancel_futures=True)
                 raise
 
-    def _await_app(self) -> bool:
-        """Whether the app is what its manifests say, in the end."""
+    def _await_app(self) -> Snapshot | None:
+        """The cluster once the app is what its manifests say; None if it never is."""
         try:
-            self.app.wait_ready(limit=self.limits.convergence)
+            return self.app.wait_ready(limit=self.limits.convergence)
         except WaitExpired as expired:
             self._record_expired(expired)
-            return False
-        return True
+            return None
 
     def _record_expired(self, expired: WaitExpired) -> None:
         self.recorder.event(
@@ -322,9 +324,8 @@ class Routing:
         plan = self._pace(streak.due)
         if not target.query:
             plan["source_ports"] = _settling_ports(position, target, streak.batch)
-        if streak.due.outcome is Outcome.TIMED_OUT:
-            # No evidence yet: long enough for a refusal to be told from silence will do.
-            plan["connect_timeout"] = min(self.limits.silence, _TELLING_SECONDS)
+        # No evidence yet: who waits longer for a Pod that is gone only learns of it later.
+        plan["connect_timeout"] = min(self.limits.silence, _TELLING_SECONDS)
         with closing(self.attempts(position, target, streak.batch, **plan)) as attempts:
             for attempt in attempts:
                 lacking = streak.add(attempt)
@@ -361,11 +362,8 @@ class Routing:
             return {"concurrency": failure_size(), "connect_timeout": self.limits.silence}
         return {"concurrency": 1 if self.app.cluster.facts.limits_refusals else failure_size()}
 
-    def _snapshot(self, pairs: Sequence[Pair]) -> Snapshot:
-        """The cluster now; what it says of these pairs' Services stands in the history."""
-        snapshot = self.app.snapshot()
+    def _record_endpoints_of(self, pairs: Sequence[Pair], snapshot: Snapshot) -> None:
         self.record_endpoints(snapshot, {target.service for _, target in pairs})
-        return snapshot
 
     def record_endpoints(self, snapshot: Snapshot, services: Iterable[str]) -> None:
         """Both lists of each Service with a selector: what is listed, and what is due."""

@@ -1,6 +1,7 @@
 """Session affinity: with ClientIP a client keeps its Pod, and without it does not."""
 
 from collections import Counter
+from itertools import product
 
 from svcproof.history import History
 from svcproof.testing import App, Clients, Judge, Measure, Pair, Patch, Routing
@@ -13,11 +14,11 @@ COUNT = 40
 
 def inside(app: App, clients: Clients) -> list[Pair]:
     """Every client inside, and every port of the Service."""
+    positions = clients.everywhere("pod", "host-network")
     return [
-        (position, target)
+        pair
         for port in PORTS
-        for target in app.targets("cluster-ip", SERVICE, port)
-        for position in clients.everywhere("pod", "host-network")
+        for pair in product(positions, app.targets("cluster-ip", SERVICE, port))
     ]
 
 

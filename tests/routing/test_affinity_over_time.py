@@ -1,5 +1,7 @@
 """Session affinity over time: kept until the time-out, renewed by use, and then forgotten."""
 
+from itertools import product
+
 import pytest
 
 from svcproof.testing import App, Clients, Judge, Measure, Routing
@@ -18,11 +20,11 @@ def test_expiry(
     Three ports make three independent choices of each client: enough for all of
     them to draw the same Pod again by chance less than once in 10^8 runs.
     """
+    positions = clients.everywhere("pod", "host-network")
     pairs = [
-        (position, target)
+        pair
         for port in PORTS
-        for target in echo_app.targets("cluster-ip", port_name=port)
-        for position in clients.everywhere("pod", "host-network")
+        for pair in product(positions, echo_app.targets("cluster-ip", port_name=port))
     ]
     measure(pairs, affinity="pin")
     for _ in range(2):

@@ -6,6 +6,7 @@ changes are part of every run; the others take their time (``--svc-slow``).
 """
 
 from collections.abc import Callable
+from itertools import product
 
 import pytest
 
@@ -24,10 +25,9 @@ RATE = 120.0
 
 def everyone(app: App, clients: Clients) -> list[Pair]:
     """A Pod on every node by ClusterIP, and the client outside at every node's port."""
-    (outside,) = clients.everywhere("outside")
     return [
-        *((p, t) for p in clients.everywhere("pod") for t in app.targets("cluster-ip", SERVICE)),
-        *((outside, target) for target in app.targets("node-port", SERVICE)),
+        *product(clients.everywhere("pod"), app.targets("cluster-ip", SERVICE)),
+        *product(clients.everywhere("outside"), app.targets("node-port", SERVICE)),
     ]
 
 

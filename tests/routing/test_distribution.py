@@ -1,5 +1,7 @@
 """Load distribution: fresh connections are shared among the Pods as the data plane promises."""
 
+from itertools import product
+
 from svcproof.testing import App, Clients, Judge, Measure
 
 #: Connections of one client to one address; at least 3,000 are made in all.
@@ -9,11 +11,7 @@ COUNT = 500
 def test_clusterip_shares(echo_app: App, clients: Clients, measure: Measure, judge: Judge) -> None:
     """From every Pod and every node, a ClusterIP's connections are shared among all Pods alike."""
     measure(
-        (
-            (position, target)
-            for position in clients.everywhere("pod", "host-network")
-            for target in echo_app.targets("cluster-ip")
-        ),
+        product(clients.everywhere("pod", "host-network"), echo_app.targets("cluster-ip")),
         count=COUNT,
         choice=True,
         plan={"concurrency": 1},  # the order of the choices is evidence too
@@ -23,9 +21,8 @@ def test_clusterip_shares(echo_app: App, clients: Clients, measure: Measure, jud
 
 def test_node_port_shares(echo_app: App, clients: Clients, measure: Measure, judge: Judge) -> None:
     """From outside, a node port's connections are shared among all Pods alike, at every node."""
-    (outside,) = clients.everywhere("outside")
     measure(
-        ((outside, target) for target in echo_app.targets("node-port")),
+        product(clients.everywhere("outside"), echo_app.targets("node-port")),
         count=COUNT,
         choice=True,
         plan={"concurrency": 1},

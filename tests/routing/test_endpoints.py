@@ -1,5 +1,7 @@
 """Endpoints: the list behind a Service is exactly its ready Pods, and traffic follows it."""
 
+from itertools import product
+
 import pytest
 
 from svcproof.testing import App, Clients, Judge, Measure, Scale
@@ -21,9 +23,5 @@ def test_endpoints(
     """EndpointSlices list exactly the ready Pods after scaling; traffic follows on every node."""
     scale(before)
     scale(after)
-    measure(
-        (position, target)
-        for position in clients.everywhere("pod")
-        for target in echo_app.targets("cluster-ip")
-    )
+    measure(product(clients.everywhere("pod"), echo_app.targets("cluster-ip")))
     judge()

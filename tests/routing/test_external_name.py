@@ -1,6 +1,7 @@
 """ExternalName: a Service that is nothing but an alias in the cluster's DNS."""
 
 from collections.abc import Iterator
+from itertools import product
 
 import pytest
 
@@ -71,11 +72,7 @@ def test_to_cluster_ip_and_back(
         [
             *asked(echo_app, clients, "CNAME"),
             *asked(echo_app, clients, "A"),
-            *(
-                (position, target)
-                for position in clients.everywhere("pod")
-                for target in echo_app.targets("fqdn", ALIAS)
-            ),
+            *product(clients.everywhere("pod"), echo_app.targets("fqdn", ALIAS)),
         ]
     )
     alias = {"type": "ExternalName", "externalName": "my.database.com"}

@@ -1,5 +1,7 @@
 """Hairpin: a Pod reaches its own Service, also when it is the one that answers."""
 
+from itertools import product
+
 from svcproof.testing import App, Clients, Judge, Measure
 
 APPS = ("webserver", "lonely")
@@ -8,9 +10,10 @@ APPS = ("webserver", "lonely")
 def test_one_of_many(echo_app: App, clients: Clients, measure: Measure, judge: Judge) -> None:
     """Each Pod behind a Service reaches all Pods of the Service, itself among them."""
     measure(
-        (backend, target)
-        for backend in echo_app.backends("hostname-deployment")
-        for target in echo_app.targets("cluster-ip", "hostname-svc-hairpin")
+        product(
+            echo_app.backends("hostname-deployment"),
+            echo_app.targets("cluster-ip", "hostname-svc-hairpin"),
+        )
     )
     judge()
 
@@ -18,8 +21,9 @@ def test_one_of_many(echo_app: App, clients: Clients, measure: Measure, judge: J
 def test_all_alone(echo_app: App, clients: Clients, measure: Measure, judge: Judge) -> None:
     """A Pod that is alone behind its Service reaches itself through it."""
     measure(
-        (backend, target)
-        for backend in echo_app.backends("lonely-deployment")
-        for target in echo_app.targets("cluster-ip", "lonely-svc-hairpin")
+        product(
+            echo_app.backends("lonely-deployment"),
+            echo_app.targets("cluster-ip", "lonely-svc-hairpin"),
+        )
     )
     judge()

@@ -1,5 +1,7 @@
 """internalTrafficPolicy Local: a client inside is served by Pods of its own node, or not at all."""
 
+from itertools import product
+
 from svcproof.errors import NotSupported
 from svcproof.testing import App, Clients, Judge, Measure
 
@@ -9,9 +11,10 @@ APPS = ("webserver", "lonely")
 def test_own_node_only(echo_app: App, clients: Clients, measure: Measure, judge: Judge) -> None:
     """internalTrafficPolicy Local: only the Pods of the client's own node answer."""
     measure(
-        (position, target)
-        for position in clients.everywhere("pod", "host-network")
-        for target in echo_app.targets("cluster-ip", "hostname-svc-internal")
+        product(
+            clients.everywhere("pod", "host-network"),
+            echo_app.targets("cluster-ip", "hostname-svc-internal"),
+        )
     )
     judge()
 
@@ -29,9 +32,7 @@ def test_none_on_this_node(echo_app: App, clients: Clients, measure: Measure, ju
             remedy="give it more nodes: --svc-nodes 2",
         )
     measure(
-        [(p, t) for p in positions for t in echo_app.targets("cluster-ip", "lonely-svc-anywhere")],
-        failing=[
-            (p, t) for p in positions for t in echo_app.targets("cluster-ip", "lonely-svc-internal")
-        ],
+        product(positions, echo_app.targets("cluster-ip", "lonely-svc-anywhere")),
+        failing=product(positions, echo_app.targets("cluster-ip", "lonely-svc-internal")),
     )
     judge()

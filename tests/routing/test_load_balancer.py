@@ -1,6 +1,7 @@
 """LoadBalancer: an address outside the cluster that leads to its Pods, by either policy."""
 
 from collections.abc import Callable, Iterator
+from itertools import product
 
 import pytest
 
@@ -49,8 +50,7 @@ def _pending(app: App) -> str:
 
 def from_outside(app: App, clients: Clients, which: str) -> Iterator[Pair]:
     """The client outside, at a Service's external address."""
-    (outside,) = clients.everywhere("outside")
-    return ((outside, target) for target in app.targets("load-balancer", SERVICES[which]))
+    return product(clients.everywhere("outside"), app.targets("load-balancer", SERVICES[which]))
 
 
 def test_cluster(echo_app: App, clients: Clients, measure: Measure, judge: Judge) -> None:
@@ -77,9 +77,13 @@ def test_source_ranges(echo_app: App, clients: Clients, measure: Measure, judge:
 def test_from_inside(echo_app: App, clients: Clients, measure: Measure, judge: Judge) -> None:
     """Inside, the external address of either policy leads to every Pod, by a short circuit."""
     measure(
-        (position, target)
-        for position in clients.everywhere("pod", "host-network")
-        for which in ("Cluster", "Local")
-        for target in echo_app.targets("load-balancer", SERVICES[which])
+        product(
+            clients.everywhere("pod", "host-network"),
+            [
+                target
+                for which in ("Cluster", "Local")
+                for target in echo_app.targets("load-balancer", SERVICES[which])
+            ],
+        )
     )
     judge()

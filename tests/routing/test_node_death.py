@@ -1,6 +1,7 @@
 """Node death: connections to a lost node's Pods fail for a bounded time, and no longer."""
 
 from collections.abc import Iterator
+from itertools import product
 
 import pytest
 
@@ -40,7 +41,7 @@ def survivors(app: App, clients: Clients, lost: str) -> list[Pair]:
     (outside,) = clients.everywhere("outside")
     inside = [position for position in clients.everywhere("pod") if position.node != lost]
     return [
-        *((position, target) for position in inside for target in app.targets("cluster-ip")),
+        *product(inside, app.targets("cluster-ip")),
         *((outside, t) for t in app.targets("node-port") if t.entry_node != lost),
     ]
 

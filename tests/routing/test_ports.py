@@ -1,5 +1,7 @@
 """Ports: each leads to its own port of the Pods, by name or by number, over TCP or UDP."""
 
+from itertools import product
+
 import pytest
 
 from svcproof.testing import App, Clients, Judge, Measure
@@ -12,9 +14,10 @@ PORTS = ["by-name", "by-number", "over-udp"]
 def test_ports(port: str, echo_app: App, clients: Clients, measure: Measure, judge: Judge) -> None:
     """Every port of a Service leads to its target port on every Pod, over TCP and over UDP."""
     measure(
-        (position, target)
-        for position in clients.everywhere("pod", "host-network")
-        for target in echo_app.targets("cluster-ip", port_name=port)
+        product(
+            clients.everywhere("pod", "host-network"),
+            echo_app.targets("cluster-ip", port_name=port),
+        )
     )
     judge()
 

@@ -1,5 +1,7 @@
 """Terminating Pods: the last resort while they serve, and none once they do not."""
 
+from itertools import product
+
 import pytest
 
 from svcproof.testing import App, Clients, Judge, Measure, Pair, Scale
@@ -14,11 +16,7 @@ def pairs_to(app: App, clients: Clients, service: str) -> list[Pair]:
     (outside,) = clients.everywhere("outside")
     inside = clients.everywhere("pod", "host-network")
     return [
-        *(
-            (position, target)
-            for position in inside
-            for target in app.targets("cluster-ip", service)
-        ),
+        *product(inside, app.targets("cluster-ip", service)),
         *((outside, target) for target in app.targets("node-port", service)),
     ]
 

@@ -1,5 +1,7 @@
 """trafficDistribution: connections go to the nearest Pods, and further only if there are none."""
 
+from itertools import product
+
 import pytest
 
 from svcproof.errors import NotSupported
@@ -24,8 +26,6 @@ def test_prefer_close(
             remedy="label them with topology.kubernetes.io/zone",
         )
     measure(
-        (position, target)
-        for position in clients.everywhere("pod", "host-network")
-        for target in echo_app.targets("cluster-ip", service)
+        product(clients.everywhere("pod", "host-network"), echo_app.targets("cluster-ip", service))
     )
     judge()

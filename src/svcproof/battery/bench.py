@@ -20,10 +20,10 @@ __all__ = ["Bench", "Intended"]
 class Intended(App):
     """The battery's objects as they were meant. Nothing is waited for: it may never come."""
 
-    def wait_ready(self, *, limit: float | None = None) -> float:
+    def wait_ready(self, *, limit: float | None = None) -> Snapshot:
         """What the app has become is what is measured."""
         del limit
-        return 0.0
+        return self.snapshot()
 
     def snapshot(self) -> Snapshot:
         """The cluster now, with the Services as the manifests want them."""
