@@ -8,16 +8,16 @@ from svcproof.testing import App, Clients, Judge, Measure, Pair, Scale
 
 pytestmark = pytest.mark.svc_slow
 OWN_NAMESPACE = True  # its Pods are ended
-APPS = ()
+APPS = ("webserver", "no_endpoints")  # the control
+CONTROL = "hostname-svc-control"
 
 
 def pairs_to(app: App, clients: Clients, service: str) -> list[Pair]:
     """Every client inside by ClusterIP, and the one outside by node port."""
-    (outside,) = clients.everywhere("outside")
     inside = clients.everywhere("pod", "host-network")
     return [
         *product(inside, app.targets("cluster-ip", service)),
-        *((outside, target) for target in app.targets("node-port", service)),
+        *product(clients.everywhere("outside"), app.targets("node-port", service)),
     ]
 
 
@@ -34,5 +34,8 @@ def test_terminating(
     pairs = pairs_to(echo_app, clients, f"{kind}-svc")
     measure(pairs)
     scale(0, deployment=f"{kind}-deployment")
-    measure(pairs if serving else [], failing=[] if serving else pairs)
+    if serving:
+        measure(pairs)
+    else:
+        measure(pairs_to(echo_app, clients, CONTROL), failing=pairs)
     judge()
