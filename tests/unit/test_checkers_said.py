@@ -328,14 +328,17 @@ class TestLatency:
         assert finding.indices == (8, 9, 10)
         assert finding.where == PAIR
 
-    @pytest.mark.parametrize("seconds", [1.0, 1.249_999, 3.0, 3.249_999, 7.0, 7.249_999])
+    @pytest.mark.parametrize(
+        "seconds", [1.0, 1.249_999, 2.01, 3.0, 3.249_999, 4.0, 5.0, 7.0, 7.249_999]
+    )
     def test_what_counts_as_repeated(self, story, seconds):
         assert self.connects(story.expect("a"), *[seconds] * 3).verdict(latency).status is (
             Status.FAIL
         )
 
     @pytest.mark.parametrize(
-        "seconds", [0.9, 0.999_999, 1.25, 2.0, 2.999_999, 3.25, 5.0, 6.999_999, 7.25, 15.0]
+        "seconds",
+        [0.9, 0.999_999, 1.25, 1.999_999, 2.999_999, 3.25, 5.25, 6.0, 6.999_999, 7.25, 15.0],
     )
     def test_what_is_only_slow(self, story, seconds):
         assert self.connects(story.expect("a"), *[seconds] * 9).verdict(latency).status is (

@@ -1,8 +1,10 @@
-"""Were packets lost on the way? Lost SYNs show as connects that took 1, 3 or 7 seconds.
+"""Were packets lost on the way? Lost SYNs show as connects that took whole seconds.
 
 Linux repeats an unanswered SYN after 1 s and then after twice as long each time
-(RFC 6298, tcp_syn_retries); a connection that is made all the same hides the
-loss from every check that only looks at the outcome. Between those times lies
+(RFC 6298, tcp_syn_retries): 1, 3 and 7 s after the first. Since 6.5 the first
+repetitions are a second apart (tcp_syn_linear_timeouts, 4 of them), and only then
+the pauses double: 1, 2, 3, 4, 5 and 7 s. A connection that is made all the same hides
+the loss from every check that only looks at the outcome. Between those times lies
 what a busy machine does, so only connects close above them count.
 """
 
@@ -16,8 +18,8 @@ from svcproof.verdict import Fact, Finding, Status, Verdict, judged
 
 __all__ = ["latency"]
 
-#: Microseconds after which the kernel repeats a SYN, counted from the first.
-_REPEATED_AT: Final = (1_000_000, 3_000_000, 7_000_000)
+#: Microseconds after which a kernel, old or new, repeats a SYN, counted from the first.
+_REPEATED_AT: Final = (1_000_000, 2_000_000, 3_000_000, 4_000_000, 5_000_000, 7_000_000)
 #: How much later than that the answer may come.
 _SLACK: Final = 250_000
 #: So many lost SYNs, and such a share of the connections, are no accident of a busy machine.
@@ -58,7 +60,7 @@ def _judge(late: list[tuple[Cell, Observation]], total: int) -> Iterator[Finding
         expected="a connection is made in milliseconds",
         seen=", ".join(f"{(entry.connect_us or 0) / 1e6:.2f} s" for _, entry in late[:6]),
         indices=tuple(entry.index for _, entry in late),
-        remedy="1, 3 and 7 s are the kernel's repetitions of a lost SYN: look for loss on the way "
+        remedy="after 1, 2, 3, 4, 5 and 7 s kernels repeat a lost SYN: look for loss on the way "
         "(links, conntrack table full, port races), from the places and nodes that these share",
     )
 
