@@ -154,6 +154,19 @@ class TestRotation:
         story.expect(*ALL, choice="rotation").ends(Outcome.UNKNOWN, 9)
         assert story.verdict(distribution).status is Status.INCONCLUSIVE
 
+    def test_one_client_that_nobody_answered_is_not_hidden_by_the_others(self, story):
+        story.client("x").expect(*ALL, choice="rotation").answers(*"abc" * 5)
+        story.client("y").expect(*ALL, choice="rotation").ends(Outcome.UNKNOWN)
+        (finding,) = story.verdict(distribution).findings
+        assert finding.status is Status.INCONCLUSIVE
+        assert finding.summary == "shares cannot be told: nobody answered"
+        assert finding.where == "y → svc by ClusterIP"
+
+    def test_one_backend_is_no_choice(self, story):
+        verdict = story.expect("a", choice="rotation").answers(*"aaa").verdict(distribution)
+        assert verdict.status is Status.INCONCLUSIVE
+        assert summaries(verdict) == ["shares cannot be told: a choice among one backend is none"]
+
 
 @pytest.mark.parametrize("choice", ["random", "rotation"])
 def test_no_attempts_never_pass(story, choice):

@@ -94,11 +94,9 @@ def _pooled(samples: Sequence[_Sample]) -> list[_Sample]:
 
 
 def _judge_shares(sample: _Sample) -> Iterator[Finding]:
-    if len(sample.backends) < 2:
-        yield _undecided(sample, "a choice among one backend is none")
-        return
-    if not sample.choices:
-        yield _undecided(sample, "nobody answered")
+    why = _untellable(sample)
+    if why:
+        yield _undecided(sample, why)
         return
     fit = goodness_of_fit(sample.counts)
     if fit.p_value >= CELL_ALPHA:
@@ -118,6 +116,10 @@ def _judge_shares(sample: _Sample) -> Iterator[Finding]:
 
 
 def _judge_rotation(sample: _Sample) -> Iterator[Finding]:
+    why = _untellable(sample)
+    if why:
+        yield _undecided(sample, why)
+        return
     if rotation(sample.choices, len(sample.backends)).strict:
         return
     yield Finding(
@@ -130,6 +132,13 @@ def _judge_rotation(sample: _Sample) -> Iterator[Finding]:
         remedy="only one client, one node and one address at a time see the rotation; look at the "
         "scheduler of the virtual server",
     )
+
+
+def _untellable(sample: _Sample) -> str:
+    """Why nothing can be said about this choice; "" if something can."""
+    if len(sample.backends) < 2:
+        return "a choice among one backend is none"
+    return "" if sample.choices else "nobody answered"
 
 
 def _undecided(sample: _Sample, why: str) -> Finding:
