@@ -34,6 +34,21 @@ def record(path: Path, *outcomes: Outcome, said: str = "", checks=("reachability
     return path
 
 
+def record_questions(path: Path, *questions: tuple[str, str], pods="a" * 30) -> Path:
+    """A history with several questions about one measurement, as the battery leaves them."""
+    backends = {pod: Backend(pod=pod, uid=pod, run="r") for pod in "ab"}
+    with Recorder(path, run="r", case="inside") as recorder:
+        recorder.expect(
+            PLACE, TARGET, allowed=tuple(backends.values()), cover=False, minimum=4, choice="random"
+        )
+        for pod in pods:
+            attempt = Attempt(at_ns=now_ns(), outcome=Outcome.ANSWERED, backend=backends[pod])
+            recorder.observe(PLACE, TARGET, attempt)
+        for check, said in questions:
+            recorder.event(JUDGED, verdict=said, checks=[check])
+    return path
+
+
 def judge(*arguments: Path | str):
     return CliRunner().invoke(judge_files, [str(argument) for argument in arguments])
 
@@ -66,6 +81,79 @@ def test_checks_of_the_tests_own_are_named_and_not_asked(tmp_path):
     done = judge(path)
     assert done.exit_code == 0
     assert "checks of the test's own, not asked here: mine" in done.output
+
+
+def test_each_noted_verdict_is_asked_of_its_own_checks(tmp_path):
+    """One question of a measurement finds the fault, the other rightly does not."""
+    path = record_questions(tmp_path / "a.jsonl", ("distribution", "FAIL"), ("responders", "PASS"))
+    done = judge("--json", path)
+    (item,) = json.loads(done.output)
+    assert (item["verdict"], item["compared"]) == ("FAIL", "as in the run")
+    assert item["noted"] == [
+        {"checks": ["distribution"], "was": "FAIL", "is": "FAIL"},
+        {"checks": ["responders"], "was": "PASS", "is": "PASS"},
+    ]
+    assert done.exit_code == 1
+
+
+def test_a_check_that_no_question_asked_is_not_asked_here(tmp_path):
+    path = record_questions(tmp_path / "a.jsonl", ("responders", "PASS"))
+    done = judge(path)
+    assert "as in the run" in done.output
+    assert done.exit_code == 0
+
+
+def test_a_verdict_that_differs_is_named_among_several(tmp_path):
+    path = record_questions(tmp_path / "a.jsonl", ("distribution", "FAIL"), ("responders", "FAIL"))
+    done = judge(path)
+    assert "DIFFERENT: responders: was FAIL, is PASS" in done.output
+    assert "distribution: was" not in done.output
+    assert done.exit_code == 1
+
+
+def test_a_verdict_is_about_what_stands_before_it(tmp_path):
+    """What went wrong later does not change what was right then; the worst is the file's."""
+    path = tmp_path / "a.jsonl"
+    with Recorder(path, run="r", case="test_x") as recorder:
+        for outcome, said in ((Outcome.ANSWERED, "PASS"), (Outcome.REFUSED, "FAIL")):
+            recorder.expect(PLACE, TARGET, allowed=(WEB,), minimum=1)
+            backend = WEB if outcome is Outcome.ANSWERED else None
+            attempt = Attempt(at_ns=now_ns(), outcome=outcome, backend=backend)
+            recorder.observe(PLACE, TARGET, attempt)
+            recorder.event(JUDGED, verdict=said, checks=["reachability"])
+    (item,) = json.loads(judge("--json", path).output)
+    assert (item["verdict"], item["compared"]) == ("FAIL", "as in the run")
+
+
+def test_what_was_measured_after_the_last_verdict_is_no_pass(tmp_path):
+    path = tmp_path / "a.jsonl"
+    with Recorder(path, run="r", case="test_x") as recorder:
+        for judged in (True, False):
+            recorder.expect(PLACE, TARGET, allowed=(WEB,), minimum=1)
+            attempt = Attempt(at_ns=now_ns(), outcome=Outcome.ANSWERED, backend=WEB)
+            recorder.observe(PLACE, TARGET, attempt)
+            if judged:
+                recorder.event(JUDGED, verdict="PASS", checks=["reachability"])
+    done = judge(path)
+    assert "the case went on after its last verdict" in done.output
+    assert done.exit_code == 3
+
+
+def test_no_checks_are_no_checks(tmp_path):
+    path = record(tmp_path / "a.jsonl", Outcome.ANSWERED, said="INCONCLUSIVE", checks=())
+    done = judge(path)
+    assert "as in the run" in done.output
+    assert done.exit_code == 3
+
+
+@pytest.mark.parametrize(
+    ("outcome", "code"), [(Outcome.ANSWERED, 3), (Outcome.REFUSED, 1), (Outcome.UNKNOWN, 3)]
+)
+def test_without_a_noted_verdict_nothing_passes(tmp_path, outcome, code):
+    done = judge(record(tmp_path / "a.jsonl", outcome))
+    assert done.exit_code == code
+    assert ("the case did not end" in done.output) == (outcome is Outcome.ANSWERED)
+    assert ("run the case again" in done.output) == (outcome is Outcome.ANSWERED)
 
 
 def test_the_worst_of_several_counts(tmp_path):
@@ -111,7 +199,7 @@ def test_a_cut_last_line_is_told_and_not_judged(tmp_path):
     path = record(tmp_path / "a.jsonl", Outcome.ANSWERED, Outcome.REFUSED)
     path.write_bytes(path.read_bytes()[:-5])
     done = judge(path)
-    assert done.exit_code == 0
+    assert done.exit_code == 3
     assert "the run noted no verdict, its last line is cut" in done.output
 
 
@@ -151,8 +239,9 @@ def test_a_history_survives_the_kill_of_its_writer(tmp_path):
         history = decode_lines(lines)
     assert sum(1 for _ in history.observations) >= told
     done = judge(path)
-    assert "the run noted no verdict" in done.output
-    assert done.exit_code == 0
+    assert "INCONCLUSIVE: test_x" in done.output
+    assert "the case did not end" in done.output
+    assert done.exit_code == 3
 
 
 @pytest.mark.parametrize("content", [b"", b"not json\n", b'{"type":"event"}\n'])

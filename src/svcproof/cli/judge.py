@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 import shutil
 import sys
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from os import SEEK_END
 from pathlib import Path
 from typing import Any, Final
@@ -14,12 +14,12 @@ from typing import Any, Final
 import click
 import msgspec
 
-from svcproof.checkers import CHECKS, judge
+from svcproof.checkers import CHECKS, checks_due, judge
 from svcproof.errors import BadHistory, UsageError
-from svcproof.history import Event, History, decode_lines
+from svcproof.history import Event, Expectation, History, decode_lines
 from svcproof.reporters.findings import describe, describe_facts
 from svcproof.results import finding_lines
-from svcproof.verdict import JUDGED, Status, Verdict
+from svcproof.verdict import JUDGED, Checker, Finding, Status, Verdict, compose, worst
 
 __all__ = ["judge_files"]
 
@@ -29,35 +29,76 @@ _DIFFERENT: Final = 1
 _WEIGHT: Final = (0, 3, 1)
 
 
+_UNENDED: Final = Finding(
+    status=Status.INCONCLUSIVE,
+    summary="the case did not end: the run noted no verdict",
+    expected="a verdict after the last connection",
+    seen="nothing that is wrong so far",
+    remedy="run the case again, and let it end; a test of your own must call judge()",
+)
+_GONE_ON: Final = Finding(
+    status=Status.INCONCLUSIVE,
+    summary="the case went on after its last verdict: what came then was never judged",
+    expected="a verdict after the last connection",
+    seen="promises that were made after it",
+    remedy="run the case again, and let it end; in a test of your own call judge() last",
+)
+
+
+@dataclass(frozen=True)
+class _Noted:
+    """A verdict that the run noted, and what the same checks say of the same evidence now."""
+
+    asked: tuple[str, ...]
+    said: str
+    verdict: Verdict
+
+    @property
+    def differs(self) -> bool:
+        """Whether the run said something else."""
+        return self.said != self.verdict.status.word
+
+    @property
+    def foreign(self) -> list[str]:
+        """Checks that the run asked and that are a test's own: they cannot be asked here."""
+        return [name for name in self.asked if name not in CHECKS]
+
+
 @dataclass(frozen=True)
 class _Judged:
-    """One history, its verdict now, and the one that the run noted."""
+    """One history, its verdict now, and those that the run noted."""
 
     path: Path
     history: History
     verdict: Verdict
-    noted: Event | None
+    noted: tuple[_Noted, ...]
     is_cut: bool
 
     @property
     def comparison(self) -> str:
         """Whether the run said the same, in words."""
-        if self.noted is None:
+        if not self.noted:
             cut = ", its last line is cut" if self.is_cut else ""
             return f"the run noted no verdict{cut}: it was ended before, or the test did not judge"
-        said = str(self.noted.facts.get("verdict"))
-        return "as in the run" if said == self.verdict.status.word else f"DIFFERENT: it was {said}"
+        different = [noted for noted in self.noted if noted.differs]
+        if not different:
+            return "as in the run"
+        if len(self.noted) == 1:
+            return f"DIFFERENT: it was {different[0].said}"
+        return "DIFFERENT: " + "; ".join(
+            f"{', '.join(noted.asked)}: was {noted.said}, is {noted.verdict.status.word}"
+            for noted in different
+        )
 
     @property
     def foreign(self) -> list[str]:
         """Checks that the run asked and that are a test's own: they cannot be asked here."""
-        asked = self.noted.facts.get("checks", []) if self.noted is not None else []
-        return [name for name in asked if name not in CHECKS] if isinstance(asked, list) else []
+        return list(dict.fromkeys(name for noted in self.noted for name in noted.foreign))
 
     @property
     def exit_code(self) -> int:
         """As of a run with this one case; a verdict that differs is a failure."""
-        if self.noted is not None and "DIFFERENT" in self.comparison and not self.foreign:
+        if any(noted.differs and not noted.foreign for noted in self.noted):
             return _DIFFERENT
         return _CODES[self.verdict.status]
 
@@ -69,9 +110,11 @@ class _Judged:
 def judge_files(files: tuple[Path, ...], facts: bool | None, as_json: bool) -> None:
     """Judge saved histories again: no cluster, the same checks, the same verdict.
 
-    FILES are histories, or directories of them, such as .svcproof/evidence/RUN. The exit
-    code is that of a run: 0 pass, 1 fail (or a verdict that differs from the run's),
-    3 inconclusive, 4 a file that cannot be read.
+    FILES are histories, or directories of them, such as .svcproof/evidence/RUN. Each
+    verdict that the run noted is asked for again, of the same checks and of what was
+    measured before it; the worst is the file's. A case that noted none did not end, and
+    does not pass. The exit code is that of a run: 0 pass, 1 fail (or a verdict that
+    differs from the run's), 3 inconclusive, 4 a file that cannot be read.
     """
     paths = list(_histories(files))
     shown = len(paths) == 1 if facts is None else facts
@@ -115,8 +158,63 @@ def _judge(path: Path) -> _Judged:
             history = decode_lines(lines, source=str(path))
     except OSError as error:
         raise BadHistory(f"{path}: {error.strerror}") from error
-    noted = [event for event in history.events if event.kind == JUDGED]
-    return _Judged(path, history, judge(history), noted[-1] if noted else None, _is_cut(path))
+    events = [event for event in history.events if event.kind == JUDGED]
+    noted = tuple(_judge_again(history, event) for event in events)
+    return _Judged(path, history, _overall(history, noted), noted, _is_cut(path))
+
+
+def _judge_again(history: History, event: Event) -> _Noted:
+    """Ask the checks of a noted verdict again, of what it was about: all that stands before it."""
+    before = History(
+        header=history.header,
+        positions=history.positions,
+        targets=history.targets,
+        entries=history.entries[: event.index],
+    )
+    asked = event.facts.get("checks")
+    names = tuple(asked) if isinstance(asked, list) else tuple(checks_due(before))
+    said = str(event.facts.get("verdict"))
+    return _Noted(names, said, compose(_checks(names, before))(before))
+
+
+def _checks(names: Sequence[str], history: History) -> Mapping[str, Checker]:
+    """The checks of these names; where all are a test's own, those that are due."""
+    known = {name: CHECKS[name] for name in names if name in CHECKS}
+    return known if known or not names else checks_due(history)
+
+
+def _overall(history: History, noted: Sequence[_Noted]) -> Verdict:
+    """The worst of what was noted; of a case that did not end nothing is a pass."""
+    if not noted:
+        return _not_passed(judge(history), _UNENDED)
+    verdict = _joined([each.verdict for each in noted])
+    return _not_passed(verdict, _GONE_ON) if _goes_on(history) else verdict
+
+
+def _joined(verdicts: Sequence[Verdict]) -> Verdict:
+    """All verdicts as one; what several of them say stands in it once."""
+    return Verdict(
+        worst(verdict.status for verdict in verdicts),
+        max(verdict.judged for verdict in verdicts),
+        tuple(dict.fromkeys(found for verdict in verdicts for found in verdict.findings)),
+        tuple(dict.fromkeys(fact for verdict in verdicts for fact in verdict.facts)),
+    )
+
+
+def _goes_on(history: History) -> bool:
+    """Whether something was promised after the last verdict."""
+    for entry in reversed(history.entries):
+        if isinstance(entry, Event) and entry.kind == JUDGED:
+            return False
+        if isinstance(entry, Expectation):
+            return True
+    return False
+
+
+def _not_passed(verdict: Verdict, why: Finding) -> Verdict:
+    if verdict.status is not Status.PASS:
+        return verdict
+    return replace(verdict, status=why.status, findings=(*verdict.findings, why))
 
 
 def _is_cut(path: Path) -> bool:
@@ -144,6 +242,10 @@ def _as_data(item: _Judged) -> dict[str, Any]:
         "verdict": item.verdict.status.word,
         "judged": item.verdict.judged,
         "compared": item.comparison,
+        "noted": [
+            {"checks": list(each.asked), "was": each.said, "is": each.verdict.status.word}
+            for each in item.noted
+        ],
         "not asked": item.foreign,
         "findings": msgspec.to_builtins(finding_lines(item.verdict)),
         "facts": [
