@@ -48,6 +48,8 @@ def _named(iptables: str, util_linux: str, mount: str) -> dict[str, str]:
         **dict.fromkeys(_MOUNT, mount),
         "nft": "nftables",
         "runc": "runc",
+        "dockerd": "docker.io",
+        "docker": "docker-cli",
     }
 
 

@@ -27,6 +27,7 @@ __all__ = [
     "go_environment",
     "host_architecture",
     "plain_step",
+    "versioned_step",
 ]
 
 #: Import paths by part of the progress display, in the order they are built.
@@ -251,16 +252,10 @@ class Target:
 
     def _stamps(self) -> dict[str, str]:
         """What the programs say about themselves: without it they are v0.0.0 or unknown."""
-        major, minor = self.version.minor.split(".")
-        base, client = "k8s.io/component-base/version", "k8s.io/client-go/pkg/version"
         plugins = "github.com/containernetworking/plugins/pkg/utils/buildversion"
         pins = self.version.pins()
         return {
-            f"{base}.gitVersion": f"v{self.version.patch}",
-            f"{base}.gitMajor": major,
-            f"{base}.gitMinor": minor,
-            f"{base}.gitTreeState": "clean",
-            f"{client}.gitVersion": f"v{self.version.patch}",
+            **_kubernetes_stamps(self.version),
             "github.com/containerd/containerd/v2/version.Version": f"v{pins['containerd']}",
             f"{plugins}.BuildVersion": f"v{pins['cni-plugins']}",
         }
@@ -280,6 +275,42 @@ def plain_step(name: str, directory: Path, architecture: str, packages: Mapping[
         output="",
         digest=digest(directory, "", _settings(architecture, flags, parts)),
     )
+
+
+def versioned_step(
+    name: str,
+    directory: Path,
+    architecture: str,
+    packages: Mapping[str, str],
+    version: KubernetesVersion,
+) -> Step:
+    """The same for a module with a go.mod for each minor, whose programs say their version."""
+    modfile = f"versions/{version.minor}/go.mod"
+    stamps = " ".join(f"-X {key}={value}" for key, value in _kubernetes_stamps(version).items())
+    flags = (*_FLAGS, f"-modfile={modfile}", f"-ldflags={_LINKER_FLAGS} {stamps}")
+    parts = {name: tuple(packages.values())}
+    return Step(
+        name=name,
+        directory=directory,
+        modfile=directory / modfile,
+        flags=flags,
+        parts=parts,
+        programs=tuple(packages),
+        output="",
+        digest=digest(directory, version.minor, _settings(architecture, flags, parts)),
+    )
+
+
+def _kubernetes_stamps(version: KubernetesVersion) -> dict[str, str]:
+    major, minor = version.minor.split(".")
+    base = "k8s.io/component-base/version"
+    return {
+        f"{base}.gitVersion": f"v{version.patch}",
+        f"{base}.gitMajor": major,
+        f"{base}.gitMinor": minor,
+        f"{base}.gitTreeState": "clean",
+        "k8s.io/client-go/pkg/version.gitVersion": f"v{version.patch}",
+    }
 
 
 def go_environment(architecture: str) -> dict[str, str]:

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Final
 
-__all__ = ["COMPONENTS", "ECHO_HOSTNAME", "METALLB", "digest"]
+__all__ = ["COMPONENTS", "ECHO_HOSTNAME", "KIND", "KUBEADM", "METALLB", "digest"]
 
 # resolve(): in a checkout these are symlinks, and the go command wants to stand
 # in a module's real directory.
@@ -18,6 +18,10 @@ COMPONENTS: Final = (_SOURCES / "components").resolve()
 ECHO_HOSTNAME: Final = (_SOURCES / "echo-hostname").resolve()
 #: The Go module of the load balancer, whose versions are its own.
 METALLB: Final = COMPONENTS / "metallb"
+#: The Go module of kind, and of what its nodes have that no other cluster needs.
+KIND: Final = COMPONENTS / "kind"
+#: The Go module of kubeadm, one go.mod for each Kubernetes.
+KUBEADM: Final = COMPONENTS / "kubeadm"
 
 #: What can change a binary. Tests, prose and programs built in place cannot.
 _SUFFIXES: Final = frozenset({".go", ".mod", ".sum", ".html", ".tmpl"})

@@ -88,24 +88,27 @@ def look_for(tool: Tool) -> FoundTool:
 
 
 def ensure_system_tools(
-    *, allow_install: bool = True, report: Callable[[str], None] = lambda _: None
+    *,
+    allow_install: bool = True,
+    report: Callable[[str], None] = lambda _: None,
+    tools: Sequence[Tool] = TOOLS,
 ) -> Mapping[str, Path]:
     """Path by name of every tool a cluster needs; missing ones are installed where apt can.
 
     Raises :class:`~svcproof.errors.MissingTool` with the command to type otherwise.
     """
-    unusable = _unusable(TOOLS)
+    unusable = _unusable(tools)
     manager = detect()
     if unusable and allow_install and manager.name == "apt" and os.geteuid() == 0:
         packages = manager.packages_for(found.tool.name for found in unusable)
         report(f"installing {', '.join(packages)} with apt-get")
         failure = install_with_apt(packages)
-        unusable = _unusable(TOOLS)
+        unusable = _unusable(tools)
         if unusable:
             raise _missing(unusable, manager, failure)
     elif unusable:
         raise _missing(unusable, manager, "")
-    return {tool.name: Path(shutil.which(tool.name, path=search_path()) or "") for tool in TOOLS}
+    return {tool.name: Path(shutil.which(tool.name, path=search_path()) or "") for tool in tools}
 
 
 def _unusable(tools: Iterable[Tool]) -> list[FoundTool]:

@@ -12,7 +12,7 @@ from svcproof.clusters.embedded.node_config import CLUSTER_DOMAIN
 from svcproof.clusters.embedded.plan import ClusterPlan
 from svcproof.images import COREDNS_REFERENCE
 
-__all__ = ["OUTSIDE_NAMES", "dns_objects"]
+__all__ = ["COREFILE", "OUTSIDE_NAMES", "dns_objects"]
 
 _NAME: Final = "coredns"
 _NAMESPACE: Final = "kube-system"
@@ -27,9 +27,10 @@ _HOSTS: Final = "\n".join(
     for address in addresses
 )
 
+#: CoreDNS' configuration on every cluster that is made here.
 # A cache of one second: an edited Service is to be seen by its name at once.
 # hosts without fallthrough would answer SERVFAIL for every other name.
-_COREFILE: Final = f"""\
+COREFILE: Final = f"""\
 .:53 {{
     errors
     health {{
@@ -90,7 +91,7 @@ def dns_objects(plan: ClusterPlan) -> list[dict[str, Any]]:
             "apiVersion": "v1",
             "kind": "ConfigMap",
             "metadata": metadata,
-            "data": {"Corefile": _COREFILE},
+            "data": {"Corefile": COREFILE},
         },
         _service(plan),
         {
