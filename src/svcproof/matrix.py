@@ -1,48 +1,69 @@
-"""Which question found which fault, as data for reporters: no behaviour, nothing decided."""
+"""Which question and which check found which fault, as data for reporters: nothing is decided."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Literal
 
 import msgspec
 
 from svcproof.results import ClusterLine
 
-__all__ = ["SCHEMA", "CellLine", "FaultLine", "Matrix"]
+__all__ = ["SCHEMA", "CellLine", "CheckLine", "FaultLine", "Matrix", "check_lines"]
 
 #: Version of the format.
-SCHEMA = 1
+SCHEMA = 2
 
 
 class CellLine(msgspec.Struct, frozen=True, kw_only=True):
     """One question while a fault was planted, or after it was healed.
 
     ``declared`` is what had to come of it: ``red``, ``green``, or ``any`` where
-    chance decides. ``finding`` is the first reason for not being green.
+    chance decides. ``finding`` is the first reason for not being green; ``failed`` and
+    ``undecided`` are the checks that had one, by name.
     """
 
     topic: str
     answer: Literal["red", "green", "untold", "unsupported"]
     declared: Literal["red", "green", "any"]
     finding: str = ""
+    failed: tuple[str, ...] = ()
+    undecided: tuple[str, ...] = ()
     judged: int = 0
     history: str = ""
 
 
 class FaultLine(msgspec.Struct, frozen=True, kw_only=True):
-    """One fault: a row of the matrix. ``unplanted`` is why there is nothing in it."""
+    """One fault: a row of the matrix. ``unplanted`` is why there is nothing in it.
+
+    ``found_by`` are the checks that must fail while it is planted.
+    """
 
     number: int
     slug: str
     title: str
     symptom: str
     caught: bool
+    found_by: tuple[str, ...] = ()
     unplanted: str = ""
     surprises: tuple[str, ...] = ()
     seconds: float = 0.0
     planted: tuple[CellLine, ...] = ()
     healed: tuple[CellLine, ...] = ()
+
+
+class CheckLine(msgspec.Struct, frozen=True, kw_only=True):
+    """One check, and under which of the planted faults it failed (by their slugs).
+
+    ``due`` are the faults that it must find, ``found`` those of them that it found;
+    under those of ``also`` it failed, too. Under those of ``undecided`` it could tell nothing.
+    """
+
+    check: str
+    due: tuple[str, ...] = ()
+    found: tuple[str, ...] = ()
+    also: tuple[str, ...] = ()
+    undecided: tuple[str, ...] = ()
 
 
 class Matrix(msgspec.Struct, frozen=True, kw_only=True):
@@ -56,5 +77,27 @@ class Matrix(msgspec.Struct, frozen=True, kw_only=True):
     node: str
     topics: tuple[str, ...]
     faults: Sequence[FaultLine]
+    checks: tuple[CheckLine, ...] = ()
     seconds: float
     complete: bool
+
+
+def check_lines(checks: Iterable[str], faults: Iterable[FaultLine]) -> tuple[CheckLine, ...]:
+    """What the rows of the matrix say of each check."""
+    tried = [fault for fault in faults if not fault.unplanted]
+    return tuple(_check_line(check, tried) for check in checks)
+
+
+def _check_line(check: str, faults: Sequence[FaultLine]) -> CheckLine:
+    due = [fault.slug for fault in faults if check in fault.found_by]
+    failed = [fault.slug for fault in faults if any(check in cell.failed for cell in fault.planted)]
+    undecided = [
+        fault.slug for fault in faults if any(check in cell.undecided for cell in fault.planted)
+    ]
+    return CheckLine(
+        check=check,
+        due=tuple(due),
+        found=tuple(slug for slug in due if slug in failed),
+        also=tuple(slug for slug in failed if slug not in due),
+        undecided=tuple(slug for slug in undecided if slug not in failed),
+    )

@@ -29,7 +29,8 @@ class Trial:
 
     ``planted`` and ``healed`` are the battery's answers meanwhile and afterwards,
     empty where it was not asked. ``unplanted`` is why this cluster cannot have
-    the fault; ``problem`` is what went wrong with planting it.
+    the fault, or why nobody can look for it; ``problem`` is what went wrong with
+    planting it.
     """
 
     fault: Fault
@@ -44,9 +45,14 @@ class Trial:
         """Where the answers are not what the fault declares; none means that it was caught."""
         if self.unplanted:
             return ()
+        healed = not_green(self.healed, "healed")
         if self.problem:
-            return (self.problem,)
-        return (*_missed(self.fault, self.planted), *not_green(self.healed, "healed"))
+            return (self.problem, *healed)
+        return (
+            *_missed(self.fault, self.planted),
+            *_unasked(self.fault, self.healed, "healed"),
+            *healed,
+        )
 
     @property
     def caught(self) -> bool:
@@ -99,23 +105,59 @@ def _try(battery: Battery, scene: Scene, fault: Fault) -> Trial:
     answers: Answers = {}
     problem = ""
     try:
-        with planted(fault, scene):
-            answers = battery.ask(f"planted {fault}", hasty=True, silent=scene.silent)
+        with planted(fault, scene) as injected:
+            answers = battery.ask(
+                f"planted {fault}", hasty=True, silent=scene.silent, events=[injected]
+            )
     except HealFailed:
         raise
     except ClusterProblem as error:
         problem = str(error)
-    healed = battery.ask(f"healed {fault}")
+    both_ends = scene.recorder.freeze().events[-2:]
+    healed = battery.ask(f"healed {fault}", events=both_ends)
     return Trial(
         fault=fault,
         planted=answers,
         healed=healed,
         seconds=time.monotonic() - started,
+        unplanted="" if not_green(healed, "healed") else _not_looked_for(fault, answers),
         problem=problem,
     )
 
 
-def _missed(fault: Fault, answers: Answers) -> Iterator[str]:
+def _not_looked_for(fault: Fault, answers: Answers) -> str:
+    """Why nobody could look for the fault; "" where somebody could."""
+    due = [answers[topic] for topic in Topic if topic in fault.red and topic in answers]
+    if not due or not all(answer.unsupported for answer in due):
+        return ""
+    return "no question that must find it can be asked here: " + "; ".join(
+        dict.fromkeys(answer.first for answer in due)
+    )
+
+
+def _missed(fault: Fault, answers: Answers) -> tuple[str, ...]:
+    """Questions that did not say what the fault declares; where all did, checks that did not."""
+    questions = (*_unasked(fault, answers, "planted"), *_unlike(fault, answers))
+    return questions or tuple(_unfound(fault, answers))
+
+
+def _unasked(fault: Fault, answers: Answers, when: str) -> Iterator[str]:
+    """Whoever must find the fault has to be asked: silence has not found it."""
+    for topic in Topic:
+        if topic in fault.red and topic not in answers:
+            yield f"{when}: {topic} was not asked"
+        elif topic in fault.red and answers[topic].unsupported:
+            yield f"{when}: {topic} cannot be asked here: {answers[topic].first}"
+
+
+def _unfound(fault: Fault, answers: Answers) -> Iterator[str]:
+    due = [answers[topic] for topic in fault.red]
+    failed = {check for answer in due for check in answer.checks(Status.FAIL)}
+    for check in sorted(fault.found_by - failed):
+        yield f"planted: the check {check} found nothing"
+
+
+def _unlike(fault: Fault, answers: Answers) -> Iterator[str]:
     for topic, answer in answers.items():
         due = _DUE[fault.declares(topic)]
         if not answer.unsupported and answer.status not in due:

@@ -1,5 +1,9 @@
 """The battery: what was meant, measurements in turns, and what a proof makes of the answers."""
 
+from dataclasses import replace
+from types import SimpleNamespace
+
+import msgspec
 import pytest
 
 from svcproof.battery import Answer, Topic
@@ -9,11 +13,13 @@ from svcproof.battery.objects import NAMES, battery_manifests
 from svcproof.battery.runs import Run, in_turns
 from svcproof.checkers import CHECKS
 from svcproof.errors import ClusterProblem, NotSupported
-from svcproof.faults import CATALOGUE
-from svcproof.matrix import SCHEMA, CellLine, FaultLine, Matrix
-from svcproof.proof import Trial, not_green
+from svcproof.faults import CATALOGUE, Fault, Scene
+from svcproof.history import Event
+from svcproof.matrix import SCHEMA, CellLine, CheckLine, FaultLine, Matrix, check_lines
+from svcproof.ports import ClusterFacts
+from svcproof.proof import Trial, not_green, prove
 from svcproof.recorder import Recorder
-from svcproof.reporters.matrix import grid, markdown, summary
+from svcproof.reporters.matrix import check_table, grid, markdown, summary
 from svcproof.results import ClusterLine
 from svcproof.snapshot import Service, ServicePort, Snapshot
 from svcproof.verdict import Finding, Status, Verdict
@@ -146,7 +152,8 @@ def test_a_measurement_that_is_broken_off_cleans_up():
 
 
 def answer(topic: Topic, status: Status, summary: str = "found") -> Answer:
-    findings = () if status is Status.PASS else (Finding(status=status, summary=summary),)
+    found = Finding(status=status, summary=f"responders: {summary}")
+    findings = () if status is Status.PASS else (found,)
     return Answer(topic, Verdict(status, 1, findings))
 
 
@@ -172,7 +179,20 @@ def test_the_first_finding_is_one_that_made_the_verdict():
     assert Answer(Topic.CHANGE, Verdict(Status.FAIL, 1, findings)).first == "refused [a → b]"
 
 
-FAULT = CATALOGUE["captured-by-host-port"]  # red: ClusterIP; also: shares
+def test_the_checks_that_failed_are_known_by_name():
+    findings = (
+        Finding(status=Status.INCONCLUSIVE, summary="convergence: slow"),
+        Finding(status=Status.FAIL, summary="responders: a stranger answered: other-1"),
+        Finding(status=Status.FAIL, summary="responders: and again"),
+        Finding(status=Status.FAIL, summary="no check: it is none"),
+    )
+    mixed = Answer(Topic.CHANGE, Verdict(Status.FAIL, 1, findings))
+    assert mixed.checks(Status.FAIL) == ("responders",)
+    assert mixed.checks(Status.INCONCLUSIVE) == ("convergence",)
+
+
+#: Red: ClusterIP, by the check responders; also: shares.
+FAULT = CATALOGUE["captured-by-host-port"]
 
 
 @pytest.mark.parametrize(
@@ -201,8 +221,119 @@ def test_a_fault_that_was_not_planted_is_not_caught():
 
 
 def test_what_cannot_be_asked_here_is_not_missed():
-    lacking = Answer(Topic.POD_LESS, Verdict(Status.INCONCLUSIVE, 0), unsupported=True)
-    assert not_green({Topic.POD_LESS: lacking}, "healed") == ()
+    assert not_green({Topic.POD_LESS: lacking(Topic.POD_LESS)}, "healed") == ()
+
+
+def lacking(topic: Topic) -> Answer:
+    """A question that this cluster cannot be asked."""
+    finding = Finding(status=Status.INCONCLUSIVE, summary="no client")
+    return Answer(topic, Verdict(Status.INCONCLUSIVE, 0, (finding,)), unsupported=True)
+
+
+def test_nobody_was_asked_is_not_caught():
+    trial = Trial(fault=FAULT)
+    assert not trial.caught
+    assert trial.surprises == (
+        "planted: ClusterIP was not asked",
+        "healed: ClusterIP was not asked",
+    )
+
+
+@pytest.mark.parametrize("when", ["planted", "healed"])
+def test_who_must_find_the_fault_and_cannot_be_asked_has_not_found_it(when):
+    said = {"planted": answers({Topic.CLUSTER_IP}), "healed": answers()}
+    said[when][Topic.CLUSTER_IP] = lacking(Topic.CLUSTER_IP)
+    trial = Trial(fault=FAULT, **said)
+    assert trial.surprises == (f"{when}: ClusterIP cannot be asked here: no client",)
+
+
+def test_others_that_cannot_be_asked_are_not_missed():
+    said = answers({Topic.CLUSTER_IP}) | {Topic.POD_LESS: lacking(Topic.POD_LESS)}
+    assert Trial(fault=FAULT, planted=said, healed=answers()).caught
+
+
+def test_the_question_found_it_by_another_check_than_the_one_that_must():
+    wrong = Finding(status=Status.FAIL, summary="reachability: refused")
+    said = answers() | {
+        Topic.CLUSTER_IP: Answer(Topic.CLUSTER_IP, Verdict(Status.FAIL, 1, (wrong,)))
+    }
+    trial = Trial(fault=FAULT, planted=said, healed=answers())
+    assert trial.surprises == ("planted: the check responders found nothing",)
+
+
+def test_what_is_not_green_again_after_a_failed_planting_is_told():
+    trial = Trial(fault=FAULT, problem="nft: no", healed=answers({Topic.CHANGE}))
+    assert trial.surprises == ("nft: no", "healed: change is FAIL: responders: found")
+
+
+class FakeBattery:
+    """Gives answers in turn, and keeps what it was told when it was asked."""
+
+    def __init__(self, *given: dict) -> None:
+        self.given = list(given)
+        self.told: list[list[Event]] = []
+
+    def ask(self, label: str, *, events=(), **_: object) -> dict:
+        self.told.append(list(events))
+        return self.given.pop(0)
+
+
+def proven(battery: FakeBattery, fault: Fault) -> Trial:
+    facts = ClusterFacts(
+        name="fake",
+        kind="fake",
+        kubernetes_version="1.36.4",
+        proxy_mode="iptables",
+        families=("ipv4",),
+        node_names=("node-1", "node-2"),
+    )
+    scene = Scene(
+        cluster=SimpleNamespace(facts=facts),
+        namespace="ns",
+        run="r",
+        recorder=Recorder(None, run="r", case="faults"),
+        manifests=(),
+        home="node-1",
+        node="node-2",
+    )
+    (trial,) = prove(battery, scene, [fault])
+    return trial
+
+
+#: Plants nothing, and is declared as FAULT is.
+HARMLESS = replace(FAULT, inject=lambda *_: None, needs=())
+
+
+def test_the_battery_is_told_what_was_done():
+    battery = FakeBattery(answers({Topic.CLUSTER_IP}), answers())
+    assert proven(battery, HARMLESS).caught
+    planted, healed = battery.told
+    assert [event.kind for event in planted] == ["fault-injected"]
+    assert [event.kind for event in healed] == ["fault-injected", "fault-healed"]
+    assert planted[0].facts["slug"] == FAULT.slug
+
+
+def test_a_fault_that_nobody_can_look_for_counts_as_not_planted():
+    dark = answers() | {Topic.CLUSTER_IP: lacking(Topic.CLUSTER_IP)}
+    trial = proven(FakeBattery(dark, dark), HARMLESS)
+    assert trial.unplanted == "no question that must find it can be asked here: no client"
+    assert not trial.caught
+
+
+def test_what_it_left_behind_is_told_all_the_same():
+    dark = answers() | {Topic.CLUSTER_IP: lacking(Topic.CLUSTER_IP)}
+    trial = proven(FakeBattery(dark, dark | answers({Topic.CHANGE})), HARMLESS)
+    assert not trial.unplanted
+    assert "healed: change is FAIL: responders: found" in trial.surprises
+
+
+def test_the_histories_of_the_battery_say_which_fault_is_planted(tmp_path):
+    event = Event(index=7, at_ns=5, kind="fault-injected", facts={"slug": "rain", "number": 1})
+    recorder = Recorder(tmp_path / "a.jsonl", run="r", case="a")
+    Run(Measurement("a", lambda *_: iter(()), ()), FakeBench(), recorder, [event])
+    (written,) = recorder.freeze().events
+    assert (written.index, written.kind) == (0, "fault-injected")
+    assert written.facts == {"slug": "rain", "number": 1, "done_at_ns": 5}
 
 
 def matrix(*faults: FaultLine, complete: bool = True) -> Matrix:
@@ -227,8 +358,55 @@ def matrix(*faults: FaultLine, complete: bool = True) -> Matrix:
     )
 
 
-def row(**fields) -> FaultLine:
-    return FaultLine(number=7, slug="a-fault", title="it breaks", symptom="it hurts", **fields)
+def row(slug: str = "a-fault", **fields) -> FaultLine:
+    return FaultLine(number=7, slug=slug, title="it breaks", symptom="it hurts", **fields)
+
+
+def cell(*failed: str, undecided: tuple[str, ...] = ()) -> CellLine:
+    return CellLine(
+        topic="ClusterIP", answer="red", declared="red", failed=failed, undecided=undecided
+    )
+
+
+ROWS = (
+    row("rain", caught=True, found_by=("latency",), planted=(cell("latency", "control"),)),
+    row("snow", caught=False, found_by=("latency",), planted=(cell(undecided=("control",)),)),
+    row("wind", caught=True, found_by=("sources",), planted=(cell("sources"), cell("latency"))),
+    row("hail", caught=False, found_by=("latency",), unplanted="no power"),
+)
+
+
+def test_each_check_has_the_faults_that_it_found():
+    assert check_lines(("latency", "control", "api"), ROWS) == (
+        CheckLine(check="latency", due=("rain", "snow"), found=("rain",), also=("wind",)),
+        CheckLine(check="control", also=("rain",), undecided=("snow",)),
+        CheckLine(check="api"),
+    )
+
+
+def test_the_table_of_checks_adds_up_the_runs_of_a_mode():
+    def proof(mode: str, *rows: FaultLine) -> Matrix:
+        made = matrix(*rows)
+        cluster = msgspec.structs.replace(made.cluster, proxy_mode=mode)
+        checks = check_lines(("latency", "api"), rows)
+        return msgspec.structs.replace(made, cluster=cluster, checks=checks)
+
+    table = check_table(
+        [proof("nftables", *ROWS), proof("iptables", *ROWS[:1]), proof("nftables", *ROWS[:1])]
+    )
+    assert table == [
+        "| check | must find | nftables | iptables | failed as well under "
+        "| could tell nothing under |",
+        "| --- | --- | --- | --- | --- | --- |",
+        "| latency | rain, snow | 2 of 3 | 1 of 1 | wind |  |",
+        "| api | – | – | – |  |  |",
+    ]
+
+
+def test_the_report_has_the_table_of_checks():
+    checks = check_lines(("latency",), ROWS)
+    text = markdown(msgspec.structs.replace(matrix(*ROWS), checks=checks))
+    assert "| latency | rain, snow | 1 of 2 | wind |  |" in text
 
 
 def test_a_row_of_the_matrix():

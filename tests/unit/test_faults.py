@@ -60,6 +60,7 @@ class Steps:
             title="steps",
             symptom="none",
             red=frozenset({Topic.CHANGE}),
+            found_by=frozenset({"responders"}),
             inject=self.inject,
             **fields,
         )
@@ -77,8 +78,9 @@ def test_steps_are_undone_in_reverse_order(scene):
 
 
 def test_both_ends_are_events_of_the_history(scene):
-    with planted(Steps().fault(), scene):
+    with planted(Steps().fault(), scene) as injected:
         assert [kind for kind, _ in events(scene)] == ["fault-injected"]
+        assert scene.recorder.freeze().events == (injected,)
     (_, injected), (kind, healed) = events(scene)
     assert kind == "fault-healed"
     assert {name: injected[name] for name in ("number", "slug")} == {"number": 99, "slug": "steps"}

@@ -7,8 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from svcproof.battery.measurements import MEASUREMENTS
 from svcproof.battery.objects import battery_manifests
 from svcproof.battery.topics import Topic
+from svcproof.checkers import CHECKS
 from svcproof.errors import ClusterProblem
 from svcproof.faults import CATALOGUE, Scene, planted
 from svcproof.faults import scene as scene_module
@@ -232,6 +234,15 @@ def test_nothing_is_left_wherever_an_injection_breaks_off(slug, mode):
 def test_each_fault_is_declared(fault):
     assert fault.red
     assert not fault.red & fault.also
+    assert fault.found_by
+    asked = {
+        check
+        for each in MEASUREMENTS
+        for question in each.questions
+        for check in question.checks
+        if question.topic in fault.red
+    }
+    assert fault.found_by <= asked, "a check that no question in red asks cannot find it"
     assert fault.title[0].islower()
     assert not fault.symptom.endswith(".")
 
@@ -279,3 +290,24 @@ def test_the_documentation_has_every_fault_as_it_is_declared():
         (row,) = (line for line in text.splitlines() if f"`{fault.slug}`" in line)
         assert row.startswith(f"| {fault.number} | `{fault.slug}`: {fault.title} |")
         assert row.endswith(f"| {red} | {also} |")
+
+
+#: Nothing that is planted can make these fail: docs/faults.md says why, for each.
+NEVER_RED = {"convergence", "control", "steadiness", "propagation", "api"}
+
+
+def test_every_check_that_can_fail_has_a_fault_that_it_must_find():
+    assert {check for fault in CATALOGUE.values() for check in fault.found_by} == (
+        set(CHECKS) - NEVER_RED
+    )
+
+
+def test_the_documentation_has_every_check_with_the_faults_that_it_must_find():
+    text = (Path(__file__).parents[2] / "docs" / "faults.md").read_text()
+    _, _, table = text.partition("| check | must find |")
+    rows = {line.split(" | ")[0].lstrip("| "): line for line in table.splitlines() if line}
+    for check in CHECKS:
+        due = ", ".join(fault.slug for fault in CATALOGUE.values() if check in fault.found_by)
+        assert rows[check].startswith(f"| {check} | {due or '–'} |")
+    for check in NEVER_RED:
+        assert f"* **{check}** " in text

@@ -19,6 +19,7 @@ from svcproof.battery.measurements import MEASUREMENTS
 from svcproof.battery.objects import NAMES, Names, battery_manifests
 from svcproof.battery.runs import Answer, Run, in_turns
 from svcproof.battery.topics import Topic
+from svcproof.history import Event
 from svcproof.limits import DEFAULT_LIMITS, Limits
 from svcproof.ports import Cluster
 from svcproof.recorder import Recorder
@@ -65,12 +66,14 @@ class Battery:
         *,
         hasty: bool = False,
         silent: Collection[str] = (),
+        events: Sequence[Event] = (),
         heard: Callable[[Answer], None] = lambda _: None,
     ) -> dict[Topic, Answer]:
         """Make all measurements; ``heard`` gets each answer as it comes.
 
         ``hasty``: a fault is planted, so nothing is waited for that may never come.
-        ``silent`` nodes are not sent from.
+        ``silent`` nodes are not sent from. ``events`` are what was done to the cluster
+        before: they stand at the begin of each history.
         """
         if not hasty:
             self.app.wait_ready()
@@ -83,10 +86,11 @@ class Battery:
             silent=silent,
         )
         answers: dict[Topic, Answer] = {}
-        for answer in in_turns(
-            Run(measurement, bench, self.recorder(label, measurement.name))
+        runs = [
+            Run(measurement, bench, self.recorder(label, measurement.name), events)
             for measurement in MEASUREMENTS
-        ):
+        ]
+        for answer in in_turns(runs):
             answers[answer.topic] = answer
             heard(answer)
         return {topic: answers[topic] for topic in Topic}

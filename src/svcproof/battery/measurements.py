@@ -31,6 +31,11 @@ _STICKY_PORTS: Final = ("http-a", "http-b", "http-c")
 _STICKY: Final = 10
 #: Above the shortest timeout that affinity can have.
 _PAUSE_SECONDS: Final = 1.5
+#: Steady traffic: so many connections of each client, so many a second.
+_STEADY: Final = 80
+_STEADY_RATE: Final = 50.0
+#: Without any answer for longer than this is an outage; one connection that is lost is none.
+_OUTAGE_MS: Final = 500
 #: Where connections hang, as many as possible should hang at once.
 _AT_ONCE: Final[dict[str, Any]] = {"concurrency": 64}
 
@@ -160,6 +165,18 @@ def _hairpin(bench: Bench, routing: Routing) -> Steps:
     yield from ()
 
 
+def _steady(bench: Bench, routing: Routing) -> Steps:
+    """To a Service with one Pod: a client has answers or has none, and no chance is in it."""
+    pairs = [
+        (position, target)
+        for position in bench.places("pod")
+        for target in bench.addresses("cluster-ip", NAMES.web_local)
+    ]
+    plan = {**_AT_ONCE, "rate": _STEADY_RATE}
+    routing.measure(pairs, count=_STEADY, outage_ms=_OUTAGE_MS, plan=plan)
+    yield from ()
+
+
 def _headless(bench: Bench, routing: Routing) -> Steps:
     families = bench.app.families
     _ask(bench, routing, [bench.name(NAMES.web_headless, ADDRESS_QUERIES[f]) for f in families])
@@ -232,6 +249,7 @@ MEASUREMENTS: Final = (
     Measurement("local", _local, (Question(Topic.LOCAL, (*_ROUTED, "sources")),)),
     Measurement("pod-less", _pod_less, (Question(Topic.POD_LESS, (*_ROUTED, "control")),)),
     Measurement("hairpin", _hairpin, (Question(Topic.HAIRPIN, _ROUTED),)),
+    Measurement("steady traffic", _steady, (Question(Topic.OUTAGES, ("outages",)),)),
     Measurement("headless", _headless, (Question(Topic.HEADLESS, _ASKED),)),
     Measurement("external name", _external_name, (Question(Topic.EXTERNAL_NAME, _ASKED),)),
     Measurement("change", _change, (Question(Topic.CHANGE, (*_ROUTED, "endpoints")),)),

@@ -11,6 +11,7 @@ from svcproof.battery.measurements import Measurement, Question, Steps
 from svcproof.battery.topics import Topic
 from svcproof.checkers import CHECKS
 from svcproof.errors import NotSupported, SvcproofError
+from svcproof.history import Event
 from svcproof.recorder import Recorder
 from svcproof.routing import Routing
 from svcproof.verdict import JUDGED, Finding, Status, Verdict, compose
@@ -36,6 +37,15 @@ class Answer:
         """The verdict's status."""
         return self.verdict.status
 
+    def checks(self, status: Status) -> tuple[str, ...]:
+        """The checks that have a finding of this status, by name."""
+        named = (
+            found.summary.partition(":")[0]
+            for found in self.verdict.findings
+            if found.status is status
+        )
+        return tuple(dict.fromkeys(name for name in named if name in CHECKS))
+
     @property
     def first(self) -> str:
         """The first finding of those that made the verdict what it is, in one line."""
@@ -46,11 +56,19 @@ class Answer:
 
 
 class Run:
-    """One measurement under way."""
+    """One measurement under way; ``events`` of another history are repeated in its own first."""
 
-    def __init__(self, measurement: Measurement, bench: Bench, recorder: Recorder) -> None:
+    def __init__(
+        self,
+        measurement: Measurement,
+        bench: Bench,
+        recorder: Recorder,
+        events: Iterable[Event] = (),
+    ) -> None:
         self._measurement = measurement
         self._recorder = recorder
+        for event in events:
+            recorder.event(event.kind, **event.facts, done_at_ns=event.at_ns)
         self._steps: Steps = measurement.act(bench, Routing(bench.app, recorder, bench.limits))
         self.resume_at = 0.0
 

@@ -25,6 +25,7 @@ class Topic(enum.StrEnum):
     EXTERNAL_NAME = "ExternalName"
     CHANGE = "change"
     LATENCY = "latency"
+    OUTAGES = "outages"
 
 
 #: What cannot be right where Pods of one node and of others do not reach each other.
@@ -39,5 +40,6 @@ BETWEEN_NODES: Final = frozenset(
         Topic.HEADLESS,
         Topic.EXTERNAL_NAME,
         Topic.CHANGE,
+        Topic.OUTAGES,
     }
 )

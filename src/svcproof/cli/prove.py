@@ -39,6 +39,14 @@ _CODES: Final = {"FAIL": 1, "INCONCLUSIVE": 3}
 @click.option("--only", default="", metavar="SLUG,…", help="These faults only.")
 @click.option("--list", "show_list", is_flag=True, help="List the faults and plant nothing.")
 @click.option(
+    "--tabulate",
+    multiple=True,
+    metavar="REPORT.json",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="Print which check found which fault in saved reports, all in one table, and plant "
+    "nothing. May be given several times.",
+)
+@click.option(
     "--output",
     type=click.Path(dir_okay=False, path_type=Path),
     default=Path("proof.md"),
@@ -53,7 +61,13 @@ _CODES: Final = {"FAIL": 1, "INCONCLUSIVE": 3}
     help="Directory for the histories.",
 )
 def prove(
-    name: str, only: str, show_list: bool, output: Path, evidence: Path, **shape: Any
+    name: str,
+    only: str,
+    show_list: bool,
+    tabulate: tuple[Path, ...],
+    output: Path,
+    evidence: Path,
+    **shape: Any,
 ) -> int | None:
     """Plant faults in a cluster, one after the other, and see which questions find them.
 
@@ -61,6 +75,9 @@ def prove(
     if every planted fault was caught exactly as declared and all was green again.
     """
     faults = _chosen(only)
+    if tabulate:
+        _tabulate(tabulate)
+        return None
     if show_list:
         _list(faults)
         return None
@@ -83,6 +100,26 @@ def _chosen(only: str) -> list[Fault]:
 def _list(faults: Sequence[Fault]) -> None:
     for fault in faults:
         click.echo(f"{fault.number:>3} {fault.slug:<26} {fault.title}")
+
+
+def _tabulate(paths: Sequence[Path]) -> None:
+    from svcproof.reporters.matrix import check_table
+
+    click.echo("\n".join(check_table([_report(path) for path in paths])))
+
+
+def _report(path: Path) -> Matrix:
+    import msgspec
+
+    from svcproof.matrix import SCHEMA, Matrix
+
+    try:
+        matrix = msgspec.json.decode(path.read_bytes(), type=Matrix)
+    except (OSError, msgspec.MsgspecError) as error:
+        raise UsageError(f"{path} is no report of svcproof prove: {error}") from error
+    if matrix.schema != SCHEMA:
+        raise UsageError(f"{path} is of version {matrix.schema}; this svcproof reads {SCHEMA}")
+    return matrix
 
 
 @contextmanager
@@ -210,7 +247,8 @@ class _Proof:
     def _matrix(self, scene: Scene, complete: bool) -> Matrix:
         from svcproof import __version__
         from svcproof.battery import Topic
-        from svcproof.matrix import SCHEMA, Matrix
+        from svcproof.checkers import CHECKS
+        from svcproof.matrix import SCHEMA, Matrix, check_lines
         from svcproof.results import cluster_line
 
         return Matrix(
@@ -222,6 +260,7 @@ class _Proof:
             node=scene.node,
             topics=tuple(map(str, Topic)),
             faults=tuple(self._lines),
+            checks=check_lines(CHECKS, self._lines),
             seconds=round(time.monotonic() - self._started, 1),
             complete=complete,
         )
@@ -263,6 +302,7 @@ def _fault_line(trial: Trial) -> FaultLine:
         title=fault.title,
         symptom=fault.symptom,
         caught=trial.caught,
+        found_by=tuple(sorted(fault.found_by)),
         unplanted=trial.unplanted,
         surprises=trial.surprises,
         seconds=round(trial.seconds, 1),
@@ -273,6 +313,7 @@ def _fault_line(trial: Trial) -> FaultLine:
 
 def _cells(answers: Answers, fault: Fault | None) -> Iterator[CellLine]:
     from svcproof.matrix import CellLine
+    from svcproof.verdict import Status
 
     for topic, answer in answers.items():
         yield CellLine(
@@ -280,6 +321,8 @@ def _cells(answers: Answers, fault: Fault | None) -> Iterator[CellLine]:
             answer=_word(answer),
             declared="green" if fault is None else fault.declares(topic),
             finding=answer.first,
+            failed=answer.checks(Status.FAIL),
+            undecided=answer.checks(Status.INCONCLUSIVE),
             judged=answer.verdict.judged,
             history=answer.history,
         )

@@ -169,6 +169,7 @@ FAULTS: Final = (
         symptom="connections to the Service are refused everywhere, though its Pods run",
         red=frozenset({Topic.CLUSTER_IP, Topic.ENDPOINTS}),
         also=frozenset({Topic.SHARES, Topic.LATENCY}),
+        found_by=frozenset({"endpoints", "reachability"}),
         inject=_selector_matches_nothing,
     ),
     Fault(
@@ -177,6 +178,7 @@ FAULTS: Final = (
         title="a Service's selector matches somebody else's Pods, too",
         symptom="some answers come from an app that has nothing to do with the Service",
         red=frozenset({Topic.CLUSTER_IP, Topic.ENDPOINTS}),
+        found_by=frozenset({"endpoints", "responders"}),
         inject=_selector_too_broad,
     ),
     Fault(
@@ -186,6 +188,7 @@ FAULTS: Final = (
         symptom="connections are refused though all Pods are ready; the Pods' own port answers",
         red=frozenset({Topic.CLUSTER_IP}),
         also=frozenset({Topic.SHARES, Topic.LATENCY}),
+        found_by=frozenset({"reachability"}),
         inject=_wrong_target_port,
     ),
     Fault(
@@ -197,6 +200,7 @@ FAULTS: Final = (
             {Topic.POD_TO_POD, Topic.CLUSTER_IP, Topic.NODE_PORT, Topic.AFFINITY, Topic.CHANGE}
         ),
         also=frozenset({Topic.SHARES, Topic.LATENCY, Topic.HEADLESS}),
+        found_by=frozenset({"reachability"}),
         inject=_listens_on_loopback,
     ),
     Fault(
@@ -206,6 +210,7 @@ FAULTS: Final = (
         symptom="a Pod that says it cannot serve is sent its share of the connections",
         red=frozenset({Topic.ENDPOINTS}),
         also=frozenset({Topic.HEADLESS}),
+        found_by=frozenset({"endpoints"}),
         inject=_not_ready_pod_served,
         needs=(CanRunInNodes,),
     ),
@@ -216,6 +221,7 @@ FAULTS: Final = (
         symptom="a Pod is ready again, and stays idle; the EndpointSlices do not list it",
         red=frozenset({Topic.ENDPOINTS, Topic.CHANGE}),
         also=frozenset({Topic.HEADLESS}),
+        found_by=frozenset({"endpoints"}),
         inject=_ready_pod_excluded,
         needs=(CanRunInNodes, CanFreezeComponents),
     ),
@@ -225,6 +231,7 @@ FAULTS: Final = (
         title="an EndpointSlice made by hand lists an address where nothing lives",
         symptom="one connection in n hangs or fails, from everywhere",
         red=frozenset({Topic.ENDPOINTS, Topic.CLUSTER_IP, Topic.SHARES}),
+        found_by=frozenset({"endpoints", "reachability", "distribution"}),
         inject=_orphan_slice,
     ),
 )

@@ -30,6 +30,7 @@ FAULTS: Final = (
         title="an ExternalName Service points to a name that is gone",
         symptom="the alias does not resolve, or leads to the wrong host",
         red=frozenset({Topic.EXTERNAL_NAME}),
+        found_by=frozenset({"answers"}),
         inject=_external_name_wrong,
         nodes=1,
     ),

@@ -12,6 +12,7 @@ from typing import Any, Final, Literal
 from svcproof.battery.topics import Topic
 from svcproof.errors import HealFailed, NotSupported
 from svcproof.faults.scene import Scene
+from svcproof.history import Event
 from svcproof.ports import CanFreezeComponents, CanRunInNodes, CanStopNodes
 
 __all__ = ["Fault", "Undo", "planted", "unsupported"]
@@ -82,7 +83,8 @@ class Fault:
     ``number`` is the row's; ``symptom`` is what a user would see. Of the
     battery's topics those in ``red`` must find it; those in ``also`` suffer from it
     in a way that chance decides, or can tell nothing while it lasts; all others
-    must stay green. ``needs`` are the powers (protocols of :mod:`svcproof.ports`)
+    must stay green. ``found_by`` are the checks that must fail, by name, each in one of
+    the topics in ``red``. ``needs`` are the powers (protocols of :mod:`svcproof.ports`)
     that it takes, ``nodes`` the fewest nodes. ``impossible`` says for a proxy
     mode why it cannot be had there.
     """
@@ -92,6 +94,7 @@ class Fault:
     title: str
     symptom: str
     red: frozenset[Topic]
+    found_by: frozenset[str]
     inject: Callable[[Scene, Undo], None]
     also: frozenset[Topic] = frozenset()
     needs: tuple[type, ...] = ()
@@ -121,10 +124,10 @@ def unsupported(fault: Fault, scene: Scene) -> str:
 
 
 @contextmanager
-def planted(fault: Fault, scene: Scene) -> Iterator[None]:
+def planted(fault: Fault, scene: Scene) -> Iterator[Event]:
     """The fault is there inside the ``with`` block, and gone after it however that ends.
 
-    Both are events in the scene's history. Raises
+    Both are events in the scene's history; the block gets the first. Raises
     :class:`~svcproof.errors.NotSupported` where the fault cannot be had, and
     :class:`~svcproof.errors.HealFailed` when something of it may be left.
     """
@@ -133,20 +136,19 @@ def planted(fault: Fault, scene: Scene) -> Iterator[None]:
         raise NotSupported(f"fault {fault}: {reason}")
     undo = Undo()
     try:
-        _inject(fault, scene, undo)
-        yield
+        yield _inject(fault, scene, undo)
     finally:
         _heal(fault, scene, undo)
 
 
-def _inject(fault: Fault, scene: Scene, undo: Undo) -> None:
+def _inject(fault: Fault, scene: Scene, undo: Undo) -> Event:
     started = time.monotonic()
     try:
         fault.inject(scene, undo)
     except BaseException as error:
         _record(INJECTED, fault, scene, started, half_done=f"{type(error).__name__}: {error}")
         raise
-    _record(INJECTED, fault, scene, started)
+    return _record(INJECTED, fault, scene, started)
 
 
 def _heal(fault: Fault, scene: Scene, undo: Undo) -> None:
@@ -166,6 +168,8 @@ def _as_fact(leftovers: list[tuple[str, str]]) -> dict[str, list[str]]:
 
 def _record(
     kind: str, fault: Fault, scene: Scene, started: float, **facts: str | list[str]
-) -> None:
+) -> Event:
     seconds = round(time.monotonic() - started, 3)
-    scene.recorder.event(kind, number=fault.number, slug=fault.slug, seconds=seconds, **facts)
+    return scene.recorder.event(
+        kind, number=fault.number, slug=fault.slug, seconds=seconds, **facts
+    )

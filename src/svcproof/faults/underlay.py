@@ -80,6 +80,7 @@ FAULTS: Final = (
         title="between one node and all others no Pod packets pass",
         symptom="from that node only its own Pods answer, and names fail or resolve by luck",
         red=BETWEEN_NODES,
+        found_by=frozenset({"reachability", "distribution", "outages"}),
         inject=_overlay_blocked,
         needs=(CanRunInNodes,),
     ),
@@ -92,6 +93,7 @@ FAULTS: Final = (
             {Topic.POD_TO_POD, Topic.CLUSTER_IP, Topic.SHARES, Topic.NODE_PORT, Topic.CHANGE}
         ),
         also=frozenset({Topic.AFFINITY, Topic.POD_LESS}),
+        found_by=frozenset({"reachability", "distribution"}),
         inject=_node_dies,
         needs=(CanStopNodes,),
     ),
@@ -102,6 +104,7 @@ FAULTS: Final = (
         symptom="everything works, and some connections take a second longer than others",
         red=frozenset({Topic.LATENCY}),
         also=frozenset({Topic.REFUSAL}),  # a refusal that comes a second late can be too late
+        found_by=frozenset({"latency"}),
         inject=_packets_lost,
         needs=(CanRunInNodes,),
     ),

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 
-from svcproof.matrix import CellLine, FaultLine, Matrix
+from svcproof.matrix import CellLine, CheckLine, FaultLine, Matrix
 
-__all__ = ["SIGNS", "grid", "markdown", "summary"]
+__all__ = ["SIGNS", "check_table", "grid", "markdown", "summary"]
 
 SIGNS = {"red": "✗", "green": "·", "untold": "?", "unsupported": "–"}
 
@@ -44,11 +44,49 @@ def markdown(matrix: Matrix) -> str:
         "",
         _LEGEND,
         "",
+        "## Which check found which fault",
+        "",
+        *check_table([matrix]),
+        "",
         "## What was found",
     ]
     for fault in matrix.faults:
         lines += ["", *_section(fault)]
     return "\n".join(lines) + "\n"
+
+
+def check_table(matrices: Sequence[Matrix]) -> list[str]:
+    """Check → the faults that it must find → how many of them it found, for each proxy mode.
+
+    Several reports of one mode are added up.
+    """
+    modes = list(dict.fromkeys(matrix.cluster.proxy_mode for matrix in matrices))
+    heads = ["check", "must find", *modes, "failed as well under", "could tell nothing under"]
+    checks = dict.fromkeys(line.check for matrix in matrices for line in matrix.checks)
+    rows = [_check_row(check, modes, matrices) for check in checks]
+    return [_line(heads), _line(["---"] * len(heads)), *map(_line, rows)]
+
+
+def _check_row(check: str, modes: Sequence[str], matrices: Sequence[Matrix]) -> list[str]:
+    lines = [(matrix, line) for matrix in matrices for line in matrix.checks if line.check == check]
+    due = _slugs(line.due for _, line in lines)
+    also = [slug for slug in _slugs(line.also for _, line in lines) if slug not in due]
+    counts = [
+        _detection([line for matrix, line in lines if matrix.cluster.proxy_mode == mode])
+        for mode in modes
+    ]
+    undecided = _slugs(line.undecided for _, line in lines)
+    return [check, ", ".join(due) or "–", *counts, ", ".join(also), ", ".join(undecided)]
+
+
+def _slugs(groups: Iterable[Iterable[str]]) -> list[str]:
+    return list(dict.fromkeys(slug for group in groups for slug in group))
+
+
+def _detection(lines: Sequence[CheckLine]) -> str:
+    due = sum(len(line.due) for line in lines)
+    found = sum(len(line.found) for line in lines)
+    return f"{found} of {due}" if due else "–"
 
 
 def _where(matrix: Matrix) -> str:
