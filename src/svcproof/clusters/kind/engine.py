@@ -112,6 +112,8 @@ class Engine:
         """A command that is kind with our network, and whose progress goes to the log.
 
         KindCluster passes on neither, and the environment of this process is not ours to change.
+        It dies with this process where util-linux is there for it: what kind has made by then
+        is removed by the next start, and nothing is added to it meanwhile.
         """
         path = self.directory / "kind"
         network = shlex.quote(self.network)
@@ -119,7 +121,9 @@ class Engine:
             "#!/bin/sh\n"
             "export KIND_EXPERIMENTAL_PROVIDER=docker\n"
             f"export KIND_EXPERIMENTAL_DOCKER_NETWORK={network}\n"
-            f'exec {shlex.quote(str(self.kind))} "$@" 2>>{shlex.quote(str(self.log))}\n',
+            "with=\n"
+            "setpriv --pdeathsig KILL true 2>/dev/null && with='setpriv --pdeathsig KILL'\n"
+            f'exec $with {shlex.quote(str(self.kind))} "$@" 2>>{shlex.quote(str(self.log))}\n',
             encoding="utf-8",
         )
         path.chmod(0o700)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import shutil
 import socket
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -19,7 +19,18 @@ from svcproof.clusters.kind.docker import Docker
 from svcproof.components.cache import cache_root
 from svcproof.errors import ClusterNotFound
 
-__all__ = ["PREFIX", "Made", "find_made", "labels_of", "made", "remove", "stale", "state_directory"]
+__all__ = [
+    "CLUSTER_LABEL",
+    "PREFIX",
+    "Made",
+    "find_made",
+    "labels_of",
+    "made",
+    "remove",
+    "stale",
+    "state_directory",
+    "sweep",
+]
 
 #: What the names of our clusters begin with, at Docker and at kind.
 PREFIX: Final = "svcproof-"
@@ -80,6 +91,13 @@ def find_made(docker: Docker, name: str) -> Made:
 def stale(docker: Docker) -> list[Made]:
     """What runs have left that were killed."""
     return [cluster for cluster in made(docker) if cluster.is_stale]
+
+
+def sweep(docker: Docker, report: Callable[[str], None]) -> None:
+    """Remove all that."""
+    for left in stale(docker):
+        report(f"removing kind cluster {left.name}, whose run was killed")
+        remove(docker, left.name)
 
 
 def remove(docker: Docker, name: str) -> None:

@@ -29,7 +29,7 @@ from svcproof.images import echo_hostname_image, write_image
 from svcproof.ports import Cluster, ClusterFacts
 from svcproof.waits import wait_for
 
-__all__ = ["open_cluster"]
+__all__ = ["kind_program", "open_cluster"]
 
 Report = Callable[[str], None]
 
@@ -41,9 +41,7 @@ def open_cluster(options: ClusterOptions, report: Report) -> Cluster:
     """Join the kept cluster of that name, or create one for this run."""
     require_pytest_kind()
     docker = Docker.running()
-    for left in ownership.stale(docker):
-        report(f"removing kind cluster {left.name}, whose run was killed")
-        ownership.remove(docker, left.name)
+    ownership.sweep(docker, report)
     if options.name:
         return _join(docker, options)
     return _Start(docker, options, report).run()
@@ -51,7 +49,7 @@ def open_cluster(options: ClusterOptions, report: Report) -> Cluster:
 
 def _join(docker: Docker, options: ClusterOptions) -> Cluster:
     name = ownership.find_made(docker, options.name).name
-    engine = Engine(name, *_programs(options), name, _new_directory(name))
+    engine = _engine(name, options)
     engine.write_kubeconfig()
     return _opened(docker, engine)
 
@@ -76,7 +74,7 @@ class _Start:
 
     def _create(self, config: Mapping[str, Any]) -> Cluster:
         docker, name, options = self._docker, self._name, self._options
-        engine = Engine(name, *_programs(options), name, _new_directory(name), self._image())
+        engine = _engine(name, options, self._image())
         program = _echo_hostname(docker, options)
         self._make_network()
         file = engine.directory / "config.yaml"
@@ -180,16 +178,21 @@ def _opened(
     )
 
 
-def _programs(options: ClusterOptions) -> tuple[Path, Path]:
-    """kind and kubectl: those on PATH first."""
+def _engine(name: str, options: ClusterOptions, image: str = "") -> Engine:
+    """A cluster's network has its name."""
+    directory = ownership.state_directory(name)
+    directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+    return Engine(name, kind_program(options), _kubectl(options), name, directory, image)
+
+
+def kind_program(options: ClusterOptions) -> Path:
+    """kind: the one on PATH, else built."""
     from svcproof.components.kind_programs import obtain_kind
 
-    found = shutil.which("kind")
-    if found is None:
-        with open_progress() as progress:
-            built = obtain_kind(allow_install=options.allow_install, progress=progress)
-        return built, _kubectl(options)
-    return Path(found), _kubectl(options)
+    if found := shutil.which("kind"):
+        return Path(found)
+    with open_progress() as progress:
+        return obtain_kind(allow_install=options.allow_install, progress=progress)
 
 
 def _kubectl(options: ClusterOptions) -> Path:
@@ -215,12 +218,6 @@ def _echo_hostname(docker: Docker, options: ClusterOptions) -> Path:
         return obtain_echo_hostname(
             architecture, allow_install=options.allow_install, progress=progress
         )
-
-
-def _new_directory(name: str) -> Path:
-    directory = ownership.state_directory(name)
-    directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-    return directory
 
 
 def _user_config(path: Path | None) -> Mapping[str, Any] | None:

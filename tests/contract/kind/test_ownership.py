@@ -1,0 +1,124 @@
+"""What kind clusters leave behind: nothing of ours, and everything of anybody else's."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+
+import pytest
+
+from svcproof.clusters.kind import open_cluster, ownership
+from svcproof.clusters.kind.docker import Docker
+from svcproof.clusters.kind.start import kind_program
+from svcproof.clusters.options import ClusterOptions
+from svcproof.errors import ClusterNotFound, StartFailed
+from svcproof.waits import wait_for
+from tests.contract.kind.conftest import left
+
+FOREIGN = "svcproof-lookalike"
+
+
+def identity(docker: Docker, container: str) -> tuple[str, str, str]:
+    found = docker.inspect("container", container)
+    return found["Id"], found["State"]["StartedAt"], found["State"]["Status"]
+
+
+@pytest.fixture
+def foreign(docker: Docker, options: ClusterOptions, tmp_path) -> Iterator[str]:
+    """A cluster by plain kind, in kind's own network, with a name that looks like ours."""
+    image = options.node_image or docker.call("image", "ls", "--format={{.Repository}}:{{.Tag}}")
+    config = {
+        "kind": "Cluster",
+        "apiVersion": "kind.x-k8s.io/v1alpha4",
+        "kubeadmConfigPatches": ['{"kind": "KubeletConfiguration", "failCgroupV1": false}'],
+    }
+    (tmp_path / "kind.yaml").write_text(json.dumps(config))
+    kind = [str(kind_program(options))]
+    rest = [f"--name={FOREIGN}", f"--kubeconfig={tmp_path / 'kubeconfig'}"]
+    create = ["create", "cluster", f"--config={tmp_path / 'kind.yaml'}"]
+    create.append(f"--image={image.split()[0]}")
+    subprocess.run([*kind, *create, *rest], check=True, timeout=300)
+    yield f"{FOREIGN}-control-plane"
+    subprocess.run([*kind, "delete", "cluster", *rest], check=True, timeout=120)
+    docker.attempt("network", "rm", "kind")
+
+
+def test_a_killed_owner_leaves_nothing_at_the_next_start(
+    docker: Docker,
+    options: ClusterOptions,
+    owner: Callable[[], subprocess.Popen[str]],
+    foreign: str,
+):
+    """And a foreign cluster beside it goes on as if nothing had been."""
+    before = identity(docker, foreign)
+    process = owner()
+    assert process.stdout is not None
+    killed = process.stdout.readline().strip()
+    living = owner()
+    assert living.stdout is not None
+    neighbour = living.stdout.readline().strip()
+    process.kill()
+    process.wait(timeout=30)
+    assert len(left(docker, killed)) == 4
+    said: list[str] = []
+    cluster = open_cluster(options, said.append)
+    name = cluster.facts.name
+    assert [line for line in said if killed in line]
+    assert left(docker, killed) == []
+    assert len(left(docker, neighbour)) == 4
+    cluster.close()
+    assert left(docker, name) == []
+    with pytest.raises(ClusterNotFound):
+        ownership.find_made(docker, FOREIGN.removeprefix(ownership.PREFIX))
+    assert identity(docker, foreign) == before
+
+
+def test_an_owner_killed_while_it_starts_leaves_nothing(
+    docker: Docker, owner: Callable[[], subprocess.Popen[str]]
+):
+    there = {cluster.name for cluster in ownership.made(docker)}
+    process = owner()
+    names: set[str] = set()
+
+    def look() -> str:
+        names.update({cluster.name for cluster in ownership.made(docker)} - there)
+        nodes = [docker.labelled("container", f"io.x-k8s.kind.cluster={name}") for name in names]
+        return "" if any(nodes) else "no node yet"
+
+    wait_for("the first node", look, limit=120)
+    process.kill()
+    process.wait(timeout=30)
+    (name,) = names
+    # Docker goes on with what it was asked for last.
+    wait_for("nothing to be left", lambda: swept(docker, name), limit=60, interval=1)
+
+
+def swept(docker: Docker, name: str) -> str:
+    ownership.sweep(docker, lambda _: None)
+    return ", ".join(left(docker, name))
+
+
+def test_a_start_that_fails_leaves_nothing(docker: Docker, options: ClusterOptions):
+    before = [cluster.name for cluster in ownership.made(docker)]
+    with pytest.raises(StartFailed, match="could not create the cluster") as raised:
+        open_cluster(replace(options, node_image="localhost:1/none:1"), lambda _: None)
+    assert "svcproof kind-image" in raised.value.remedy
+    assert [cluster.name for cluster in ownership.made(docker)] == before
+
+
+def test_a_kept_cluster_can_be_joined(docker: Docker, options: ClusterOptions):
+    first = open_cluster(replace(options, keep=True), lambda _: None)
+    name = first.facts.name
+    try:
+        first.close()
+        short = name.removeprefix(ownership.PREFIX)
+        again = open_cluster(replace(options, name=short), lambda _: None)
+        assert again.facts == first.facts
+        assert again.snapshot("default").nodes[0].ready
+        again.close()
+        assert len(left(docker, name)) == 4
+    finally:
+        ownership.remove(docker, name)
+    assert left(docker, name) == []
