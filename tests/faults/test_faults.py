@@ -43,6 +43,7 @@ CLUES = {
     "overlay-blocked": (Topic.POD_TO_POD, r"ended timed-out .*Pod web-\S+ itself"),
     "node-dies": (Topic.POD_TO_POD, r"ended timed-out .*Pod web-\S+ itself"),
     "packets-lost": (Topic.LATENCY, r"packets are lost: \d+ of 1200"),
+    "new-services-refused": (Topic.API, r"the API server refused a new Service"),
     "external-name-wrong": (Topic.EXTERNAL_NAME, r"CNAME old\.my\.database\.com"),
 }
 

@@ -24,6 +24,7 @@ __all__ = ["MEASUREMENTS", "Measurement", "Question"]
 Steps = Generator[float, None, None]
 
 _HTTP: Final = 80
+_NO_PORT: Final = 65_536
 #: Connections of one client to the ClusterIP: a Pod that gets 60 % instead of a third is
 #: seen by each client in all but one of a million runs.
 _SHARES: Final = 200
@@ -193,6 +194,29 @@ def _ask(bench: Bench, routing: Routing, names: list[Target]) -> None:
     routing.measure(pairs, plan=_AT_ONCE)
 
 
+def _api(bench: Bench, routing: Routing) -> Steps:
+    """A new Service is accepted, and one with a port that there is not is refused."""
+    try:
+        routing.request("a new Service", _fresh_service(8080))
+        routing.request(
+            f"a Service with port {_NO_PORT}",
+            _fresh_service(_NO_PORT),
+            refused="must be between 1 and 65535",
+        )
+    finally:
+        bench.app.cluster.delete("Service", NAMES.fresh, namespace=bench.app.namespace)
+    yield from ()
+
+
+def _fresh_service(port: int) -> dict[str, Any]:
+    return {
+        "apiVersion": "v1",
+        "kind": "Service",
+        "metadata": {"name": NAMES.fresh},
+        "spec": {"selector": {"app": NAMES.nobody}, "ports": [{"name": "http", "port": port}]},
+    }
+
+
 def _change(bench: Bench, routing: Routing) -> Steps:
     """The Service is turned to another app and back: traffic must follow on every node."""
     app = bench.app
@@ -252,5 +276,6 @@ MEASUREMENTS: Final = (
     Measurement("steady traffic", _steady, (Question(Topic.OUTAGES, ("outages",)),)),
     Measurement("headless", _headless, (Question(Topic.HEADLESS, _ASKED),)),
     Measurement("external name", _external_name, (Question(Topic.EXTERNAL_NAME, _ASKED),)),
+    Measurement("api", _api, (Question(Topic.API, ("api",)),)),
     Measurement("change", _change, (Question(Topic.CHANGE, (*_ROUTED, "endpoints")),)),
 )

@@ -28,6 +28,8 @@ class Names:
     alias: str = "alias"
     lonely: str = "lonely"
     other: str = "other"
+    #: Is made and deleted again by a question; it is in no manifest.
+    fresh: str = "fresh"
 
 
 NAMES: Final = Names()

@@ -26,6 +26,7 @@ class Topic(enum.StrEnum):
     CHANGE = "change"
     LATENCY = "latency"
     OUTAGES = "outages"
+    API = "API"
 
 
 #: What cannot be right where Pods of one node and of others do not reach each other.

@@ -161,6 +161,18 @@ def _slice_with_dead_address(neighbour: str) -> dict[str, Any]:
     }
 
 
+def _new_services_refused(scene: Scene, undo: Undo) -> None:
+    scene.add(
+        undo,
+        {
+            "apiVersion": "v1",
+            "kind": "ResourceQuota",
+            "metadata": {"name": "no-new-services"},
+            "spec": {"hard": {"services": "0"}},
+        },
+    )
+
+
 FAULTS: Final = (
     Fault(
         number=1,
@@ -233,5 +245,15 @@ FAULTS: Final = (
         red=frozenset({Topic.ENDPOINTS, Topic.CLUSTER_IP, Topic.SHARES}),
         found_by=frozenset({"endpoints", "reachability", "distribution"}),
         inject=_orphan_slice,
+    ),
+    Fault(
+        number=69,
+        slug="new-services-refused",
+        title="a quota allows no further Service in the namespace",
+        symptom="a new Service is not made; whoever applies it is refused",
+        red=frozenset({Topic.API}),
+        found_by=frozenset({"api"}),
+        inject=_new_services_refused,
+        nodes=1,
     ),
 )
