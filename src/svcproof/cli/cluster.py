@@ -5,13 +5,15 @@ from __future__ import annotations
 import os
 import sys
 import time
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import click
 
 from svcproof.cli.options import name_option
 from svcproof.clusters.embedded.state import StateDirectory, find_running, running
-from svcproof.errors import UsageError
+from svcproof.errors import EnvironmentProblem, UsageError
 
 __all__ = ["down", "kubeconfig", "kubectl", "logs", "shell", "status"]
 
@@ -27,9 +29,12 @@ def status() -> None:
     from svcproof.clusters.embedded.launch import sweep_stale
 
     sweep_stale()
-    clusters = running()
+    clusters, of_kind = running(), _of_kind()
+    if of_kind:
+        click.echo(f"clusters of kind: {', '.join(of_kind)}")
     if not clusters:
-        click.echo("no cluster is running; start one with: svcproof up")
+        if not of_kind:
+            click.echo("no cluster is running; start one with: svcproof up")
         return
     table = Table(box=None, pad_edge=False)
     for column in ("name", "kubernetes", "nodes", "proxy mode", "families", "range", "state"):
@@ -126,12 +131,38 @@ def shell(name: str, node: str, command: tuple[str, ...]) -> None:
 @name_option
 @click.option("--all", "everything", is_flag=True, help="End every cluster of this machine.")
 def down(name: str, everything: bool) -> None:
-    """End a running cluster; nothing of it is left."""
+    """End a running cluster, of kind or not; nothing of it is left."""
     from svcproof.clusters.embedded.launch import sweep_stale
     from svcproof.clusters.embedded.owner import end
 
     sweep_stale()
+    of_kind = _of_kind()
+    wanted = list(of_kind) if everything else [name] if name in of_kind else []
+    for each in wanted:
+        _ended(each, of_kind[each])
+    if wanted and not everything:
+        return
     for directory in running() if everything else [find_running(name)]:
-        began = time.monotonic()
-        end(directory)
-        click.echo(f"cluster {directory.name} ended in {time.monotonic() - began:.2f} s")
+        _ended(directory.name, partial(end, directory))
+
+
+def _ended(name: str, end: Callable[[], None]) -> None:
+    began = time.monotonic()
+    end()
+    click.echo(f"cluster {name} ended in {time.monotonic() - began:.2f} s")
+
+
+def _of_kind() -> dict[str, Callable[[], None]]:
+    """The clusters of kind that svcproof made, and how to end them; none without Docker."""
+    from svcproof.clusters.kind import ownership
+    from svcproof.clusters.kind.docker import Docker
+
+    try:
+        docker = Docker.running()
+    except EnvironmentProblem:
+        return {}
+    ownership.sweep(docker, click.echo)
+    return {
+        cluster.name.removeprefix(ownership.PREFIX): partial(ownership.remove, docker, cluster.name)
+        for cluster in ownership.made(docker)
+    }

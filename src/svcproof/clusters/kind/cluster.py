@@ -9,9 +9,9 @@ from typing import Final
 
 from svcproof.clusters.kind.docker import Docker
 from svcproof.clusters.kind.engine import Engine
-from svcproof.clusters.kind.guard import guard_command, guard_rules
 from svcproof.clusters.kind.outside import outside_client
 from svcproof.clusters.kind.processes import LISTING, process_of
+from svcproof.clusters.kind.sealing import seal
 from svcproof.clusters.kubernetes import KubernetesCluster
 from svcproof.clusters.objects import node as node_of
 from svcproof.errors import ClusterProblem, NotSupported, UsageError
@@ -107,17 +107,7 @@ class KindCluster(KubernetesCluster):
 
     def seal(self, node: str) -> None:
         """Let nothing leave the machine from a node; for as long as it runs."""
-        command = [*self._docker.prefix(self._container(node), "--privileged", "--interactive")]
-        done = subprocess.run(
-            [*command, *guard_command()],
-            input=guard_rules(self._ranges),
-            capture_output=True,
-            text=True,
-            timeout=_COMMAND_LIMIT,
-            check=False,
-        )
-        if done.returncode:
-            raise ClusterProblem(f"{node} could not be sealed: {done.stderr.strip()}")
+        seal(self._docker, self._container(node), self._ranges)
 
     def _container(self, node: str) -> str:
         if node not in self._containers:

@@ -92,6 +92,10 @@ class Docker:
         found: list[Mapping[str, Any]] = json.loads(self.call(kind, "inspect", name))
         return found[0]
 
+    def subnets(self, network: str) -> list[str]:
+        """The address ranges of a network."""
+        return [item["Subnet"] for item in self.inspect("network", network)["IPAM"]["Config"]]
+
     def labelled(self, kind: str, label: str, *options: str) -> list[str]:
         """Names of the objects of a kind that have a label (``KEY`` or ``KEY=VALUE``)."""
         name = "{{.Names}}" if kind == "container" else "{{.Name}}"

@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from ipaddress import ip_network
 from typing import Final
 
-__all__ = ["guard_command", "guard_rules"]
+__all__ = ["guard_rules"]
 
 _TABLE: Final = "inet svcproof_guard"
 #: A node's link to all the others.
@@ -42,8 +42,3 @@ def guard_rules(ranges: Iterable[str]) -> str:
         f"    reject with icmpx type host-unreachable\n"
         f"  }}\n{chains}}}\n"
     )
-
-
-def guard_command() -> list[str]:
-    """Reads the rules from standard input; all of them hold, or none."""
-    return ["nft", "-f", "-"]

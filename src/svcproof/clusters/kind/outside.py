@@ -9,6 +9,7 @@ from typing import Final
 
 from svcproof.clusters.kind.docker import Docker
 from svcproof.clusters.kind.ownership import CLUSTER_LABEL
+from svcproof.clusters.kind.sealing import seal
 from svcproof.history import Attempt, Position
 from svcproof.ports import Finish, ProbePlan
 from svcproof.probes import OutsideClient
@@ -35,6 +36,7 @@ def start_outside(docker: Docker, cluster: str, *, image: str, program: Path) ->
     )
     docker.copy_in(program, name, str(_PROGRAM))
     docker.call("container", "start", name)
+    seal(docker, name, docker.subnets(cluster))
 
 
 def outside_client(docker: Docker, cluster: str) -> OutsideClient:

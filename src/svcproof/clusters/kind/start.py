@@ -103,7 +103,10 @@ class _Start:
         for node in cluster.facts.node_names:
             cluster.seal(node)
         if options.keep:
-            self._report(f"kept; join it with --svc-name {name.removeprefix(ownership.PREFIX)}")
+            short = name.removeprefix(ownership.PREFIX)
+            self._report(
+                f"kept; join it with --svc-name {short}, end it with svcproof down --name {short}"
+            )
         return cluster
 
     def _config(self) -> dict[str, Any]:
@@ -167,13 +170,12 @@ def _opened(
         outside_names=OUTSIDE_NAMES if look.outside_names_are_known() else {},
     )
     api.close()
-    subnets = [item["Subnet"] for item in docker.inspect("network", engine.name)["IPAM"]["Config"]]
     return KindCluster(
         docker,
         engine,
         facts,
         containers=containers,
-        ranges=[*subnets, *pods],
+        ranges=[*docker.subnets(engine.name), *pods],
         on_close=on_close,
     )
 
