@@ -1,20 +1,25 @@
 """The battery: what was meant, measurements in turns, and what a proof makes of the answers."""
 
+import json
 from dataclasses import replace
 from types import SimpleNamespace
 
 import msgspec
 import pytest
+from click.testing import CliRunner
 
-from svcproof.battery import Answer, Topic
+from svcproof.battery import Answer, Battery, Topic
 from svcproof.battery.intent import intended
 from svcproof.battery.measurements import MEASUREMENTS, Measurement, Question
 from svcproof.battery.objects import NAMES, battery_manifests
 from svcproof.battery.runs import Run, in_turns
 from svcproof.checkers import CHECKS
+from svcproof.cli.judge import judge_files
+from svcproof.clusters.fake import FakeCluster
+from svcproof.clusters.fake_defects import Defect, SkewedChoice
 from svcproof.errors import ClusterProblem, NotSupported
 from svcproof.faults import CATALOGUE, Fault, Scene
-from svcproof.history import Event
+from svcproof.history import Event, decode_lines
 from svcproof.matrix import SCHEMA, CellLine, CheckLine, FaultLine, Matrix, check_lines
 from svcproof.ports import ClusterFacts
 from svcproof.proof import Trial, not_green, prove
@@ -149,6 +154,44 @@ def test_a_measurement_that_is_broken_off_cleans_up():
     with pytest.raises(KeyboardInterrupt):
         list(in_turns([run("a", pausing), run("b", interrupted)]))
     assert log == ["cleaned up"]
+
+
+class SkewedWeb(SkewedChoice):
+    """One Service only, one that no affinity keeps."""
+
+    def chosen(self, dial, among, draw):
+        is_web = dial.service is not None and dial.service.name == NAMES.web
+        return super().chosen(dial, among, draw) if is_web else None
+
+
+def asked(tmp_path, *defects: Defect) -> dict:
+    """The whole battery's answers on a cluster in memory, with the histories on disk."""
+    cluster = FakeCluster(defects=defects)
+    cluster.create_namespace("ns")
+    battery = Battery(cluster, "ns", run="r1", home="node-1", evidence=tmp_path)
+    battery.apply()
+    event = Event(index=0, at_ns=5, kind="fault-injected", facts={"slug": "rain"})
+    return battery.ask("planted rain", events=[event])
+
+
+def test_a_right_cluster_is_green(tmp_path):
+    said = {topic: answer.first for topic, answer in asked(tmp_path).items()}
+    assert said == dict.fromkeys(Topic, "")
+
+
+def test_saved_histories_of_the_battery_are_judged_as_they_were(tmp_path):
+    """One question about a measurement is red, others about the same are green."""
+    said = asked(tmp_path, SkewedWeb(0.6))
+    assert said[Topic.SHARES].status is Status.FAIL
+    assert said[Topic.CLUSTER_IP].status is Status.PASS
+    done = CliRunner().invoke(judge_files, ["--json", str(tmp_path)])
+    items = json.loads(done.output)
+    assert len(items) == len(MEASUREMENTS)
+    assert {item["compared"] for item in items} == {"as in the run"}
+    assert [item["case"] for item in items if item["verdict"] == "FAIL"] == ["inside: planted rain"]
+    for path in tmp_path.rglob("*.jsonl"):
+        with path.open("rb") as lines:
+            assert decode_lines(lines).events[0].kind == "fault-injected"
 
 
 def answer(topic: Topic, status: Status, summary: str = "found") -> Answer:

@@ -24,7 +24,7 @@ __all__ = ["MEASUREMENTS", "Measurement", "Question"]
 Steps = Generator[float, None, None]
 
 _HTTP: Final = 80
-_NO_PORT: Final = 65_536
+_NO_NAME: Final = "No_Name"
 #: Connections of one client to the ClusterIP: a Pod that gets 60 % instead of a third is
 #: seen by each client in all but one of a million runs.
 _SHARES: Final = 200
@@ -195,25 +195,21 @@ def _ask(bench: Bench, routing: Routing, names: list[Target]) -> None:
 
 
 def _api(bench: Bench, routing: Routing) -> Steps:
-    """A new Service is accepted, and one with a port that there is not is refused."""
+    """A new Service is accepted, and one with a name that no object can have is refused."""
     try:
-        routing.request("a new Service", _fresh_service(8080))
-        routing.request(
-            f"a Service with port {_NO_PORT}",
-            _fresh_service(_NO_PORT),
-            refused="must be between 1 and 65535",
-        )
+        routing.request("a new Service", _service(NAMES.fresh))
+        routing.request(f"a Service {_NO_NAME}", _service(_NO_NAME), refused="is invalid")
     finally:
         bench.app.cluster.delete("Service", NAMES.fresh, namespace=bench.app.namespace)
     yield from ()
 
 
-def _fresh_service(port: int) -> dict[str, Any]:
+def _service(name: str) -> dict[str, Any]:
     return {
         "apiVersion": "v1",
         "kind": "Service",
-        "metadata": {"name": NAMES.fresh},
-        "spec": {"selector": {"app": NAMES.nobody}, "ports": [{"name": "http", "port": port}]},
+        "metadata": {"name": name},
+        "spec": {"selector": {"app": NAMES.nobody}, "ports": [{"name": "http", "port": 8080}]},
     }
 
 
