@@ -19,10 +19,9 @@ import pytest
 from svcproof.history import Attempt, Backend, Outcome
 from svcproof.ports import ProbePlan
 from svcproof.probes import Prober
-from svcproof.probes.pod_exec import PodProber
+from svcproof.probes.process_agent import ProcessAgentProber
 from svcproof.probes.program import ProgramProber
 from svcproof.probes.requests_prober import RequestsProber
-from svcproof.probes.stream import ProbeLostError
 
 LOOPBACK = "127.0.0.1"
 IDENTITY = {
@@ -55,53 +54,14 @@ class Place:
         return made
 
 
-class LocalAgent:
-    """An agent that runs here instead of in a Pod: a pipe in the place of an exec."""
-
-    def __init__(self, command: list[str]) -> None:
-        self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
-
-    def fileno(self) -> int:
-        assert self._process.stdout is not None
-        return self._process.stdout.fileno()
-
-    def has_buffered(self) -> bool:
-        return False
-
-    def receive(self) -> bytes:
-        data = os.read(self.fileno(), 65536)
-        if not data:
-            raise ProbeLostError("the agent ended")
-        return data
-
-    def send(self, data: bytes) -> None:
-        assert self._process.stdin is not None
-        self._process.stdin.write(data)
-        self._process.stdin.flush()
-
-    def close(self) -> None:
-        with self._process as process:
-            assert process.stdin is not None
-            process.stdin.close()
-            assert process.wait(10) == 0
-
-
-class AgentProber(PodProber):
-    """The prober of Pods, but for the exec."""
-
-    def __init__(self, *command: str | Path) -> None:
-        super().__init__(None, namespace="", pod="")  # type: ignore[arg-type]
-        self._command = [*map(str, command), "agent"]
-
-    def _connect(self) -> LocalAgent:
-        return LocalAgent(self._command)
-
-
 @pytest.fixture(params=["program", "agent", "requests"])
 def place(request) -> Iterator[Place]:
     if request.param == "agent":
         path = request.getfixturevalue("echo_hostname")
-        probers = [AgentProber(path), AgentProber(*OFFLINE, path)]
+        probers = [
+            ProcessAgentProber(str(path)),
+            ProcessAgentProber(str(path), prefix=OFFLINE),
+        ]
         yield Place(probers[0], udp=True, isolated=lambda plan: list(probers[1].probe(plan)))
         for prober in probers:
             prober.close()

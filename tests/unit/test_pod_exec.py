@@ -10,7 +10,8 @@ import pytest
 
 from svcproof.history import Outcome
 from svcproof.ports import ProbePlan
-from svcproof.probes import exec_socket, pod_exec, pod_session
+from svcproof.probes import agent as agents
+from svcproof.probes import exec_socket, pod_session
 from svcproof.probes.pod_exec import PodProber
 from svcproof.probes.stream import ProbeLostError
 
@@ -59,7 +60,7 @@ class Agent:
 @pytest.fixture
 def prober(monkeypatch):
     """A prober that connects to what ``prober.waiting`` holds, one after the other."""
-    monkeypatch.setattr(pod_exec, "_PAUSE_SECONDS", 0)
+    monkeypatch.setattr(agents, "_PAUSE_SECONDS", 0)
     prober = PodProber(None, namespace="ns", pod="p")
     prober.waiting = []
 
@@ -131,7 +132,7 @@ def test_but_not_for_ever(prober):
 
 
 def test_silence_is_noticed(prober, monkeypatch):
-    monkeypatch.setattr(pod_exec, "silence_limit", lambda _: 0.05)
+    monkeypatch.setattr(agents, "silence_limit", lambda _: 0.05)
     prober.waiting = [Agent(), Agent(LINE, LINE, END)]
     assert {detail for _, detail in told(prober.probe(PLAN))} == {
         "lost: the client was silent for 0.05 s"
@@ -220,7 +221,7 @@ def frame(channel: int, data: bytes, opcode: int = 2) -> bytes:
 
 
 def probe_through(api: _Api, monkeypatch) -> list[tuple[str, str]]:
-    monkeypatch.setattr(pod_exec, "_TRIES", 1)
+    monkeypatch.setattr(agents, "_TRIES", 1)
     prober = PodProber(api, namespace="ns", pod="p")
     made = told(prober.probe(PLAN))
     prober.close()

@@ -33,6 +33,7 @@ __all__ = ["NodeImage", "build_image", "find_image", "load_image"]
 
 _REPOSITORY: Final = "svcproof.dev/kind-node"
 _TOOLS: Final = (Tool("debootstrap", "the node image's root file system"), Tool("tar", "the same"))
+_MAKERS: Final = ("base", "image", "layers", "node", "pods", "preload")
 _MANIFEST: Final = "manifest.json"
 _LOAD_LIMIT: Final = 600.0
 
@@ -110,9 +111,10 @@ def _images_root() -> Path:
 
 
 def _own_digest() -> str:
-    """Over this package: a change of it makes another image."""
+    """Over what of this package makes an image: a change of it makes another one."""
     total = hashlib.sha256()
-    for path in sorted([*FILES.iterdir(), *FILES.parent.glob("*.py")]):
+    modules = [FILES.parent / f"{name}.py" for name in _MAKERS]
+    for path in sorted([*FILES.iterdir(), *modules]):
         total.update(path.read_bytes())
     return total.hexdigest()
 

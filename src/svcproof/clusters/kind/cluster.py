@@ -9,13 +9,14 @@ from typing import Final
 
 from svcproof.clusters.kind.docker import Docker
 from svcproof.clusters.kind.engine import Engine
-from svcproof.clusters.kind.outside import outside_client
+from svcproof.clusters.kind.outside import outside_position, outside_prober
 from svcproof.clusters.kind.processes import LISTING, process_of
 from svcproof.clusters.kind.sealing import seal
 from svcproof.clusters.kubernetes import KubernetesCluster
 from svcproof.clusters.objects import node as node_of
 from svcproof.errors import ClusterProblem, NotSupported, UsageError
 from svcproof.ports import ClusterFacts
+from svcproof.probes import OutsideClient
 from svcproof.waits import wait_for
 
 __all__ = ["KindCluster"]
@@ -46,13 +47,19 @@ class KindCluster(KubernetesCluster):
         self._engine = engine
         self._containers = containers
         self._ranges = ranges
+        self._outside_prober = outside_prober(docker, engine.name)
         super().__init__(
             engine.kubeconfig,
             facts,
-            outside=[outside_client(docker, engine.name)],
+            outside=[OutsideClient(outside_position(docker, engine.name), self._outside_prober)],
             on_close=on_close,
             temporary_directory=engine.directory,
         )
+
+    def close(self) -> None:
+        """End the client outside, then everything else."""
+        self._outside_prober.close()
+        super().close()
 
     def run_in_node(self, node: str, command: Sequence[str]) -> tuple[int, str, str]:
         """Run a command in a node."""
