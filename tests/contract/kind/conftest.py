@@ -57,6 +57,7 @@ def owner(options: ClusterOptions) -> Iterator[Callable[[], subprocess.Popen[str
 
 def left(docker: Docker, name: str) -> list[str]:
     """What there is of a cluster."""
+    name = ownership.PREFIX + name
     label = f"{ownership.CLUSTER_LABEL}={name}"
     return [
         *docker.labelled("container", f"io.x-k8s.kind.cluster={name}", "--all"),

@@ -91,6 +91,7 @@ def test_an_owner_killed_while_it_starts_leaves_nothing(
     process.kill()
     process.wait(timeout=30)
     (name,) = names
+    name = name.removeprefix(ownership.PREFIX)
     # Docker goes on with what it was asked for last.
     wait_for("nothing to be left", lambda: swept(docker, name), limit=60, interval=1)
 
@@ -113,12 +114,11 @@ def test_a_kept_cluster_can_be_joined(docker: Docker, options: ClusterOptions):
     name = first.facts.name
     try:
         first.close()
-        short = name.removeprefix(ownership.PREFIX)
-        again = open_cluster(replace(options, name=short), lambda _: None)
+        again = open_cluster(replace(options, name=name), lambda _: None)
         assert again.facts == first.facts
         assert again.snapshot("default").nodes[0].ready
         again.close()
         assert len(left(docker, name)) == 4
     finally:
-        ownership.remove(docker, name)
+        ownership.remove(docker, ownership.PREFIX + name)
     assert left(docker, name) == []

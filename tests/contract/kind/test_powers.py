@@ -6,6 +6,9 @@ import pytest
 
 from svcproof.clusters.embedded.dns import OUTSIDE_NAMES
 from svcproof.clusters.kind.cluster import KindCluster
+from svcproof.clusters.kind.docker import Docker
+from svcproof.clusters.kind.outside import outside_prober
+from svcproof.clusters.kind.ownership import PREFIX
 from svcproof.errors import NotSupported, UsageError
 from svcproof.history import Outcome
 from svcproof.ports import (
@@ -107,19 +110,24 @@ def test_the_control_planes_node_is_not_stopped(kind: KindCluster):
         kind.stop_node("node-1")
 
 
-def test_a_probe_ends_with_its_reader(kind: KindCluster):
-    """docker exec would let it go on."""
+def test_the_client_outside_ends_with_its_user(kind: KindCluster):
+    """What docker exec has started would go on."""
+    docker, cluster = Docker.running(), f"{PREFIX}{kind.facts.name}"
     (outside,) = kind.outside_positions()
     plan = ProbePlan(host=outside.addresses[0], port=9, count=100_000, rate=20)
-    stream = kind.probe(outside, plan)
+    before = agents(docker, cluster)
+    prober = outside_prober(docker, cluster)
+    stream = prober.probe(plan)
     next(stream)
-    stream.close()
-    container = f"{kind.facts.name}-outside"
-    wait_for("the client's end", lambda: clients(kind, container), limit=20)
+    assert agents(docker, cluster) == before + 1
+    prober.close()
+
+    def look() -> str:
+        count = agents(docker, cluster) - before
+        return f"{count} more than before" if count else ""
+
+    wait_for("the client's end", look, limit=20)
 
 
-def clients(kind: KindCluster, container: str) -> str:
-    from svcproof.clusters.kind.docker import Docker
-
-    listing = Docker.running().call("top", container, "-eo", "args")
-    return "\n".join(line for line in listing.splitlines() if " probe " in line)
+def agents(docker: Docker, cluster: str) -> int:
+    return docker.call("top", f"{cluster}-outside", "-eo", "args").count("/echo-hostname agent")

@@ -161,7 +161,7 @@ def _opened(
         dict.fromkeys("ipv6" if ":" in text else "ipv4" for text in pods)
     )
     facts = ClusterFacts(
-        name=engine.name,
+        name=engine.name.removeprefix(ownership.PREFIX),
         kind="kind",
         kubernetes_version=look.version(),
         proxy_mode=look.proxy_mode(),
