@@ -55,8 +55,8 @@ class FaultLine(msgspec.Struct, frozen=True, kw_only=True):
 class CheckLine(msgspec.Struct, frozen=True, kw_only=True):
     """One check, and under which of the planted faults it failed (by their slugs).
 
-    ``due`` are the faults that it must find, ``found`` those of them that it found;
-    under those of ``also`` it failed, too. Under those of ``undecided`` it could tell nothing.
+    ``due`` are the faults that it must find, ``found`` those of them that it found in
+    a question that had to be red; under those of ``also`` it failed, too. Under those of ``undecided`` it could tell nothing.
     """
 
     check: str
@@ -89,15 +89,22 @@ def check_lines(checks: Iterable[str], faults: Iterable[FaultLine]) -> tuple[Che
 
 
 def _check_line(check: str, faults: Sequence[FaultLine]) -> CheckLine:
-    due = [fault.slug for fault in faults if check in fault.found_by]
-    failed = [fault.slug for fault in faults if any(check in cell.failed for cell in fault.planted)]
-    undecided = [
-        fault.slug for fault in faults if any(check in cell.undecided for cell in fault.planted)
-    ]
+    due = [fault for fault in faults if check in fault.found_by]
+    found = [fault for fault in due if any(_found(check, cell) for cell in fault.planted)]
+    failed = [fault for fault in faults if any(check in cell.failed for cell in fault.planted)]
+    untold = [fault for fault in faults if any(check in cell.undecided for cell in fault.planted)]
     return CheckLine(
         check=check,
-        due=tuple(due),
-        found=tuple(slug for slug in due if slug in failed),
-        also=tuple(slug for slug in failed if slug not in due),
-        undecided=tuple(slug for slug in undecided if slug not in failed),
+        due=_slugs(due),
+        found=_slugs(found),
+        also=_slugs(fault for fault in failed if fault not in due),
+        undecided=_slugs(fault for fault in untold if fault not in failed),
     )
+
+
+def _found(check: str, cell: CellLine) -> bool:
+    return cell.declared == "red" and check in cell.failed
+
+
+def _slugs(faults: Iterable[FaultLine]) -> tuple[str, ...]:
+    return tuple(fault.slug for fault in faults)

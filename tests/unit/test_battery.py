@@ -411,9 +411,18 @@ def cell(*failed: str, undecided: tuple[str, ...] = ()) -> CellLine:
     )
 
 
+def chance(*failed: str) -> CellLine:
+    return CellLine(topic="shares", answer="red", declared="any", failed=failed)
+
+
 ROWS = (
     row("rain", caught=True, found_by=("latency",), planted=(cell("latency", "control"),)),
-    row("snow", caught=False, found_by=("latency",), planted=(cell(undecided=("control",)),)),
+    row(
+        "snow",
+        caught=False,
+        found_by=("latency",),
+        planted=(cell(undecided=("control",)), chance("latency")),
+    ),
     row("wind", caught=True, found_by=("sources",), planted=(cell("sources"), cell("latency"))),
     row("hail", caught=False, found_by=("latency",), unplanted="no power"),
 )

@@ -173,7 +173,7 @@ def _steady(bench: Bench, routing: Routing) -> Steps:
         for position in bench.places("pod")
         for target in bench.addresses("cluster-ip", NAMES.web_local)
     ]
-    plan = {**_AT_ONCE, "rate": _STEADY_RATE}
+    plan = {"rate": _STEADY_RATE, "concurrency": _STEADY}
     routing.measure(pairs, count=_STEADY, outage_ms=_OUTAGE_MS, plan=plan)
     yield from ()
 
