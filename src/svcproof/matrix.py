@@ -56,7 +56,8 @@ class CheckLine(msgspec.Struct, frozen=True, kw_only=True):
     """One check, and under which of the planted faults it failed (by their slugs).
 
     ``due`` are the faults that it must find, ``found`` those of them that it found in
-    a question that had to be red; under those of ``also`` it failed, too. Under those of ``undecided`` it could tell nothing.
+    a question that had to be red; under those of ``also`` it failed, too. Under those
+    of ``undecided`` it could tell nothing.
     """
 
     check: str
