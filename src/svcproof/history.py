@@ -227,7 +227,9 @@ class Expectation(
     that the backend may see; ``not_sources``: those that it must not. ``control``:
     the target that the same position must reach meanwhile, so that a failure
     means something. ``answers``: what every answer must say. ``outage_ms``: the
-    longest time without an answer that is allowed.
+    longest time without any answer that is allowed; ``trouble_ms``: the longest from
+    the first attempt that failed to the last. ``rate``: how many attempts a second
+    there were meant to be; a long pause among them proves nothing.
 
     ``unsettled`` is the time of a change, from just before it until it has reached
     every place: any Pod of the run may answer meanwhile.
@@ -253,6 +255,8 @@ class Expectation(
     rcode: str = ""
     unsettled: bool = False
     outage_ms: int | None = None
+    trouble_ms: int | None = None
+    rate: float = 0.0
 
     @property
     def outcomes(self) -> tuple[Outcome, ...]:

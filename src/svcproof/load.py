@@ -9,7 +9,8 @@ from contextlib import closing, contextmanager
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final
 
-from svcproof.history import Position, Target
+from svcproof.history import Outcome, Position, Target
+from svcproof.ports import Finish
 from svcproof.stats import sample_size
 from svcproof.waits import wait_for
 
@@ -26,7 +27,7 @@ _CONCURRENCY: Final = 256
 #: connection that failed leaves its port pinned to the dead Pod for so long
 #: (nf_conntrack_tcp_timeout_syn_sent; docs/decisions/0012).
 _SOURCE_PORTS: Final = (11_000, 19_999)
-#: Longest wait for the threads: each ends with its next attempt.
+#: Longest wait for the threads: each ends with the last attempt that was under way.
 _JOIN_SECONDS: Final = 10.0
 
 
@@ -42,6 +43,7 @@ class Load:
         self._made: Counter[tuple[str, str]] = Counter()
         self._wanted: Counter[tuple[str, str]] = Counter()
         self._since_ns: Counter[tuple[str, str]] = Counter()
+        self._finish = Finish()
         self._over = threading.Event()
         self._threads = [
             threading.Thread(
@@ -54,12 +56,18 @@ class Load:
         """From now on the rules promise what they do as the cluster is now.
 
         ``asked`` are fields of :class:`~svcproof.history.Expectation` beside or
-        instead of the promise's.
+        instead of the promise's. That there is anybody to answer is what the case says:
+        an app that vanished behind its back is a failure, no promise of refusals.
         """
         snapshot = self._routing.app.snapshot()
         for position, target in self._pairs:
-            due = self._routing.due(position, target, snapshot)
-            fields = {**due.fields(), "minimum": sample_size(len(due.allowed)), **asked}
+            due = self._routing.wanted(position, target, snapshot)
+            fields = {
+                **due.fields(),
+                "minimum": sample_size(len(due.allowed)),
+                "rate": self.rate,
+                **asked,
+            }
             expectation = self._routing.recorder.expect(position, target, **fields)
             pair = (position.name, target.name)
             self._since_ns[pair] = expectation.at_ns
@@ -103,9 +111,13 @@ class Load:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self._over.set()
+        # What hangs still has not been told: no more begin, and those are waited for.
+        self._finish.set()
+        if error is not None:
+            self._over.set()
         for thread in self._threads:
             thread.join(_JOIN_SECONDS)
+        self._over.set()
 
     def _send(self, position: Position, target: Target) -> None:
         routing = self._routing
@@ -113,6 +125,7 @@ class Load:
             "rate": self.rate,
             "concurrency": _CONCURRENCY,
             "source_ports": _SOURCE_PORTS,
+            "finish": self._finish,
         }
         with closing(routing.attempts(position, target, _ENDLESS, **plan)) as attempts:
             for attempt in attempts:
@@ -120,7 +133,8 @@ class Load:
                     return
                 routing.recorder.observe(position, target, attempt)
                 # One that began before belongs to what was promised then.
-                if attempt.at_ns >= self._since_ns[position.name, target.name]:
+                began = attempt.at_ns >= self._since_ns[position.name, target.name]
+                if began and attempt.outcome is not Outcome.UNKNOWN:
                     self._made[position.name, target.name] += 1
 
     def _short(self) -> str:

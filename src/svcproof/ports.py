@@ -8,9 +8,10 @@ silently.
 
 from __future__ import annotations
 
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from threading import Lock
 from typing import Any, Literal, Protocol, runtime_checkable
 
 from svcproof.history import Attempt, Position
@@ -25,6 +26,7 @@ __all__ = [
     "CanStopNodes",
     "Cluster",
     "ClusterFacts",
+    "Finish",
     "Manifest",
     "ProbePlan",
 ]
@@ -48,7 +50,13 @@ class ClusterFacts:
     outside_names: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     #: Whether nodes limit how many refusals they send, as Linux does unless told otherwise.
     limits_refusals: bool = True
-    extra: dict[str, str] = field(default_factory=dict)
+    #: Whether what leaves the Pod network is known to be masqueraded: else nothing is
+    #: promised about a Pod's address on its way to another node.
+    knows_pod_network: bool = True
+    #: The only namespace that may be used; "" where the cluster gets new ones.
+    namespace: str = ""
+    #: Kinds of clients that this cluster does not allow → the reason, for people.
+    lacking_positions: Mapping[str, str] = field(default_factory=dict)
 
     def described(self) -> dict[str, str | int | list[str]]:
         """What a history's header says of the cluster."""
@@ -62,6 +70,30 @@ class ClusterFacts:
         }
 
 
+class Finish:
+    """Says once, to whoever asked to be told, that no other connection is to be begun."""
+
+    def __init__(self) -> None:
+        self._lock = Lock()
+        self._told: list[Callable[[], None]] = []
+        self.is_set = False
+
+    def set(self) -> None:
+        """Say it."""
+        with self._lock:
+            self.is_set, told = True, list(self._told)
+        for tell in told:
+            tell()
+
+    def when_set(self, tell: Callable[[], None]) -> None:
+        """Have ``tell`` called then; at once if it was said already."""
+        with self._lock:
+            self._told.append(tell)
+            already = self.is_set
+        if already:
+            tell()
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProbePlan:
     """Fresh connections to make to one address.
@@ -73,6 +105,8 @@ class ProbePlan:
     for, with the resolver (search list included) of the place where the client
     runs. ``keep_alive`` sends all requests of a worker over one connection: they
     are then *not* fresh. The dialect ``healthz`` asks a kube-proxy health check.
+    After ``finish`` no other connection begins, those under way are waited for, and
+    there are fewer attempts than ``count``.
     """
 
     host: str
@@ -88,6 +122,7 @@ class ProbePlan:
     dialect: Literal["echo", "agnhost", "notes", "healthz"] = "echo"
     query: Literal["", "A", "AAAA", "CNAME", "SRV"] = ""
     keep_alive: bool = False
+    finish: Finish | None = None
 
 
 class Cluster(Protocol):
@@ -132,8 +167,8 @@ class Cluster(Protocol):
     def probe(self, position: Position, plan: ProbePlan) -> Generator[Attempt, None, None]:
         """Make the connections of ``plan`` from ``position``; yield each as it ends.
 
-        Yields exactly ``plan.count`` attempts: those that the harness lost are
-        ``unknown`` with the reason in ``detail``. Never raises for what the
+        Yields exactly ``plan.count`` attempts, unless it is told to finish: those that
+        the harness lost are ``unknown`` with the reason in ``detail``. Never raises for what the
         network or the exec did. Closing the generator ends the client early.
         """
         ...

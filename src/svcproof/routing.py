@@ -21,7 +21,7 @@ from svcproof.app import App
 from svcproof.checkers.api import API_ANSWER
 from svcproof.checkers.convergence import CONVERGED, NOT_CONVERGED
 from svcproof.checkers.endpoints import ENDPOINTS
-from svcproof.errors import ApplyFailed, WaitExpired
+from svcproof.errors import ApplyFailed, NotSupported, WaitExpired
 from svcproof.expect import Promise, endpoint_lists, promise
 from svcproof.history import Attempt, History, Observation, Outcome, Position, Target
 from svcproof.limits import Limits
@@ -70,7 +70,8 @@ class Routing:
     @property
     def profile(self) -> Profile:
         """What this cluster's data plane promises."""
-        return profile_of(self.app.cluster.facts.proxy_mode)
+        facts = self.app.cluster.facts
+        return profile_of(facts.proxy_mode, knows_pod_network=facts.knows_pod_network)
 
     def probe(
         self, position: Position, target: Target, *, count: int, **plan: Any
@@ -135,6 +136,7 @@ class Routing:
         count: int = 0,
         settle: bool = True,
         plan: Mapping[str, Any] | None = None,
+        about_sources: bool = False,
         **asked: Any,
     ) -> History:
         """Let every pair settle, then measure all of them once, side by side.
@@ -149,15 +151,23 @@ class Routing:
         that coverage needs. ``plan`` holds further fields of
         :class:`~svcproof.ports.ProbePlan`. ``asked`` are further fields of
         :class:`~svcproof.history.Expectation` for the pairs that must answer.
+        ``about_sources``: the case is about what address the backends see.
+
+        Raises :class:`~svcproof.errors.NotSupported` where the data plane promises
+        nothing of what the case is about.
         """
+        self._refuse_unpromised(choice=asked.get("choice") is True, sources=about_sources)
         answering, refused = list(pairs), list(failing)
         as_wanted = self._await_app()
         snapshot = as_wanted or self.app.snapshot()
         self._record_endpoints_of(answering + refused, snapshot)
-        cells = [_Cell(pair, self._answered(snapshot, pair), count, asked) for pair in answering]
+        cells = [
+            _Cell(pair, due, count, asked)
+            for pair, due in self._promised(answering, partial(self._answered, snapshot))
+        ]
         cells += [
-            _Cell(pair, self._failed(snapshot, pair), 0, {"control": _control(pair, answering)})
-            for pair in refused
+            _Cell(pair, due, 0, {"control": _control(pair, answering)})
+            for pair, due in self._promised(refused, partial(self._failed, snapshot))
         ]
         if as_wanted is not None and settle:
             self._for_all(cells, self._settle)
@@ -165,12 +175,23 @@ class Routing:
         return self.recorder.freeze()
 
     def measure_ending(
-        self, pairs: Iterable[Pair], outcomes: tuple[Outcome, ...], rule: str
+        self,
+        pairs: Iterable[Pair],
+        outcomes: tuple[Outcome, ...],
+        rule: str,
+        *,
+        controls: Iterable[Pair],
     ) -> History:
-        """Measure pairs that must end in one of these ways, whatever objects there are."""
+        """Measure pairs that must end in one of these ways, whatever objects there are.
+
+        ``controls`` must answer meanwhile, as the rules promise.
+        """
         outcome, *also = outcomes
         due = Promise(outcome=outcome, also=tuple(also), rule=rule)
-        cells = [_Cell(pair, due, 0, {}) for pair in pairs]
+        answering = list(controls)
+        snapshot = self.app.snapshot()
+        cells = [_Cell(pair, self._answered(snapshot, pair), 0, {}) for pair in answering]
+        cells += [_Cell(pair, due, 0, {"control": _control(pair, answering)}) for pair in pairs]
         self._for_all(cells, self._settle)
         self._for_all(cells, partial(self._measure, {}))
         return self.recorder.freeze()
@@ -184,7 +205,7 @@ class Routing:
         snapshot = self._await_app() if await_app else self.app.snapshot()
         if snapshot is not None:
             self._record_endpoints_of(wanted, snapshot)
-            cells = [_Cell(pair, self.due(*pair, snapshot), 0, {}) for pair in wanted]
+            cells = [_Cell(pair, self.wanted(*pair, snapshot), 0, {}) for pair in wanted]
             self._for_all(cells, self._settle)
 
     def due(self, position: Position, target: Target, snapshot: Snapshot | None = None) -> Promise:
@@ -199,6 +220,13 @@ class Routing:
             cluster_domain=facts.cluster_domain,
             outside=facts.outside_names,
         )
+
+    def wanted(self, position: Position, target: Target, snapshot: Snapshot) -> Promise:
+        """What a case means that says no connection may fail: the promise, and that somebody is
+        there. Where only a policy leaves nobody, what is promised stands."""
+        due = self.due(position, target, snapshot)
+        listed = any(item.endpoints for item in snapshot.slices_of(target.service))
+        return due if listed or due.answers is not None else _SOMEBODY
 
     def converge(
         self, position: Position, target: Target, due: Promise, *, pinned: bool = False
@@ -299,12 +327,43 @@ class Routing:
             remedy=expired.remedy,
         )
 
+    def _refuse_unpromised(self, *, choice: bool, sources: bool) -> None:
+        profile = self.profile
+        for is_asked, is_told, what in (
+            (choice, bool(profile.choice), "how it chooses among backends"),
+            (sources, profile.tells_sources, "which address a backend sees"),
+        ):
+            if is_asked and not is_told:
+                raise NotSupported(
+                    f"{profile.name} promises nothing about {what}",
+                    remedy="if it is known, say which data plane it is: --svc-data-plane NAME",
+                )
+
+    def _promised(
+        self, pairs: Sequence[Pair], promised: Callable[[Pair], Promise]
+    ) -> Iterator[tuple[Pair, Promise]]:
+        """The pairs that something is promised; the others stand in the history.
+
+        Raises :class:`~svcproof.errors.NotSupported` where none of them is.
+        """
+        unpromised: list[NotSupported] = []
+        for pair in pairs:
+            try:
+                yield pair, promised(pair)
+            except NotSupported as error:
+                position, target = (place.name for place in pair)
+                self.recorder.event(
+                    "not-promised", position=position, target=target, reason=error.what
+                )
+                unpromised.append(error)
+        if unpromised and len(unpromised) == len(pairs):
+            raise unpromised[0]
+
     def _answered(self, snapshot: Snapshot, pair: Pair) -> Promise:
         due = self.due(*pair, snapshot)
         if due.outcome is Outcome.ANSWERED or due.answers is not None:
             return due
-        # The rules would let it fail, for nobody is there; the case says that somebody is.
-        return Promise(outcome=Outcome.ANSWERED, rule="the case says that the app is there")
+        return _SOMEBODY
 
     def _failed(self, snapshot: Snapshot, pair: Pair) -> Promise:
         due = self.due(*pair, snapshot)
@@ -348,7 +407,6 @@ class Routing:
     def _asked(self, cell: _Cell) -> dict[str, Any]:
         asked = dict(cell.asked)
         if asked.get("choice") is True:
-            # Where the data plane promises nothing about its choice, nothing is asked.
             asked["choice"] = self.profile.choice
         return asked
 
@@ -410,6 +468,10 @@ def _settling_ports(position: Position, target: Target, count: int) -> tuple[int
     return first, first + count - 1
 
 
+#: Instead of the refusals that the rules promise where nobody is.
+_SOMEBODY: Final = Promise(outcome=Outcome.ANSWERED, rule="the case says that the app is there")
+
+
 def _fewest(due: Promise) -> int:
     if due.answers is not None:
         return _QUESTIONS
@@ -417,4 +479,8 @@ def _fewest(due: Promise) -> int:
 
 
 def _control(pair: Pair, answering: Sequence[Pair]) -> str:
-    return next((target.name for position, target in answering if position == pair[0]), "")
+    """The first that the same client reaches, in the same family if there is one."""
+    position, target = pair
+    reached = [other for client, other in answering if client == position]
+    same = [other for other in reached if other.family == target.family]
+    return next((other.name for other in same + reached), "")

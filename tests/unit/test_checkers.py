@@ -324,10 +324,12 @@ class TestChecksDue:
             ({"affinity": "redraw"}, "affinity"),
             ({"sources": ("10.0.0.1",)}, "sources"),
             ({"not_sources": ("10.0.0.1",)}, "sources"),
-            ({"control": "t"}, "control"),
+            ({"outcome": Outcome.REFUSED}, "control"),
             ({"answers": ("x A 1",)}, "answers"),
             ({"answers": ()}, "answers"),
             ({"outage_ms": 0}, "outages"),
+            ({"trouble_ms": 0}, "outages"),
+            ({"rate": 1.0}, "steadiness"),
             ({"unsettled": True}, "propagation"),
         ],
     )
@@ -379,7 +381,8 @@ class TestChecksDue:
     def test_the_checks_that_there_are(self):
         assert set(CHECKS) == {
             "reachability", "responders", "endpoints", "convergence", "distribution", "affinity",
-            "sources", "control", "answers", "api", "outages", "propagation", "latency",
+            "sources", "control", "answers", "api", "outages", "steadiness",
+            "propagation", "latency",
         }  # fmt: skip
 
     def test_a_saved_history_gives_the_same_verdict(self, story):

@@ -11,6 +11,7 @@ from svcproof.checkers import (
     reachability,
     responders,
     sources,
+    steadiness,
 )
 from svcproof.history import Outcome
 from svcproof.verdict import Fact, Status
@@ -20,6 +21,63 @@ PAIR = "a Pod on n1 → svc by ClusterIP"
 
 def summaries(verdict):
     return [finding.summary for finding in verdict.findings]
+
+
+class TestTrouble:
+    """Failures among answers: many short outages, and one long time of trouble."""
+
+    def traffic(self, story, *, until, allowed_ms=3000):
+        story.at(0).expect("a", outage_ms=1000, trouble_ms=allowed_ms)
+        for second in range(1, until):
+            story.at(second).ends(Outcome.TIMED_OUT).at(second + 0.1).answers("a")
+        return story
+
+    def test_as_long_as_allowed_passes(self, story):
+        assert self.traffic(story, until=4, allowed_ms=2100).verdict(outages).status is Status.PASS
+
+    def test_longer_than_allowed_fails_however_short_each_is(self, story):
+        (finding,) = self.traffic(story, until=6).verdict(outages).findings
+        assert finding.status is Status.FAIL
+        assert finding.summary == "connections failed now and then for 4.10 s"
+        assert finding.expected == "for at most 3 s"
+        assert finding.seen == "5 attempts failed"
+        assert len(finding.indices) == 5
+
+    def test_it_alone_allows_an_outage(self, story):
+        story.at(0).expect("a", trouble_ms=5000, minimum=1).at(1).ends(Outcome.TIMED_OUT).at(
+            4
+        ).answers("a")
+        assert story.verdict(outages).status is Status.PASS
+        assert story.verdict(reachability).status is Status.PASS
+
+
+class TestSteadiness:
+    def traffic(self, story, *, pause, rate=100.0):
+        return story.at(0).expect("a", rate=rate).at(0.5).answers("a").at(0.5 + pause).answers("a")
+
+    def test_steady_traffic_passes_and_tells_its_longest_pause(self, story):
+        verdict = self.traffic(story, pause=1.0).verdict(steadiness)
+        assert (verdict.status, verdict.judged) == (Status.PASS, 2)
+        assert verdict.facts == (Fact("longest pause", "1.00 s", PAIR),)
+
+    def test_what_nobody_tried_proves_nothing(self, story):
+        (finding,) = self.traffic(story, pause=1.01).verdict(steadiness).findings
+        assert finding.status is Status.INCONCLUSIVE
+        assert finding.summary == "the traffic paused for 1.01 s"
+        assert finding.expected == "100 connections a second"
+
+    def test_the_time_before_the_first_counts(self, story):
+        story.at(0).expect("a", rate=100.0).at(1.2).answers("a")
+        assert summaries(story.verdict(steadiness)) == ["the traffic paused for 1.20 s"]
+
+    @pytest.mark.parametrize(("pause", "status"), [(4.0, "PASS"), (4.01, "INCONCLUSIVE")])
+    def test_rare_turns_are_further_apart(self, story, pause, status):
+        verdict = self.traffic(story, pause=pause, rate=5.0).verdict(steadiness)
+        assert verdict.status is Status[status]
+
+    def test_of_no_attempts_nothing_is_told(self, story):
+        verdict = story.expect("a", rate=1.0).verdict(steadiness)
+        assert (verdict.status, verdict.facts) == (Status.INCONCLUSIVE, ())
 
 
 class TestOutages:

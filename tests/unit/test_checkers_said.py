@@ -141,8 +141,12 @@ class TestControl:
         """An attempt's begin is known; its end is up to six seconds later."""
         assert self.failing(story, control_at=control_at).verdict(control).status is Status.PASS
 
-    def test_answers_before_and_after_enclose_the_failures(self, story):
+    def test_answers_long_before_and_long_after_prove_nothing(self, story):
         self.failing(story, at=100, control_at=1).dials("control").at(200).answers("a")
+        assert story.verdict(control).status is Status.INCONCLUSIVE
+
+    def test_one_answer_meanwhile_is_enough(self, story):
+        self.failing(story, at=100, control_at=1).dials("control").at(101).answers("a")
         assert story.verdict(control).status is Status.PASS
 
     def test_unknown_attempts_need_no_control_and_prove_nothing(self, story):
@@ -161,8 +165,23 @@ class TestControl:
         verdict = story.verdict(control)
         assert (verdict.judged, len(verdict.findings)) == (2, 1)
 
-    def test_cells_that_do_not_ask_are_not_judged(self, story):
-        story.expect(outcome=Outcome.REFUSED).ends(Outcome.REFUSED)
+    def test_without_a_control_failures_prove_nothing(self, story):
+        story.dials("svc").expect(outcome=Outcome.REFUSED).ends(Outcome.REFUSED)
+        (finding,) = story.verdict(control).findings
+        assert finding.status is Status.INCONCLUSIVE
+        assert finding.summary == "connections failed as promised, but no control was named"
+
+    @pytest.mark.parametrize(
+        "fields",
+        [
+            {"outcome": Outcome.ANSWERED},
+            {"outcome": Outcome.NAME_FAILED},
+            {"outcome": Outcome.REFUSED, "answers": ()},
+            {"outcome": Outcome.REFUSED, "unsettled": True},
+        ],
+    )
+    def test_other_cells_need_none(self, story, fields):
+        story.expect(**fields).ends(Outcome.REFUSED)
         assert story.verdict(control).judged == 0
 
 

@@ -80,6 +80,8 @@ PROMISED = {
     "rcode": texts,
     "unsettled": st.booleans(),
     "outage_ms": st.none() | st.integers(0, 10**6),
+    "trouble_ms": st.none() | st.integers(0, 10**6),
+    "rate": st.floats(0, 1e6),
 }
 promises = st.fixed_dictionaries({}, optional=PROMISED)
 facts = st.dictionaries(

@@ -7,7 +7,7 @@ import msgspec
 import pytest
 
 from svcproof.history import Attempt, Outcome
-from svcproof.ports import ProbePlan
+from svcproof.ports import Finish, ProbePlan
 from svcproof.probes.arguments import probe_arguments, silence_limit
 from svcproof.probes.stream import ProbeLostError, attempts
 
@@ -149,3 +149,32 @@ def test_a_last_line_that_is_not_understood():
 def test_silence_is_longer_than_any_attempt():
     slow = ProbePlan(host="h", port=1, count=1, rate=0.1, attempt_timeout=60)
     assert silence_limit(slow) > 60 + 10
+
+
+def finished() -> Finish:
+    finish = Finish()
+    finish.set()
+    return finish
+
+
+def test_a_client_that_was_told_to_finish_says_how_many_it_made():
+    end = b'{"type":"end","attempts":2}'
+    assert outcomes(attempts([ANSWERED] * 2 + [end], 100, finish=finished())) == ["answered"] * 2
+
+
+def test_one_that_ends_on_its_own_is_lost_and_that_is_told_once():
+    end = b'{"type":"end","attempts":2}'
+    made = outcomes(attempts([ANSWERED] * 2 + [end], 10**9, finish=Finish()))
+    assert made == ["answered", "answered", "unknown"]
+
+
+def test_one_that_breaks_off_after_it_was_told_is_lost_as_well():
+    assert outcomes(attempts([ANSWERED], 10**9, finish=finished())) == ["answered", "unknown"]
+
+
+def test_whoever_asks_late_is_told_at_once():
+    told = []
+    finish = finished()
+    finish.when_set(lambda: told.append("late"))
+    finish.set()
+    assert told == ["late", "late"]

@@ -21,12 +21,13 @@ import (
 // maxOrder bounds the length of one line with an order.
 const maxOrder = 1 << 20
 
-// order is one line of input: a probe's command line, that it is to stop, or a
-// question whether anybody is there.
+// order is one line of input: a probe's command line, that it is to stop or to
+// begin nothing else, or a question whether anybody is there.
 type order struct {
 	ID        int64    `json:"id"`
 	Arguments []string `json:"arguments"`
 	Stop      bool     `json:"stop"`
+	Finish    bool     `json:"finish"`
 	Ping      bool     `json:"ping"`
 }
 
@@ -74,7 +75,10 @@ func (a *agent) take(line []byte) error {
 	case o.ID < 1:
 		return fmt.Errorf("an order without an id: %.200q", line)
 	case o.Stop:
-		a.stop(o.ID)
+		a.end(o.ID, (*output).stop)
+		return nil
+	case o.Finish:
+		a.end(o.ID, (*output).finish)
 		return nil
 	case o.Ping:
 		// Beside the reading of orders, which must go on if nobody reads this.
@@ -107,17 +111,17 @@ func run(arguments []string, to *output) error {
 	if err != nil {
 		return err
 	}
-	_, err = probe.Run(options, to, to.stopped)
+	_, err = probe.Run(options, to, probe.Signals{Stop: to.stopped, Finish: to.finished})
 	return err
 }
 
-// stop ends a probe; one that has ended already is no error, for the order and
-// the last line may have crossed on their way.
-func (a *agent) stop(id int64) {
+// end ends a probe in one way or the other; one that has ended already is no error,
+// for the order and the last line may have crossed on their way.
+func (a *agent) end(id int64, how func(*output)) {
 	a.changing.Lock()
 	defer a.changing.Unlock()
 	if out := a.probes[id]; out != nil {
-		out.stop()
+		how(out)
 	}
 }
 

@@ -115,6 +115,25 @@ func TestALineComesWhenItsAttemptHasEnded(t *testing.T) {
 	}
 }
 
+func TestAFinishedProbeTellsHowManyItMade(t *testing.T) {
+	c := start(t)
+	c.say(`{"id":1,"arguments":["--host=127.0.0.1","--port=%d","--count=1000000","--rate=50"]}`, closedPort(t))
+	c.hear()
+	c.say(`{"id":1,"finish":true}`)
+	for made := 1; ; made++ {
+		line := c.hear()
+		if made > 100 {
+			t.Fatal("it goes on")
+		}
+		if strings.HasPrefix(line, `1 {"type"`) {
+			if line != fmt.Sprintf(`1 {"type":"end","attempts":%d}`, made) {
+				t.Error(line, made)
+			}
+			return
+		}
+	}
+}
+
 func TestAStoppedProbeSaysNothingMore(t *testing.T) {
 	c, port := start(t), closedPort(t)
 	c.say(`{"id":1,"arguments":["--host=127.0.0.1","--port=%d","--count=1000000","--rate=50"]}`, port)

@@ -16,13 +16,17 @@ type output struct {
 	marked  []byte // reused
 	once    sync.Once
 	stopped chan struct{}
+
+	finishing sync.Once
+	finished  chan struct{}
 }
 
 func newOutput(a *agent, id int64) *output {
 	return &output{
-		agent:   a,
-		prefix:  append(strconv.AppendInt(nil, id, 10), ' '),
-		stopped: make(chan struct{}),
+		agent:    a,
+		prefix:   append(strconv.AppendInt(nil, id, 10), ' '),
+		stopped:  make(chan struct{}),
+		finished: make(chan struct{}),
 	}
 }
 
@@ -56,3 +60,5 @@ func (o *output) fail(err error) {
 func (o *output) pong() { _, _ = o.Write([]byte("{\"type\":\"pong\"}\n")) }
 
 func (o *output) stop() { o.once.Do(func() { close(o.stopped) }) }
+
+func (o *output) finish() { o.finishing.Do(func() { close(o.finished) }) }

@@ -39,6 +39,7 @@ type campaign struct {
 	base   time.Time // all times are since then
 	baseNS int64     // the wall clock at that time
 
+	count       atomic.Int64 // attempts to make; a finish lowers it to those begun
 	claimed     atomic.Int64 // attempts that an engine has taken on
 	interrupted atomic.Bool
 
@@ -56,6 +57,7 @@ func newCampaign(options Options, resolver *resolve.Resolver) *campaign {
 
 		portPatience: portPatience,
 	}
+	c.count.Store(int64(options.Count))
 	switch {
 	case options.SourcePorts.size() > 0:
 		c.ports = &sourcePorts{portRange: options.SourcePorts}
@@ -69,13 +71,25 @@ func newCampaign(options Options, resolver *resolve.Resolver) *campaign {
 // unix is the wall clock as it went on from the start: see svcproof.history.
 func (c *campaign) unix(now time.Duration) int64 { return c.baseNS + int64(now) }
 
-func (c *campaign) allClaimed() bool { return c.claimed.Load() >= int64(c.options.Count) }
+func (c *campaign) allClaimed() bool { return c.claimed.Load() >= c.count.Load() }
+
+// beginNoMore leaves what is under way alone and begins nothing else.
+func (c *campaign) beginNoMore() {
+	// The other way round an attempt could be claimed in between, beyond the count.
+	for {
+		n := c.claimed.Load()
+		c.count.Store(n)
+		if c.claimed.Load() == n {
+			return
+		}
+	}
+}
 
 // claim takes one attempt on, if there is one and its time has come.
 func (c *campaign) claim(now time.Duration) bool {
 	for {
 		n := c.claimed.Load()
-		if n >= int64(c.options.Count) || now < c.dueOf(n) {
+		if n >= c.count.Load() || now < c.dueOf(n) {
 			return false
 		}
 		if c.claimed.CompareAndSwap(n, n+1) {
@@ -87,7 +101,7 @@ func (c *campaign) claim(now time.Duration) bool {
 // dueAt is when there will be an attempt to claim.
 func (c *campaign) dueAt() time.Duration {
 	n := c.claimed.Load()
-	if n >= int64(c.options.Count) {
+	if n >= c.count.Load() {
 		return never
 	}
 	return c.dueOf(n)
@@ -103,7 +117,7 @@ func (c *campaign) dueOf(n int64) time.Duration {
 }
 
 // run makes all attempts and writes their lines, and the end line after them.
-func (c *campaign) run(to io.Writer, stop <-chan struct{}) error {
+func (c *campaign) run(to io.Writer, signals Signals) error {
 	shared := &lockedWriter{to: to}
 	threads := max(1, min(maxThreads, runtime.GOMAXPROCS(0), c.options.Concurrency/slotsPerThread))
 	// The engines hold on to theirs; the writers and resolvers need some, too.
@@ -119,12 +133,22 @@ func (c *campaign) run(to io.Writer, stop <-chan struct{}) error {
 	}
 	done := make(chan struct{})
 	go func() {
-		select {
-		case <-done:
-		case <-stop:
-			c.interrupted.Store(true)
+		finish := signals.Finish
+		for {
+			select {
+			case <-done:
+				return
+			case <-finish:
+				finish = nil // once
+				c.beginNoMore()
+			case <-signals.Stop:
+				c.interrupted.Store(true)
+			}
 			for _, e := range engines {
 				e.poller.Wake()
+			}
+			if c.interrupted.Load() {
+				return
 			}
 		}
 	}()
@@ -146,7 +170,7 @@ func (c *campaign) finish(to io.Writer) error {
 		missing.detail = "the prober failed before this attempt"
 	}
 	var lines []byte
-	for range int64(c.options.Count) - c.claimed.Load() {
+	for range c.count.Load() - c.claimed.Load() {
 		lines = missing.appendTo(lines)
 		if len(lines) > flushSize {
 			if _, err := to.Write(lines); err != nil {
@@ -156,7 +180,7 @@ func (c *campaign) finish(to io.Writer) error {
 		}
 	}
 	lines = append(lines, `{"type":"end","attempts":`...)
-	lines = strconv.AppendInt(lines, int64(c.options.Count), 10)
+	lines = strconv.AppendInt(lines, max(c.count.Load(), c.claimed.Load()), 10)
 	_, err := to.Write(append(lines, "}\n"...))
 	return err
 }

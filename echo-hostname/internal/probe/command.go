@@ -25,7 +25,15 @@ func Main(arguments []string) int {
 		<-signals
 		close(stop)
 	}()
-	interrupted, err := Run(options, os.Stdout, stop)
+	var finish chan struct{}
+	if options.FinishAtEOF {
+		finish = make(chan struct{})
+		go func() {
+			_, _ = io.Copy(io.Discard, os.Stdin)
+			close(finish)
+		}()
+	}
+	interrupted, err := Run(options, os.Stdout, Signals{Stop: stop, Finish: finish})
 	if err != nil {
 		fmt.Fprintf(os.Stderr, "echo-hostname probe: %v\n", err)
 		return 1
@@ -42,9 +50,15 @@ func Parse(arguments []string) (Options, error) {
 	return options, err
 }
 
-// Run makes the attempts and writes a line for each, until stop is closed: then
-// the rest are reported as unknown.
-func Run(options Options, to io.Writer, stop <-chan struct{}) (interrupted bool, err error) {
+// Signals end a run early, when they are closed. After Stop the attempts that are
+// left are reported as unknown. After Finish no other begins, those under way go on
+// to their ends, and the end line has their number.
+type Signals struct {
+	Stop, Finish <-chan struct{}
+}
+
+// Run makes the attempts and writes a line for each.
+func Run(options Options, to io.Writer, signals Signals) (interrupted bool, err error) {
 	var resolver *resolve.Resolver
 	if !options.literal.IsValid() {
 		if resolver, err = resolve.FromFile(options.ResolvConf); err != nil {
@@ -52,6 +66,6 @@ func Run(options Options, to io.Writer, stop <-chan struct{}) (interrupted bool,
 		}
 	}
 	c := newCampaign(options, resolver)
-	err = c.run(to, stop)
+	err = c.run(to, signals)
 	return c.interrupted.Load(), err
 }

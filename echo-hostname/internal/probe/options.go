@@ -29,6 +29,7 @@ type Options struct {
 	ResolveTimeout time.Duration
 	Dialect        string
 	KeepAlive      bool
+	FinishAtEOF    bool
 	Query          string // a record type: nothing is connected to
 	ResolvConf     string
 
@@ -73,6 +74,7 @@ func parse(arguments []string) (Options, *flag.FlagSet, error) {
 	flags.Var(&attempt, "attempt-timeout", "limit for an answer, connecting included, resolving not")
 	flags.Var(&resolving, "resolve-timeout", "limit for finding a name's address, or for the answer to --query")
 	flags.Var(&dialect, "dialect", "what the server understands: echo, agnhost (netexec), or only over tcp notes and healthz (kube-proxy's health checks)")
+	flags.BoolVar(&o.FinishAtEOF, "finish-at-eof", false, "begin no other attempt once standard input has ended, and wait for those under way")
 	flags.BoolVar(&o.KeepAlive, "keep-alive", false, "keep connections open and send later requests over them: the attempts are then not fresh")
 	flags.Var(&query, "query", "ask DNS for --host's records of this `TYPE` and connect to nothing: A, AAAA, CNAME or SRV")
 	flags.StringVar(&o.ResolvConf, "resolv-conf", "/etc/resolv.conf", "`FILE` with the name servers")

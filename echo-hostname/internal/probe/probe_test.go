@@ -54,7 +54,7 @@ func run(t *testing.T, flags ...string) []attempt {
 	t.Helper()
 	options := parsed(t, flags...)
 	var out bytes.Buffer
-	interrupted, err := Run(options, &out, nil)
+	interrupted, err := Run(options, &out, Signals{})
 	if err != nil || interrupted {
 		t.Fatalf("%v, interrupted %v", err, interrupted)
 	}
@@ -540,7 +540,7 @@ func TestSourcePortsInUseAreOurOwnTrouble(t *testing.T) {
 	c := newCampaign(options, nil)
 	c.portPatience = 5 * time.Millisecond
 	var out bytes.Buffer
-	if err := c.run(&out, nil); err != nil {
+	if err := c.run(&out, Signals{}); err != nil {
 		t.Fatal(err)
 	}
 	for _, a := range read(t, out.String(), 3) {
@@ -603,13 +603,45 @@ func TestAnInterruptReportsTheRestAsUnknown(t *testing.T) {
 	}()
 	options := parsed(t, port, "--count=1000", "--concurrency=10")
 	var out bytes.Buffer
-	interrupted, err := Run(options, &out, stop)
+	interrupted, err := Run(options, &out, Signals{Stop: stop})
 	if err != nil || !interrupted {
 		t.Fatal(err, interrupted)
 	}
 	for _, a := range read(t, out.String(), 1000) {
 		if a.Outcome != Unknown || a.Detail != "interrupted" || a.AtNS == 0 {
 			t.Fatalf("%+v", a)
+		}
+	}
+}
+
+// What is under way is waited for, so that no attempt that hangs goes untold.
+func TestAFinishBeginsNoMoreAndTellsWhatWasUnderWay(t *testing.T) {
+	arrived, release := make(chan struct{}, 1000), make(chan struct{})
+	port := tcpServer(t, func(c *net.TCPConn) {
+		arrived <- struct{}{}
+		<-release
+	})
+	finish := make(chan struct{})
+	go func() {
+		for range 10 {
+			<-arrived
+		}
+		close(finish)
+	}()
+	options := parsed(t, port, "--count=1000", "--concurrency=10", "--attempt-timeout=0.3")
+	var out bytes.Buffer
+	interrupted, err := Run(options, &out, Signals{Finish: finish})
+	close(release)
+	if err != nil || interrupted {
+		t.Fatal(err, interrupted)
+	}
+	attempts := strings.Count(out.String(), "\n") - 1
+	if attempts < 10 || attempts >= 1000 {
+		t.Fatalf("%d attempts", attempts)
+	}
+	for _, a := range read(t, out.String(), attempts) {
+		if a.Outcome != TimedOut {
+			t.Errorf("%+v", a)
 		}
 	}
 }
@@ -720,7 +752,7 @@ func TestAnInterruptDoesNotWaitForNames(t *testing.T) {
 	_, port, _ := net.SplitHostPort(socket.LocalAddr().String())
 	options := parsed(t, "--host=web", "--port=80", resolvConf(t, "[127.0.0.1]:"+port), "--resolve-timeout=3600", "--count=20", "--concurrency=10")
 	var out bytes.Buffer
-	if interrupted, err := Run(options, &out, stop); err != nil || !interrupted {
+	if interrupted, err := Run(options, &out, Signals{Stop: stop}); err != nil || !interrupted {
 		t.Fatal(err, interrupted)
 	}
 	for _, a := range read(t, out.String(), 20) {
@@ -731,7 +763,7 @@ func TestAnInterruptDoesNotWaitForNames(t *testing.T) {
 }
 
 func TestAMissingResolvConfIsReported(t *testing.T) {
-	if _, err := Run(parsed(t, "--host=web", "--port=80", "--resolv-conf=/nonexistent"), io.Discard, nil); err == nil {
+	if _, err := Run(parsed(t, "--host=web", "--port=80", "--resolv-conf=/nonexistent"), io.Discard, Signals{}); err == nil {
 		t.Error("it was not")
 	}
 }

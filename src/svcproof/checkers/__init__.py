@@ -15,7 +15,7 @@ from typing import Final
 from svcproof.checkers.affinity import affinity
 from svcproof.checkers.answers import answers
 from svcproof.checkers.api import API_ANSWER, api
-from svcproof.checkers.control import control
+from svcproof.checkers.control import control, needs_control
 from svcproof.checkers.convergence import CONVERGED, NOT_CONVERGED, convergence
 from svcproof.checkers.distribution import distribution
 from svcproof.checkers.endpoints import ENDPOINTS, endpoints
@@ -25,6 +25,7 @@ from svcproof.checkers.propagation import propagation
 from svcproof.checkers.reachability import reachability
 from svcproof.checkers.responders import NOT_CONNECTED, responders
 from svcproof.checkers.sources import sources
+from svcproof.checkers.steadiness import steadiness
 from svcproof.history import Expectation, History, Outcome
 from svcproof.verdict import Checker, Verdict, compose
 
@@ -45,6 +46,7 @@ __all__ = [
     "reachability",
     "responders",
     "sources",
+    "steadiness",
 ]
 
 #: Every check by its name.
@@ -61,6 +63,7 @@ CHECKS: Final[Mapping[str, Checker]] = MappingProxyType(
         "answers": answers,
         "api": api,
         "outages": outages,
+        "steadiness": steadiness,
         "propagation": propagation,
         "latency": latency,
     }
@@ -113,10 +116,11 @@ _DUE: Final[Mapping[str, Callable[[History], bool]]] = MappingProxyType(
         "distribution": _expected(lambda expectation: bool(expectation.choice)),
         "affinity": _expected(lambda expectation: bool(expectation.affinity)),
         "sources": _expected(lambda e: bool(e.sources or e.not_sources) and not e.unsettled),
-        "control": _expected(lambda expectation: bool(expectation.control)),
+        "control": lambda history: any(needs_control(cell) for cell in history.cells),
         "answers": _expected(lambda expectation: expectation.answers is not None),
         "api": _events(API_ANSWER),
-        "outages": _expected(lambda expectation: expectation.outage_ms is not None),
+        "outages": _expected(lambda e: (e.outage_ms, e.trouble_ms) != (None, None)),
+        "steadiness": _expected(lambda expectation: expectation.rate > 0),
         "propagation": _expected(lambda expectation: expectation.unsettled),
         "latency": _is_timed,
     }

@@ -13,20 +13,30 @@ from svcproof.checkers.outages import told
 from svcproof.history import Cell, History, Observation, Outcome
 from svcproof.verdict import Finding, Status, Verdict, judged
 
-__all__ = ["control"]
+__all__ = ["control", "needs_control"]
 
+_FAILURES = (Outcome.REFUSED, Outcome.RESET, Outcome.TIMED_OUT, Outcome.UNREACHABLE)
 _REMEDY = "see in the history what became of the control: without it no failure proves anything"
 
 
 def control(history: History) -> Verdict:
-    """Every cell that names a control has answers of it, before its end and after its begin."""
+    """Every cell whose connections must fail has a control, which answered meanwhile."""
     cells = history.cells
-    asked = [cell for cell in cells if cell.expectation.control]
+    asked = [cell for cell in cells if needs_control(cell)]
     evidence = sum(bool(told(cell)) for cell in asked)
     return judged(evidence, [found for cell in asked for found in _judge(cell, cells)])
 
 
+def needs_control(cell: Cell) -> bool:
+    """Whether its connections are promised to fail: a name's failure is the resolver's answer."""
+    due = cell.expectation
+    return due.outcome in _FAILURES and due.answers is None and not due.unsettled
+
+
 def _judge(cell: Cell, cells: Sequence[Cell]) -> Iterator[Finding]:
+    if not cell.expectation.control:
+        yield _finding(cell, "no control was named", "no control")
+        return
     answers = [
         attempt
         for other in cells
@@ -42,8 +52,7 @@ def _judge(cell: Cell, cells: Sequence[Cell]) -> Iterator[Finding]:
 
 def _overlap(attempts: Sequence[Observation], answers: Sequence[Observation]) -> bool:
     begin, end = min(a.at_ns for a in attempts), max(a.at_ns for a in attempts)
-    first, last = min(a.at_ns for a in answers), max(a.at_ns for a in answers)
-    return first <= end + _WINDOW_NS and last >= begin - _WINDOW_NS
+    return any(begin - _WINDOW_NS <= a.at_ns <= end + _WINDOW_NS for a in answers)
 
 
 #: "Meanwhile": an attempt's begin is known, its end is up to six seconds later.
@@ -55,7 +64,8 @@ def _finding(cell: Cell, summary: str, seen: str) -> Finding:
         status=Status.INCONCLUSIVE,
         summary=f"connections failed as promised, but {summary}",
         where=cell.where,
-        expected=f"the same client reaches {cell.expectation.control} meanwhile",
+        expected=f"the same client reaches {cell.expectation.control or 'some other target'}"
+        " meanwhile",
         seen=seen,
         indices=(cell.expectation.index,),
         remedy=_REMEDY,

@@ -36,7 +36,7 @@ def outages(history: History) -> Verdict:
     asked = [
         (cell, after)
         for cell, after in _with_next(history.cells)
-        if cell.expectation.outage_ms is not None
+        if (cell.expectation.outage_ms, cell.expectation.trouble_ms) != (None, None)
     ]
     found = [(cell, outages_of(cell, after)) for cell, after in asked]
     return judged(
@@ -91,7 +91,33 @@ def told(cell: Cell) -> list[Observation]:
 
 
 def _judge(cell: Cell, windows: Sequence[Outage]) -> Iterator[Finding]:
-    allowed = (cell.expectation.outage_ms or 0) / 1000
+    yield from _judge_windows(cell, windows)
+    yield from _judge_trouble(cell, windows)
+
+
+def _judge_trouble(cell: Cell, windows: Sequence[Outage]) -> Iterator[Finding]:
+    """Failures among answers make many short outages: then the time of all of them counts."""
+    allowed_ms = cell.expectation.trouble_ms
+    if allowed_ms is None or not windows:
+        return
+    seconds = (windows[-1].end_ns - windows[0].begin_ns) / 1e9
+    if seconds > allowed_ms / 1000:
+        attempts = [attempt for window in windows for attempt in window.attempts]
+        yield Finding(
+            status=Status.FAIL,
+            summary=f"connections failed now and then for {seconds:.2f} s",
+            where=cell.where,
+            expected=f"for at most {allowed_ms / 1000:g} s",
+            seen=f"{len(attempts)} attempts failed",
+            indices=tuple(attempt.index for attempt in attempts),
+            remedy="see in the history which event stands before these attempts",
+        )
+
+
+def _judge_windows(cell: Cell, windows: Sequence[Outage]) -> Iterator[Finding]:
+    if cell.expectation.outage_ms is None:
+        return
+    allowed = cell.expectation.outage_ms / 1000
     for window in windows:
         since = (window.begin_ns - cell.expectation.at_ns) / 1e9
         if window.seconds > allowed or not window.over:

@@ -82,7 +82,8 @@ def _remedy(outcome: Outcome, beside: Container[Outcome]) -> str:
 def _unexpected(cell: Cell) -> dict[Outcome, list[Observation]]:
     by_outcome: dict[Outcome, list[Observation]] = defaultdict(list)
     expected = cell.expectation.outcomes
-    tolerant = cell.expectation.outage_ms is not None
+    due = cell.expectation
+    tolerant = due.outage_ms is not None or due.trouble_ms is not None
     for attempt in cell.observations:
         if attempt.outcome in expected:
             continue

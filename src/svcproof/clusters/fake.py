@@ -124,6 +124,8 @@ class FakeCluster:
         kept: dict[int, Backend] = {}
         began = time.monotonic()
         for number in range(plan.count):
+            if plan.finish is not None and plan.finish.is_set:
+                return
             if plan.rate:
                 time.sleep(max(0.0, began + number / plan.rate - time.monotonic()))
             with self._lock:

@@ -13,7 +13,7 @@ _RESOLVE_SECONDS = 6.0
 
 def probe_arguments(plan: ProbePlan) -> list[str]:
     """The arguments after the program's name."""
-    return ["probe", *probe_flags(plan)]
+    return ["probe", *probe_flags(plan), *_local_flags(plan)]
 
 
 def probe_flags(plan: ProbePlan) -> list[str]:
@@ -28,6 +28,11 @@ def probe_flags(plan: ProbePlan) -> list[str]:
     if plan.rate:
         flags.append(f"--rate={plan.rate:g}")
     return flags
+
+
+def _local_flags(plan: ProbePlan) -> list[str]:
+    # An agent is told by an order; a program of its own by the end of its input.
+    return ["--finish-at-eof"] if plan.finish else []
 
 
 def _query_flags(plan: ProbePlan) -> list[str]:

@@ -77,6 +77,10 @@ class Order:
         finally:
             self._session.forget(self.number, stop=not ended)
 
+    def finish(self) -> None:
+        """Begin nothing else; what is under way goes on to its end."""
+        self._session.finish(self.number)
+
     def _next(self, limit: float) -> list[bytes]:
         try:
             arrived = self._arrived.get(timeout=limit)
@@ -137,6 +141,12 @@ class Session:
             known = self._orders.pop(number, None)
             if stop and known is not None and not self._reason:
                 self._post({"id": number, "stop": True})
+
+    def finish(self, number: int) -> None:
+        """Tell an order's probe to begin nothing else."""
+        with self._lock:
+            if number in self._orders and not self._reason:
+                self._post({"id": number, "finish": True})
 
     def end(self, reason: str) -> None:
         """Give up the connection; what is under way is lost for this reason."""

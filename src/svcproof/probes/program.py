@@ -25,19 +25,21 @@ class ProgramProber:
 
     def probe(self, plan: ProbePlan) -> Generator[Attempt, None, None]:
         """Run the program once; yield what it prints."""
-        return attempts(self._lines(plan), plan.count)
+        return attempts(self._lines(plan), plan.count, finish=plan.finish)
 
     def _lines(self, plan: ProbePlan) -> Generator[bytes, None, None]:
         with tempfile.TemporaryFile() as errors:
             try:
                 process = subprocess.Popen(
                     [*self._command, *probe_arguments(plan)],
-                    stdin=subprocess.DEVNULL,
+                    stdin=subprocess.PIPE if plan.finish else subprocess.DEVNULL,
                     stdout=subprocess.PIPE,
                     stderr=errors,
                 )
             except OSError as error:
                 raise ProbeLostError(f"cannot run {self._command[0]}: {error.strerror}") from error
+            if plan.finish and process.stdin:
+                plan.finish.when_set(process.stdin.close)
             with process, _Watchdog(process, silence_limit(plan)) as watchdog:
                 try:
                     for line in process.stdout or ():

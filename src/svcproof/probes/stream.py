@@ -13,6 +13,7 @@ import msgspec
 
 from svcproof.errors import BadHistory
 from svcproof.history import Attempt, Outcome, decode_attempt
+from svcproof.ports import Finish
 from svcproof.recorder import now_ns
 
 __all__ = ["ProbeLostError", "attempts", "is_last"]
@@ -44,8 +45,13 @@ def is_last(line: bytes) -> bool:
     return line.startswith(b'{"type":')  # an attempt has no type
 
 
-def attempts(lines: Iterable[bytes], count: int) -> Generator[Attempt, None, None]:
+def attempts(
+    lines: Iterable[bytes], count: int, *, finish: Finish | None = None
+) -> Generator[Attempt, None, None]:
     """Exactly ``count`` attempts out of a client's output lines.
+
+    With ``finish`` there are fewer: those that the client made until it was told, and
+    if it is lost before that, one for all that it would have made.
 
     ``lines`` may raise :class:`ProbeLostError` with the reason when there are
     no more. Its generator is closed when this one is.
@@ -58,6 +64,7 @@ def attempts(lines: Iterable[bytes], count: int) -> Generator[Attempt, None, Non
             entry = _decode(line)
             if not isinstance(entry, Attempt):
                 reason = str(entry)
+                count = _promised(entry, count, finish)
                 break
             if made < count:
                 made += 1
@@ -67,8 +74,15 @@ def attempts(lines: Iterable[bytes], count: int) -> Generator[Attempt, None, Non
     finally:
         if isinstance(source, Generator):
             source.close()
-    for _ in range(count - made):
+    lost = count - made
+    for _ in range(lost if finish is None else min(lost, 1)):
         yield Attempt(at_ns=now_ns(), outcome=Outcome.UNKNOWN, detail=f"lost: {reason}")
+
+
+def _promised(last: _End | _Failed, count: int, finish: Finish | None) -> int:
+    """How many attempts there should be, now that the client has said its last."""
+    told = finish is not None and finish.is_set
+    return min(count, last.attempts) if told and isinstance(last, _End) else count
 
 
 def _decode(line: bytes) -> Attempt | _End | _Failed:
