@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from svcproof.errors import ClusterProblem, NotSupported, UsageError
+from svcproof.errors import ClusterProblem, EnvironmentProblem, NotSupported, UsageError
 from svcproof.history import Family, Position, Target
 from svcproof.limits import Limits
 from svcproof.manifest_files import of_run
@@ -21,7 +21,7 @@ from svcproof.places import (
 from svcproof.ports import Cluster
 from svcproof.snapshot import Pod, Snapshot
 from svcproof.waits import wait_for
-from svcproof.workloads import lacking
+from svcproof.workloads import lacking, unpullable
 
 __all__ = ["App", "Clients"]
 
@@ -158,10 +158,21 @@ class App:
     def _wait(self, what: str, manifests: Sequence[Mapping[str, Any]], limit: float) -> None:
         wait_for(
             f"the {what} in namespace {self.namespace}",
-            lambda: lacking(manifests, self.snapshot()),
+            lambda: self._lacking(manifests),
             limit=limit,
             remedy=f"look at `kubectl -n {self.namespace} get pods,endpointslices -o wide`",
         )
+
+    def _lacking(self, manifests: Sequence[Mapping[str, Any]]) -> str:
+        snapshot = self.snapshot()
+        problem = unpullable(snapshot)
+        if problem:
+            raise EnvironmentProblem(
+                f"an image cannot be had: {problem}",
+                remedy="give one that the nodes can pull: --svc-image, --svc-carrier or "
+                "--svc-registry (docs/existing.md)",
+            )
+        return lacking(manifests, snapshot)
 
     def _only(self, kind: str) -> str:
         names = [item["metadata"]["name"] for item in self.manifests if item["kind"] == kind]
@@ -186,9 +197,16 @@ class Clients:
         return position
 
     def everywhere(self, *kinds: PositionKind) -> list[Position]:
-        """The clients of these kinds, on every node."""
-        nodes = self._app.cluster.facts.node_names
-        return self._resolve(list(position_specs(kinds, nodes)))
+        """The clients of these kinds, on every node.
+
+        Kinds that the cluster does not allow are left out, as its facts tell every
+        report; where it allows none of them, :class:`~svcproof.errors.NotSupported`.
+        """
+        facts = self._app.cluster.facts
+        allowed = [kind for kind in kinds if kind not in facts.lacking_positions]
+        if not allowed:
+            raise NotSupported(facts.lacking_positions[kinds[0]])
+        return self._resolve(list(position_specs(allowed, facts.node_names)))
 
     def _resolve(self, specs: Sequence[PositionSpec]) -> list[Position]:
         """One look at the cluster for all that are not known yet."""
@@ -199,6 +217,8 @@ class Clients:
         return [self._positions[spec] for spec in specs]
 
     def _find(self, spec: PositionSpec, snapshot: Snapshot) -> Position:
+        if spec.kind in self._app.cluster.facts.lacking_positions:
+            raise NotSupported(self._app.cluster.facts.lacking_positions[spec.kind])
         if spec.kind == "outside":
             for position in self._app.cluster.outside_positions():
                 return position

@@ -7,7 +7,7 @@ that is not known gets the rules that all of them share.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final, Literal
 
 from svcproof.history import Outcome
@@ -25,17 +25,20 @@ class Profile:
     ``choice``: how it chooses a backend for a fresh connection, "" if it makes
     no promise. ``no_endpoint``: how a connection ends when a Service has no
     usable endpoint anywhere. ``no_local_endpoint``: the same when a policy
-    ``Local`` leaves none on this node although there are some elsewhere.
-    ``tells_sources``: whether which address a backend sees follows kube-proxy's
-    rules. ``masquerades_pods_to_nodes``: whether a Pod's connection to another
-    node's address arrives there with an address of the Pod's node.
-    ``verified``: whether svcproof's own tests run on it.
+    ``Local`` leaves none on this node although there are some elsewhere;
+    ``no_local_endpoint_inside``: that for clients inside the cluster, empty where a
+    Pod elsewhere may serve them. ``tells_sources``: whether which address a backend
+    sees follows kube-proxy's rules. ``masquerades_pods_to_nodes``: whether a Pod's
+    connection to another node's address arrives there with an address of the Pod's
+    node. ``verified``: whether svcproof's own tests run on it; the others are from
+    their documentation and sources.
     """
 
     name: str
     choice: Literal["", "random", "rotation"]
     no_endpoint: tuple[Outcome, ...]
     no_local_endpoint: tuple[Outcome, ...]
+    no_local_endpoint_inside: tuple[Outcome, ...]
     tells_sources: bool
     masquerades_pods_to_nodes: bool
     verified: bool
@@ -49,14 +52,48 @@ def _kube_proxy(mode: str) -> Profile:
         choice="random",
         no_endpoint=(Outcome.REFUSED,),
         no_local_endpoint=(Outcome.TIMED_OUT,),
+        no_local_endpoint_inside=(Outcome.TIMED_OUT,),
         tells_sources=True,
         masquerades_pods_to_nodes=True,
         verified=True,
     )
 
 
-#: By proxy mode.
-PROFILES: Final = {mode: _kube_proxy(mode) for mode in ("iptables", "nftables")}
+def _documented(
+    name: str, *, choice: Literal["", "random", "rotation"], inside: tuple[Outcome, ...]
+) -> Profile:
+    """A data plane that svcproof's own tests have never seen: only what is certain of it."""
+    return Profile(
+        name=name,
+        choice=choice,
+        no_endpoint=_ANY_REFUSAL,
+        no_local_endpoint=_ANY_REFUSAL,
+        no_local_endpoint_inside=inside,
+        tells_sources=False,
+        masquerades_pods_to_nodes=False,
+        verified=False,
+    )
+
+
+#: By the name of the data plane; kube-proxy's are its modes.
+PROFILES: Final = {
+    **{mode: _kube_proxy(mode) for mode in ("iptables", "nftables")},
+    # Without a local endpoint it takes any, so clients inside succeed and those
+    # outside hang (kubernetes/kubernetes#97081); rr is its default scheduler.
+    "ipvs": replace(
+        _kube_proxy("ipvs"), choice="rotation", no_local_endpoint_inside=(), verified=False
+    ),
+    # Its answer without a backend depends on version and settings
+    # (service-no-backend-response); inside, Local may use remote backends (cilium#28157).
+    # How it chooses depends on its algorithm, Maglev or random.
+    "cilium": _documented("Cilium", choice="", inside=()),
+    # Chosen in connect(): clients inside see EHOSTUNREACH or EPERM, no packet at all.
+    "cilium-socket-lb": _documented("Cilium with socket-LB", choice="", inside=()),
+    # ipvs, whose scheduler an annotation of the Service may change.
+    "kube-router": _documented("kube-router", choice="", inside=()),
+    # A hash over the flow, and a rejection for a virtual address without a backend.
+    "ovn-kubernetes": _documented("OVN-Kubernetes", choice="", inside=_ANY_REFUSAL),
+}
 
 #: For a data plane that is not known: what all of them have in common.
 COMMON: Final = Profile(
@@ -64,12 +101,18 @@ COMMON: Final = Profile(
     choice="",
     no_endpoint=_ANY_REFUSAL,
     no_local_endpoint=_ANY_REFUSAL,
+    no_local_endpoint_inside=(),
     tells_sources=False,
     masquerades_pods_to_nodes=False,
     verified=False,
 )
 
 
-def profile_of(proxy_mode: str) -> Profile:
-    """The profile of a proxy mode; :data:`COMMON` for one that is not known."""
-    return PROFILES.get(proxy_mode, COMMON)
+def profile_of(data_plane: str, *, knows_pod_network: bool = True) -> Profile:
+    """The profile of a data plane; :data:`COMMON` for one that is not known.
+
+    ``knows_pod_network``: whether the Pod network is known to masquerade what leaves
+    it. It is not the data plane's doing, and in a cluster of somebody else's anything.
+    """
+    profile = PROFILES.get(data_plane, COMMON)
+    return profile if knows_pod_network else replace(profile, masquerades_pods_to_nodes=False)

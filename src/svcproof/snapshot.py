@@ -38,7 +38,11 @@ class Node:
 
 @dataclass(frozen=True, slots=True)
 class Pod:
-    """A Pod; ``ready`` is its Ready condition, ``terminating`` that it has a deletion time."""
+    """A Pod; ``ready`` is its Ready condition, ``terminating`` that it has a deletion time.
+
+    ``waiting`` is why a container of it does not start, as ``ErrImagePull: …``; "" if
+    none is held up.
+    """
 
     name: str
     namespace: str
@@ -50,6 +54,7 @@ class Pod:
     ready: bool
     terminating: bool = False
     host_network: bool = False
+    waiting: str = ""
 
 
 @dataclass(frozen=True, slots=True)

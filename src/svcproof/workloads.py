@@ -8,10 +8,12 @@ from typing import Any, Final
 from svcproof.expect import endpoint_lists
 from svcproof.snapshot import Pod, Snapshot
 
-__all__ = ["lacking"]
+__all__ = ["lacking", "unpullable"]
 
 Manifest = Mapping[str, Any]
 
+#: What the kubelet says when an image is not there and will not come.
+_UNPULLABLE: Final = ("ImagePullBackOff", "InvalidImageName", "ErrImageNeverPull")
 #: On a Deployment whose Pods are meant to run without ever becoming ready.
 _NEVER_READY: Final = "svcproof.dev/never-ready"
 
@@ -27,6 +29,18 @@ def lacking(manifests: Sequence[Manifest], snapshot: Snapshot) -> str:
     for manifest in manifests:
         for lack in _LOOKS.get(manifest["kind"], _nothing)(manifest, snapshot):
             return f"{manifest['kind']} {manifest['metadata']['name']}: {lack}"
+    return ""
+
+
+def unpullable(snapshot: Snapshot) -> str:
+    """The first Pod whose image cannot be had, and why; "" if there is none.
+
+    The first attempt may be a hiccup of a registry: it counts once the kubelet pauses
+    between attempts.
+    """
+    for pod in snapshot.pods:
+        if pod.waiting.startswith(_UNPULLABLE):
+            return f"Pod {pod.name} on {pod.node}: {pod.waiting}"
     return ""
 
 
@@ -81,7 +95,9 @@ def _labels(manifest: Manifest) -> Mapping[str, str]:
 
 def _states(pods: Sequence[Pod]) -> str:
     unready = [
-        f"{pod.name} on {pod.node or 'no node'} is {pod.phase}" for pod in pods if not pod.ready
+        f"{pod.name} on {pod.node or 'no node'} is {pod.phase}{pod.waiting and ', '}{pod.waiting}"
+        for pod in pods
+        if not pod.ready
     ]
     return f" ({', '.join(unready)})" if unready else ""
 

@@ -95,7 +95,7 @@ def namespace(
     """The shared namespace, or the module's own, which is deleted after it."""
     name = namespaces[request.module.__name__]
     yield name
-    if _has_its_own(request.module):
+    if name != namespaces[""]:
         cluster.delete_namespace(name)
 
 

@@ -78,7 +78,10 @@ def test_readiness_flip(load: Run, echo_app: App, routing: Routing, judge: Judge
     """A Pod that says it is not ready gets no more traffic, and gets it again when it is."""
     cluster = echo_app.cluster
     if not isinstance(cluster, CanRunInPods):
-        raise NotSupported("commands cannot be run in this cluster's Pods")
+        raise NotSupported(
+            "commands cannot be run in this cluster's Pods",
+            remedy="judge a cluster behind an API server",
+        )
     victim = echo_app.pods(DEPLOYMENT)[0]
 
     def flip(traffic: Load, value: str, ready: int) -> None:

@@ -24,7 +24,8 @@ def test_local_keeps_the_client(
 ) -> None:
     """Policy Local: only the entered node's own Pods answer, and they see the client's address."""
     measure(
-        product(clients.everywhere("outside"), echo_app.targets("node-port", "hostname-svc-local"))
+        product(clients.everywhere("outside"), echo_app.targets("node-port", "hostname-svc-local")),
+        about_sources=True,
     )
     judge()
 

@@ -61,7 +61,7 @@ def test_cluster(echo_app: App, clients: Clients, measure: Measure, judge: Judge
 
 def test_local(echo_app: App, clients: Clients, measure: Measure, judge: Judge) -> None:
     """With policy Local the Pods behind the external address see the client's own address."""
-    measure(from_outside(echo_app, clients, "Local"))
+    measure(from_outside(echo_app, clients, "Local"), about_sources=True)
     judge()
 
 

@@ -17,6 +17,10 @@ SERVICE = "hostname-svc-death"
 #: Connections of each client, a second. Each that hits the lost Pod hangs until it times out.
 RATE = 30.0
 #: A silent node is NotReady after 40 to 50 s (node-monitor-grace-period), with its endpoints.
+TROUBLE_MS = 60_000
+#: Until then the other Pods answer their share: 150 draws of the lost one never come.
+OUTAGE_MS = 5_000
+#: For the objects to say so.
 NOTICED_SECONDS = 120.0
 
 
@@ -24,7 +28,10 @@ NOTICED_SECONDS = 120.0
 def stopper(cluster: Cluster) -> CanStopNodes:
     """The cluster, if it can stop its nodes."""
     if not isinstance(cluster, CanStopNodes):
-        raise NotSupported("the nodes of this cluster cannot be stopped")
+        raise NotSupported(
+            "the nodes of this cluster cannot be stopped",
+            remedy="judge a cluster that svcproof starts, embedded or kind",
+        )
     return cluster
 
 
@@ -38,11 +45,14 @@ def lost_node(echo_app: App, stopper: CanStopNodes) -> Iterator[str]:
 
 def survivors(app: App, clients: Clients, lost: str) -> list[Pair]:
     """A Pod on every other node by ClusterIP, and the client outside at every other node."""
-    (outside,) = clients.everywhere("outside")
     inside = [position for position in clients.everywhere("pod") if position.node != lost]
     return [
         *product(inside, app.targets("cluster-ip")),
-        *((outside, t) for t in app.targets("node-port") if t.entry_node != lost),
+        *(
+            (outside, target)
+            for outside, target in product(clients.everywhere("outside"), app.targets("node-port"))
+            if target.entry_node != lost
+        ),
     ]
 
 
@@ -61,7 +71,7 @@ def test_node_death(
     with routing.steady(pairs, rate=RATE) as traffic:
         traffic.expect()
         traffic.gather()
-        with traffic.changing(await_app=False, outage_ms=int(NOTICED_SECONDS * 1000)):
+        with traffic.changing(await_app=False, outage_ms=OUTAGE_MS, trouble_ms=TROUBLE_MS):
             routing.recorder.event("node-stopped", node=lost_node)
             stopper.stop_node(lost_node)
             wait_for(

@@ -44,6 +44,7 @@ EFFECTS = (
     "svcproof.probes",
     "svcproof.recorder",
     "svcproof.components",
+    "svcproof.kind_image",
 )
 FAULTS = ("svcproof.faults",)
 WIRING = ("svcproof.fixtures", "svcproof.cli", "svcproof.suites")
@@ -151,7 +152,7 @@ def test_whatever_is_named_exists(name):
 
 def test_every_module_is_in_a_layer():
     layers = (*PURE, *PORTS, *HARNESS, *EFFECTS, *WIRING, *REPORTERS)
-    free = {"svcproof.images", "svcproof.manifests", "svcproof.sources"}
+    free = {"svcproof.images", "svcproof.manifests", "svcproof.sources", "svcproof.kind_image"}
     names = {
         f"svcproof.{path.stem}"
         for path in ROOT.iterdir()

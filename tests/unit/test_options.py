@@ -26,7 +26,7 @@ def test_families(wanted, families):
 @pytest.mark.parametrize(
     ("wrong", "message"),
     [
-        ({"kind": "docker"}, r"cluster kind 'docker' is unknown; valid: embedded, fake"),
+        ({"kind": "docker"}, r"cluster kind 'docker' is unknown; valid: auto, embedded, kind, ex"),
         ({"proxy_mode": "ipvs"}, r"proxy mode 'ipvs' is unknown; valid: iptables, nftables"),
         ({"ip_families": "ipv5"}, r"'ipv5' is unknown; valid: ipv4, ipv6, dual"),
         ({"kubernetes_version": "1.9"}, r"Kubernetes version '1.9' is unknown; valid: .*1\.36"),
@@ -52,7 +52,7 @@ def test_right_values(tmp_path):
 
 
 def test_unknown_kinds_are_refused_with_the_known():
-    with pytest.raises(UsageError, match="'x' is unknown; valid: embedded, fake"):
+    with pytest.raises(UsageError, match="'x' is unknown; valid: auto, embedded, kind"):
         registry.opener("x")
 
 

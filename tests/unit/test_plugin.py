@@ -272,6 +272,28 @@ class TestPlantedDefects:
             result.stdout.fnmatch_lines(["*FAIL  outages: no answer for 0.* s"])
         result.stdout.fnmatch_lines(["*outage: 1, the longest 0.* s*"])
 
+    def test_a_selector_that_matches_nobody_is_no_promise_of_refusals(
+        self, run, monkeypatch, pytester
+    ):
+        """Under steady traffic, as elsewhere: that the app is there is what the case says."""
+        plant(monkeypatch, "Defect()", convergence=3.0)
+        pytester.makepyfile(
+            test_mine="""
+                def test_traffic(echo_app, clients, routing, cluster, judge):
+                    (target,) = echo_app.targets("cluster-ip")
+                    selector = {"spec": {"selector": {"app": "nobody"}}}
+                    cluster.patch("Service", target.service, selector, namespace=echo_app.namespace)
+                    pairs = [(clients.everywhere("pod")[0], target)]
+                    with routing.steady(pairs, rate=100) as traffic:
+                        traffic.expect()
+                        traffic.gather()
+                    judge()
+            """
+        )
+        result = run("-q")
+        assert result.ret == 1
+        result.stdout.fnmatch_lines(["*FAIL  reachability: * connections ended refused"])
+
     def test_a_failure_without_a_control_proves_nothing(self, run, monkeypatch):
         plant(monkeypatch, "DeafClient('pod')")
         result = run("-q", SUITES, "-k", "test_none_on_this_node")
@@ -385,7 +407,9 @@ class TestVerdicts:
             ]
         )
 
-    def test_where_a_refusal_is_what_the_case_is_about(self, run, mine, pytester):
+    def test_a_refusal_that_the_case_is_about_proves_nothing_without_a_control(
+        self, run, mine, pytester
+    ):
         mine()
         pytester.makepyfile(
             test_mine="""
@@ -396,7 +420,9 @@ class TestVerdicts:
                     judge()
             """
         )
-        run("-q").assert_outcomes(passed=1)
+        result = run("-q")
+        assert result.ret == 3
+        assert "no control was named" in flat(result.stdout.str())
 
     def test_only_inconclusive_is_3_with_a_word_of_its_own(self, run, mine):
         mine(defects="LostExec(after=10)")
@@ -515,9 +541,9 @@ class TestNothingProven:
             ),
             (
                 "FakeCluster(proxy_mode='something-else')",
-                "test_local_without_a_pod",
-                "is not known of this data plane (unknown data plane",
-                "add them to svcproof.profiles",
+                "test_local_keeps_the_client or test_clusterip_shares",
+                "unknown data plane (only what all have in common) promises nothing about",
+                "say which data plane it is: --svc-data-plane NAME",
             ),
             (
                 "Walled()",
@@ -645,7 +671,10 @@ class TestBadInput:
     @pytest.mark.parametrize(
         ("option", "message"),
         [
-            ("--svc-cluster=docker", "cluster kind 'docker' is unknown; valid: embedded, fake"),
+            (
+                "--svc-cluster=docker",
+                "cluster kind 'docker' is unknown; valid: auto, *",
+            ),
             ("--svc-proxy-mode=ipvs", "proxy mode 'ipvs' is unknown; valid: iptables, nftables"),
             ("--svc-nodes=0", "0 nodes cannot be had; valid: 1 to 8"),
             ("--svc-nodes=99", "99 nodes cannot be had; valid: 1 to 8"),
@@ -774,11 +803,15 @@ class TestWorkers:
         result.stdout.fnmatch_lines(["PASS  *My Service answers.", "evidence * (6 histories)"])
         assert len({path.parent for path in histories(pytester)}) == 1
 
-    def test_they_do_not_start_one_each(self, pytester):
-        pytester.makepyfile(test_mine=MINE.format(positions="'pod'", targets="'fqdn'"))
-        result = pytester.runpytest_subprocess("-q", "-n2", "--svc-cluster=fake")
+    def test_one_namespace_is_not_for_several(self, pytester, tmp_path):
+        kubeconfig = tmp_path / "kubeconfig"
+        kubeconfig.touch()
+        pytester.makepyfile(test_mine="def test_it(cluster): pass")
+        result = pytester.runpytest_subprocess(
+            "-q", "-n2", f"--svc-kubeconfig={kubeconfig}", "--svc-namespace=mine"
+        )
         assert result.ret == 4
-        assert "each xdist worker would start a cluster of its own" in result.stdout.str()
+        assert "several xdist workers cannot share namespace mine" in result.stdout.str()
         assert "Traceback" not in result.stdout.str()
 
 

@@ -19,7 +19,7 @@ def test_kube_proxy_refuses_where_there_is_nobody_and_drops_where_nobody_is_near
     assert profile.verified
 
 
-@pytest.mark.parametrize("mode", ["", "ipvs", "cilium", "IPTables"])
+@pytest.mark.parametrize("mode", ["", "unknown", "IPTables"])
 def test_an_unknown_data_plane_promises_what_all_do(mode):
     profile = profile_of(mode)
     assert profile is COMMON

@@ -38,7 +38,7 @@ class KubernetesCluster:
 
     def __init__(
         self,
-        kubeconfig: Path,
+        kubeconfig: Path | None,
         facts: ClusterFacts,
         *,
         context: str = "",
@@ -68,17 +68,7 @@ class KubernetesCluster:
 
     def create_namespace(self, name: str) -> None:
         """Make a namespace and wait for its default service account: Pods need it."""
-        labels = {
-            "app.kubernetes.io/managed-by": "svcproof",
-            # Clients in the host network are not allowed below this level.
-            "pod-security.kubernetes.io/enforce": "privileged",
-        }
-        manifest = {
-            "apiVersion": "v1",
-            "kind": "Namespace",
-            "metadata": {"name": name, "labels": labels},
-        }
-        self._change("POST", "/api/v1/namespaces", manifest)
+        self._change("POST", "/api/v1/namespaces", self.namespace_manifest(name))
         wait_for(
             f"the default service account of namespace {name}",
             lambda: self._lacking(f"/api/v1/namespaces/{name}/serviceaccounts/default"),
@@ -86,6 +76,19 @@ class KubernetesCluster:
             interval=0.03,
             remedy="look whether the kube-controller-manager is alive",
         )
+
+    def namespace_manifest(self, name: str) -> dict[str, Any]:
+        """A namespace as this cluster makes it."""
+        labels = {
+            "app.kubernetes.io/managed-by": "svcproof",
+            # Clients in the host network are not allowed below this level.
+            "pod-security.kubernetes.io/enforce": "privileged",
+        }
+        return {
+            "apiVersion": "v1",
+            "kind": "Namespace",
+            "metadata": {"name": name, "labels": labels},
+        }
 
     def delete_namespace(self, name: str) -> None:
         """Ask for a namespace's deletion; one that is not there is no error."""

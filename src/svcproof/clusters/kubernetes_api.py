@@ -8,6 +8,7 @@ kubeconfigs, credentials and their renewal, TLS, connection reuse.
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
@@ -19,6 +20,9 @@ from svcproof.errors import ApiRefused, EnvironmentProblem, UsageError
 __all__ = ["Api"]
 
 _NOT_FOUND: Final = 404
+#: Too many requests, no backend, no time: asked again, as Retry-After says if it is there.
+_NOT_NOW: Final = (429, 502, 503, 504)
+_TRIES_AGAIN: Final = 4
 #: Where kinds are looked for that come without an apiVersion, in this order.
 _COMMON_GROUPS: Final = (
     "v1",
@@ -31,11 +35,15 @@ _COMMON_GROUPS: Final = (
 
 
 class Api:
-    """One API server. May be used from several threads."""
+    """One API server. May be used from several threads.
+
+    Without a ``kubeconfig``: the one that kubectl would use, or inside a Pod its own
+    service account.
+    """
 
     def __init__(
         self,
-        kubeconfig: Path,
+        kubeconfig: Path | None,
         *,
         context: str = "",
         timeout: float = 30.0,
@@ -50,23 +58,39 @@ class Api:
     @cached_property
     def _client(self) -> Any:
         from kubernetes.client import ApiClient, Configuration
-        from kubernetes.config import ConfigException, load_kube_config
 
         configuration = Configuration()
+        self._load(configuration)
+        configuration.connection_pool_maxsize = 16
+        return ApiClient(configuration)
+
+    def _load(self, configuration: Any) -> None:
+        import yaml
+        from kubernetes.config import (
+            ConfigException,
+            load_incluster_config,
+            load_kube_config,
+        )
+
         directory = self._temporary_directory
+        given = self._kubeconfig is not None or self._context or "KUBECONFIG" in os.environ
         try:
+            if not given and "KUBERNETES_SERVICE_HOST" in os.environ:
+                load_incluster_config(client_configuration=configuration)
+                return
             load_kube_config(
-                config_file=str(self._kubeconfig),
+                config_file=None if self._kubeconfig is None else str(self._kubeconfig),
                 context=self._context or None,
                 client_configuration=configuration,
                 persist_config=False,
                 # Certificates in the file are written out, for OpenSSL reads only files.
                 temp_file_path=None if directory is None else str(directory),
             )
-        except (ConfigException, OSError) as error:
-            raise UsageError(f"kubeconfig {self._kubeconfig}: {error}") from error
-        configuration.connection_pool_maxsize = 16
-        return ApiClient(configuration)
+        except (ConfigException, OSError, ValueError, TypeError, yaml.YAMLError) as error:
+            raise UsageError(
+                f"kubeconfig {self._kubeconfig or '(the usual one)'}: {error}",
+                remedy="try `kubectl config view` with the same file and context",
+            ) from error
 
     @property
     def configuration(self) -> Any:
@@ -112,7 +136,13 @@ class Api:
                 timeout=urllib3.Timeout(total=self._timeout),
                 # Every call here can be made twice: server-side apply and merge
                 # patches say what is to be, not what to add.
-                retries=urllib3.Retry(total=2, allowed_methods=None, backoff_factor=0.2),
+                retries=urllib3.Retry(
+                    total=_TRIES_AGAIN,
+                    allowed_methods=None,
+                    backoff_factor=0.2,
+                    status_forcelist=_NOT_NOW,
+                    raise_on_status=False,
+                ),
             )
         except urllib3.exceptions.HTTPError as error:
             raise EnvironmentProblem(

@@ -21,6 +21,8 @@ Json = Mapping[str, Any]
 
 _SERVICE_LABEL: Final = "kubernetes.io/service-name"
 _ZONE_LABEL: Final = "topology.kubernetes.io/zone"
+#: Reasons of a container that only takes its time.
+_ON_ITS_WAY: Final = frozenset({"", "ContainerCreating", "PodInitializing"})
 #: Client Pods tolerate these; any other such taint keeps them off the node.
 _TOLERATED: Final = frozenset({"node-role.kubernetes.io/control-plane"})
 
@@ -59,7 +61,18 @@ def pod(item: Json) -> Pod:
         ready=_condition(status, "Ready"),
         terminating="deletionTimestamp" in metadata,
         host_network=spec.get("hostNetwork", False),
+        waiting=_waiting(status),
     )
+
+
+def _waiting(status: Json) -> str:
+    """What holds up the first container that is held up."""
+    kinds = ("initContainerStatuses", "containerStatuses")
+    for container in [entry for kind in kinds for entry in status.get(kind) or ()]:
+        state = (container.get("state") or {}).get("waiting") or {}
+        if state.get("reason", "") not in _ON_ITS_WAY:
+            return f"{state['reason']}: {state.get('message', '')}".rstrip(": ")
+    return ""
 
 
 def service(item: Json) -> Service:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, Literal, cast
 
@@ -12,18 +12,44 @@ from svcproof.errors import UsageError
 from svcproof.history import Family
 
 __all__ = [
+    "DEFAULT_CARRIER",
     "IP_FAMILIES",
     "MAX_NODES",
     "PROXY_MODES",
     "ClusterOptions",
+    "ExistingOptions",
     "cluster_options",
 ]
 
 PROXY_MODES: Final = ("iptables", "nftables")
 IP_FAMILIES: Final = ("ipv4", "ipv6", "dual")
 MAX_NODES: Final = 8
+#: Has a shell, is public, and is what Kubernetes' own end-to-end tests run.
+DEFAULT_CARRIER: Final = "registry.k8s.io/e2e-test-images/agnhost:2.53"
 
 _NAME: Final = re.compile(r"[a-z][a-z0-9-]{0,11}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExistingOptions:
+    """How a cluster that is there already is used.
+
+    ``kubeconfig`` is a file, or None for the usual places; ``context`` one of its
+    contexts. ``namespace`` is one that was made beforehand: then nothing outside of
+    it is touched. ``image`` has ``/echo-hostname`` in it. Without one the program is
+    brought along into ``carrier``, any image with a shell, whose registry
+    ``registry`` replaces. ``data_plane`` overrules what is detected. ``outside``:
+    this machine is a client outside of the cluster.
+    """
+
+    kubeconfig: Path | None = None
+    context: str = ""
+    namespace: str = ""
+    image: str = ""
+    carrier: str = DEFAULT_CARRIER
+    registry: str = ""
+    data_plane: str = ""
+    outside: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,7 +60,8 @@ class ClusterOptions:
     a cluster that ``svcproof up`` keeps. ``components_directory`` holds ready
     binaries; ``allow_install`` permits installing missing system tools;
     ``keep`` leaves the cluster running afterwards; ``seed`` repeats the draws of a
-    fake one.
+    fake one. ``node_image`` and ``kind_config`` are for kind; ``existing`` is how a
+    cluster that is there already is used.
     """
 
     kind: str = "embedded"
@@ -47,6 +74,9 @@ class ClusterOptions:
     allow_install: bool = True
     keep: bool = False
     seed: int = 0
+    node_image: str = ""
+    kind_config: Path | None = None
+    existing: ExistingOptions = field(default_factory=ExistingOptions)
 
     @property
     def families(self) -> tuple[Family, ...]:
@@ -66,13 +96,24 @@ def cluster_options(
     allow_install: bool = True,
     keep: bool = False,
     seed: int | str = 0,
+    node_image: str = "",
+    kind_config: str | Path = "",
+    kubeconfig: str | Path = "",
+    context: str = "",
+    namespace: str = "",
+    image: str = "",
+    carrier: str = DEFAULT_CARRIER,
+    registry: str = "",
+    data_plane: str = "",
+    outside: bool = False,
 ) -> ClusterOptions:
     """Check every value; the first wrong one is a :class:`~svcproof.errors.UsageError`."""
-    from svcproof.clusters import registry
+    from svcproof.clusters.registry import kinds
     from svcproof.components.versions import minors
+    from svcproof.profiles import PROFILES
 
     return ClusterOptions(
-        kind=_one_of("cluster kind", kind, registry.kinds()),
+        kind=_one_of("cluster kind", kind, kinds()),
         name=_checked_name(name),
         kubernetes_version=_one_of("Kubernetes version", kubernetes_version, minors()),
         nodes=_node_count(nodes),
@@ -86,6 +127,18 @@ def cluster_options(
         allow_install=allow_install,
         keep=keep,
         seed=_number(seed, "seed"),
+        node_image=node_image,
+        kind_config=_file("kind configuration", kind_config),
+        existing=ExistingOptions(
+            kubeconfig=_file("kubeconfig", kubeconfig),
+            context=context,
+            namespace=namespace,
+            image=image,
+            carrier=carrier,
+            registry=registry,
+            data_plane=data_plane and _one_of("data plane", data_plane, tuple(PROFILES)),
+            outside=outside,
+        ),
     )
 
 
@@ -116,6 +169,15 @@ def _number(value: int | str, what: str) -> int:
         return int(value)
     except ValueError:
         raise UsageError(f"{what} {value!r} is no whole number") from None
+
+
+def _file(what: str, value: str | Path) -> Path | None:
+    if not str(value):
+        return None
+    path = Path(value).expanduser()
+    if not path.is_file():
+        raise UsageError(f"the {what} {str(path)!r} is no file that is there")
+    return path.resolve()
 
 
 def _directory(value: str | Path) -> Path | None:

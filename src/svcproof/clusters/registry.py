@@ -16,7 +16,10 @@ __all__ = ["Opener", "kinds", "open_cluster", "opener"]
 Opener = Callable[[ClusterOptions, Callable[[str], None]], Cluster]
 
 _KINDS: Final = {
+    "auto": "svcproof.clusters.automatic:open_cluster",
     "embedded": "svcproof.clusters.embedded:open_cluster",
+    "kind": "svcproof.clusters.kind:open_cluster",
+    "existing": "svcproof.clusters.existing:open_cluster",
     "fake": "svcproof.clusters.fake:open_cluster",
 }
 

@@ -170,7 +170,15 @@ def _answered(
 
 
 def _none_local(question: _Question, policy: str) -> Promise:
-    outcome, *also = question.profile.no_local_endpoint
+    profile = question.profile
+    outside = _is_outside(question)
+    outcomes = profile.no_local_endpoint if outside else profile.no_local_endpoint_inside
+    if not outcomes:
+        raise NotSupported(
+            f"{question.position} to {question.target}: {profile.name} promises nothing to "
+            f"clients inside where {policy} Local leaves no endpoint on the node"
+        )
+    outcome, *also = outcomes
     return Promise(
         outcome=outcome, also=tuple(also), rule=f"{policy} Local, no endpoint on this node: dropped"
     )

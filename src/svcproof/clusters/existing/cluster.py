@@ -1,0 +1,129 @@
+"""A cluster that was there before: used as a guest, and left as it was found."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, Final
+
+from svcproof.clusters.existing.fitting import Fitting
+from svcproof.clusters.existing.run_card import card, labels, owner_annotations
+from svcproof.clusters.kubernetes import KubernetesCluster
+from svcproof.clusters.kubernetes_api import Api
+from svcproof.errors import ApiRefused, ClusterProblem
+from svcproof.manifest_files import RUN_LABEL
+from svcproof.ports import ClusterFacts, Manifest
+from svcproof.probes import OutsideClient
+from svcproof.snapshot import Snapshot
+
+__all__ = ["ExistingCluster", "delete_run"]
+
+#: In a namespace that stays, these are deleted by label; their Pods follow.
+_MADE: Final = (
+    "/apis/apps/v1/namespaces/{}/deployments",
+    "/apis/apps/v1/namespaces/{}/daemonsets",
+    "/api/v1/namespaces/{}/services",
+    "/api/v1/namespaces/{}/pods",
+    "/api/v1/namespaces/{}/configmaps",
+)
+
+
+class ExistingCluster(KubernetesCluster):
+    """Implements :class:`~svcproof.ports.Cluster` with a guest's rights.
+
+    ``program`` are the ConfigMaps that bring our program along; none where the image has it.
+    """
+
+    def __init__(
+        self,
+        kubeconfig: Path | None,
+        facts: ClusterFacts,
+        *,
+        context: str = "",
+        fitting: Fitting,
+        program: Sequence[Manifest] = (),
+        outside: Sequence[OutsideClient] = (),
+    ) -> None:
+        super().__init__(kubeconfig, facts, context=context, outside=outside)
+        self._fitting = fitting
+        self._program = program
+        self._runs: set[tuple[str, str]] = set()
+
+    def create_namespace(self, name: str) -> None:
+        """Make a namespace, unless there is one for all of it, and put the program there."""
+        if not self.facts.namespace:
+            super().create_namespace(name)
+            super().apply(self._program, namespace=name)
+
+    def namespace_manifest(self, name: str) -> dict[str, Any]:
+        """Marked with its owner, so that a sweep can tell whether anybody still needs it."""
+        manifest = super().namespace_manifest(name)
+        manifest["metadata"]["annotations"] = owner_annotations()
+        return manifest
+
+    def delete_namespace(self, name: str) -> None:
+        """Ask for its deletion; of a namespace that stays, for that of everything we made in it."""
+        if name != self.facts.namespace:
+            super().delete_namespace(name)
+            return
+        for _, run in sorted(made for made in self._runs if made[0] == name):
+            delete_run(self.api, name, run)
+
+    def apply(self, manifests: Sequence[Manifest], *, namespace: str) -> None:
+        """As the manifests say, with this cluster's image, nodes and rights."""
+        fitted = [self._fitting.fit(manifest) for manifest in manifests]
+        if namespace == self.facts.namespace:
+            self._claim(fitted, namespace)
+        super().apply(fitted, namespace=namespace)
+
+    def snapshot(self, namespace: str) -> Snapshot:
+        """The nodes that are used, and that namespace."""
+        snapshot = super().snapshot(namespace)
+        used = set(self.facts.node_names)
+        return replace(snapshot, nodes=tuple(node for node in snapshot.nodes if node.name in used))
+
+    def _claim(self, manifests: Sequence[Manifest], namespace: str) -> None:
+        """Before anything of a run stands in a namespace that stays: whose it will be."""
+        for manifest in manifests:
+            run = (manifest["metadata"].get("labels") or {}).get(RUN_LABEL, "")
+            if run and (namespace, run) not in self._runs:
+                self._runs.add((namespace, run))
+                program = [_relabelled(part, run) for part in self._program]
+                super().apply([card(run), *program], namespace=namespace)
+
+
+def delete_run(api: Api, namespace: str, run: str) -> None:
+    """Delete everything that one run made in a namespace, its card last.
+
+    Raises :class:`~svcproof.errors.ClusterProblem` with what may be left.
+    """
+    left = []
+    for path in _MADE:
+        left += _delete_labelled(api, path.format(namespace), run)
+    if left:
+        raise ClusterProblem(
+            f"not everything of run {run} could be deleted in namespace {namespace}: "
+            + "; ".join(left),
+            remedy=f"kubectl -n {namespace} delete all,configmaps -l {RUN_LABEL}={run}",
+        )
+
+
+def _delete_labelled(api: Api, path: str, run: str) -> list[str]:
+    """What could not be deleted. One by one: a Role need not have deletecollection."""
+    left = []
+    try:
+        items = api.call("GET", path, query={"labelSelector": f"{RUN_LABEL}={run}"})["items"]
+    except ApiRefused as error:
+        return [f"{path}: {error}"]
+    for item in items:
+        name = item["metadata"]["name"]
+        try:
+            api.call("DELETE", f"{path}/{name}", {"propagationPolicy": "Background"})
+        except ApiRefused as error:
+            left.append(f"{name}: {error}")
+    return left
+
+
+def _relabelled(manifest: Manifest, run: str) -> Manifest:
+    return {**manifest, "metadata": {**manifest["metadata"], "labels": labels(run)}}

@@ -1,0 +1,156 @@
+"""What a cluster is and what one may do there, before anything is made."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from ipaddress import ip_address
+from typing import Any, Final
+
+from svcproof.clusters import objects
+from svcproof.clusters.existing.data_plane import DataPlane, recognised
+from svcproof.clusters.existing.fitting import Fitting
+from svcproof.clusters.existing.rights import missing_rights
+from svcproof.clusters.existing.sampling import Selection, select
+from svcproof.clusters.kubernetes_api import Api
+from svcproof.clusters.options import ExistingOptions
+from svcproof.errors import ApiRefused, EnvironmentProblem
+from svcproof.history import Family
+from svcproof.images import ECHO_HOSTNAME_REFERENCE
+from svcproof.ports import Manifest
+
+__all__ = ["Survey", "survey"]
+
+_SYSTEM: Final = ("kube-system", "cilium", "openshift-ovn-kubernetes", "ovn-kubernetes")
+_SYSTEM_MAPS: Final = "/api/v1/namespaces/kube-system/configmaps"
+_PROXY_MAPS: Final = ("kube-proxy", "cilium-config")
+_UNAUTHORISED: Final = 401
+
+
+@dataclass(frozen=True, slots=True)
+class Survey:
+    """A cluster as it was found."""
+
+    version: str
+    selection: Selection
+    architectures: tuple[str, ...]
+    data_plane: DataPlane
+    families: tuple[Family, ...]
+    cluster_domain: str
+    #: Why there can be no clients in the host network; "" if there can.
+    no_host_network: str
+
+
+def survey(api: Api, options: ExistingOptions) -> Survey:
+    """Look, and make nothing.
+
+    Raises :class:`~svcproof.errors.EnvironmentProblem` for whatever would end the run later.
+    """
+    version = _reached(api)
+    lacking = missing_rights(api, options.namespace)
+    if lacking:
+        where = f"in namespace {options.namespace}" if options.namespace else "cluster-wide"
+        raise EnvironmentProblem(
+            f"this user may not, {where}: {'; '.join(lacking)}",
+            remedy="grant it (docs/existing.md has the Role), or give a namespace that was "
+            "made for this: --svc-namespace NAME",
+        )
+    listed = api.get("/api/v1/nodes")["items"]
+    selection = select([objects.node(item) for item in listed])
+    if not selection.nodes:
+        raise EnvironmentProblem(
+            f"no node can be used: {selection.coverage}",
+            remedy="look at `kubectl get nodes`: at least one must be Ready and take Pods",
+        )
+    chosen = {node.name for node in selection.nodes}
+    return Survey(
+        version=version,
+        selection=selection,
+        architectures=tuple(
+            sorted(
+                {
+                    item["status"]["nodeInfo"]["architecture"]
+                    for item in listed
+                    if item["metadata"]["name"] in chosen
+                }
+            )
+        ),
+        data_plane=_data_plane(api, options),
+        families=_families(selection),
+        cluster_domain=_cluster_domain(api),
+        no_host_network=_no_host_network(api, options.namespace),
+    )
+
+
+def _reached(api: Api) -> str:
+    """The version; whatever is wrong with kubeconfig, credentials or network is told here."""
+    try:
+        return str(api.get("/version")["gitVersion"]).removeprefix("v")
+    except ApiRefused as error:
+        expired = error.status == _UNAUTHORISED
+        raise EnvironmentProblem(
+            f"the API server {api.configuration.host} refuses this user: {error}",
+            remedy="renew the credentials in the kubeconfig"
+            if expired
+            else "try `kubectl version` with the same kubeconfig and context",
+        ) from error
+
+
+def _data_plane(api: Api, options: ExistingOptions) -> DataPlane:
+    if options.data_plane:
+        return DataPlane(options.data_plane, "told by --svc-data-plane")
+    sets: list[Any] = []
+    for namespace in _SYSTEM:
+        listed = _if_allowed(api, f"/apis/apps/v1/namespaces/{namespace}/daemonsets")
+        sets += listed.get("items", [])
+    maps = {name: _if_allowed(api, f"{_SYSTEM_MAPS}/{name}") for name in _PROXY_MAPS}
+    return recognised(sets, maps)
+
+
+def _if_allowed(api: Api, path: str) -> Mapping[str, Any]:
+    """Reading more than nodes is a favour, not a need: nothing where it is refused."""
+    try:
+        found: Mapping[str, Any] = api.get(path)
+    except ApiRefused:
+        return {}
+    return found
+
+
+def _families(selection: Selection) -> tuple[Family, ...]:
+    """Those of the first node's addresses, in their order."""
+    versions = dict.fromkeys(ip_address(text).version for text in selection.nodes[0].addresses)
+    return tuple("ipv4" if version == 4 else "ipv6" for version in versions) or ("ipv4",)
+
+
+def _cluster_domain(api: Api) -> str:
+    """What CoreDNS serves, where that can be read; everybody's default otherwise."""
+    item = _if_allowed(api, f"{_SYSTEM_MAPS}/coredns")
+    corefile = str((item.get("data") or {}).get("Corefile", ""))
+    found = re.search(r"^\s*kubernetes\s+([\w.-]+)", corefile, re.MULTILINE)
+    return found[1].rstrip(".") if found else "cluster.local"
+
+
+def _no_host_network(api: Api, namespace: str) -> str:
+    """Whether Pod security forbids it in a pre-made namespace: asked for without being made."""
+    if not namespace:
+        return ""
+    container = {"name": "client", "image": ECHO_HOSTNAME_REFERENCE}
+    pod: Manifest = {
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": {"name": "svcproof-preflight"},
+        "spec": {"hostNetwork": True, "containers": [container]},
+    }
+    # As clients are made, so that nothing but the host network can be objected to.
+    pod = Fitting(image="none").fit(pod)
+    try:
+        api.call("POST", f"/api/v1/namespaces/{namespace}/pods", pod, query={"dryRun": "All"})
+    except ApiRefused as error:
+        if "host namespaces" in str(error):
+            return f"namespace {namespace} allows no Pods in the host network: {error}"
+        raise EnvironmentProblem(
+            f"namespace {namespace} takes no Pods: {error}",
+            remedy=f"look at `kubectl get namespace {namespace} -o yaml` and its quotas",
+        ) from error
+    return ""
