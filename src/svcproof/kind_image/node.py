@@ -23,6 +23,7 @@ _PLACES: Final = {
     "entrypoint": "usr/local/bin",
     "kubelet-cgroups": "kind/bin",
 }
+_SCRIPTS: Final = ("entrypoint", "kubelet-cgroups")
 _PROGRAMS: Final = {
     "kubeadm": "usr/bin",
     "crictl": "usr/local/bin",
@@ -53,15 +54,14 @@ class NodeFiles:
 def install(files: NodeFiles, root: Path) -> None:
     """Lay everything out below ``root``."""
     for name, place in _PLACES.items():
-        _copy(FILES / name, root / place / name)
+        _copy(FILES / name, root / place / name, 0o755 if name in _SCRIPTS else 0o644)
     for name, place in _PROGRAMS.items():
-        _copy(_found(files, name), root / place / name)
-        (root / place / name).chmod(0o755)
+        _copy(_found(files, name), root / place / name, 0o755)
     for name in _NAMES_OF_KUBE:
         (root / "usr/bin" / name).symlink_to("kube")
     for place in _EMPTY:
         (root / place).mkdir(parents=True, exist_ok=True)
-    _copy(FILES / "kubelet.default", root / "etc/default/kubelet")
+    _copy(FILES / "kubelet.default", root / "etc/default/kubelet", 0o644)
     _write(root / "kind/version", f"v{files.version}")
     containerd = (FILES / "containerd.toml").read_text(encoding="utf-8")
     _write(
@@ -74,9 +74,11 @@ def _found(files: NodeFiles, name: str) -> Path:
     return next(place / name for place in files.programs if (place / name).exists())
 
 
-def _copy(source: Path, target: Path) -> None:
+def _copy(source: Path, target: Path, mode: int) -> None:
+    """Modes are ours: how a package was installed must not matter."""
     target.parent.mkdir(parents=True, exist_ok=True)
-    shutil.copy(source, target)
+    shutil.copyfile(source, target)
+    target.chmod(mode)
 
 
 def _write(target: Path, content: str) -> None:
