@@ -69,7 +69,10 @@ class Docker:
 
     def call(self, *arguments: str, limit: float = _LIMIT, text_input: str | None = None) -> str:
         """One docker command's output; :class:`~svcproof.errors.ClusterProblem` if it fails."""
-        done = self.attempt(*arguments, limit=limit, text_input=text_input)
+        try:
+            done = self.attempt(*arguments, limit=limit, text_input=text_input)
+        except subprocess.TimeoutExpired as error:
+            raise ClusterProblem(f"docker {arguments[0]} took more than {limit:g} s") from error
         if done.returncode:
             said = _one_line(done.stderr or done.stdout)
             raise ClusterProblem(f"docker {arguments[0]} ended with {done.returncode}: {said}")
