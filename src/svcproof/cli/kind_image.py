@@ -32,10 +32,11 @@ def kind_image(k8s_version: str, no_install: bool, output: Path | None) -> None:
     from svcproof.clusters.kind.docker import Docker
     from svcproof.components import open_progress
     from svcproof.errors import EnvironmentProblem
-    from svcproof.kind_image import build_image, load_image
+    from svcproof.kind_image import build_image, build_users, load_image
 
     with open_progress() as progress:
         image = build_image(k8s_version, allow_install=not no_install, progress=progress)
+        build_users(allow_install=not no_install, progress=progress)
     if output is not None:
         _write(image.directory, output)
     try:

@@ -6,6 +6,12 @@ made of, with kubeadm, crictl and a CoreDNS that understands kubeadm's Corefile.
 
 from __future__ import annotations
 
-from svcproof.kind_image.image import NodeImage, build_image, find_image, load_image
+from svcproof.kind_image.image import (
+    NodeImage,
+    build_image,
+    build_users,
+    find_image,
+    load_image,
+)
 
-__all__ = ["NodeImage", "build_image", "find_image", "load_image"]
+__all__ = ["NodeImage", "build_image", "build_users", "find_image", "load_image"]

@@ -17,8 +17,9 @@ from typing import Any, Final
 
 from svcproof.components import Components, Progress, obtain
 from svcproof.components.cache import cache_root
-from svcproof.components.kind_programs import NodePrograms
+from svcproof.components.kind_programs import NodePrograms, obtain_kind
 from svcproof.components.obtain import ensure_in_cache
+from svcproof.components.program import obtain_echo_hostname
 from svcproof.components.recipe import Target, host_architecture
 from svcproof.components.resources import require_space
 from svcproof.components.system_tools import Tool, ensure_system_tools
@@ -29,7 +30,7 @@ from svcproof.kind_image.node import FILES, NodeFiles, install
 from svcproof.kind_image.pods import PodPrograms, pause_reference, pod_images
 from svcproof.kind_image.preload import preload
 
-__all__ = ["NodeImage", "build_image", "find_image", "load_image"]
+__all__ = ["NodeImage", "build_image", "build_users", "find_image", "load_image"]
 
 _REPOSITORY: Final = "svcproof.dev/kind-node"
 _TOOLS: Final = (Tool("debootstrap", "the node image's root file system"), Tool("tar", "the same"))
@@ -77,6 +78,12 @@ def build_image(kubernetes: str, *, allow_install: bool, progress: Progress) -> 
     finally:
         progress.finish()
     return image
+
+
+def build_users(*, allow_install: bool, progress: Progress) -> None:
+    """What a cluster needs besides, on this side: it may be started where there is no network."""
+    obtain_kind(allow_install=allow_install, progress=progress)
+    obtain_echo_hostname(host_architecture(), allow_install=allow_install, progress=progress)
 
 
 def load_image(image: NodeImage) -> None:
