@@ -130,15 +130,15 @@ class TestDocker:
 
 
 def test_kind_gets_our_network_and_its_progress_a_log(tmp_path: Path):
-    pytest.importorskip("pytest_kind")
     kind = program(
         tmp_path / "real-kind",
-        'echo "$KIND_EXPERIMENTAL_DOCKER_NETWORK $*" >>calls; echo progress >&2; exit 7',
+        f'echo "$KIND_EXPERIMENTAL_DOCKER_NETWORK $1" >{tmp_path}/call; echo progress >&2; exit 7',
     )
     engine = Engine("svcproof-x", kind, Path("kubectl"), "svcproof-x", tmp_path)
     with pytest.raises(EnvironmentProblem, match="progress"):
         engine.load(tmp_path / "image.tar")
     assert engine.log.read_text() == "progress\n"
+    assert (tmp_path / "call").read_text() == "svcproof-x load\n"
 
 
 class FakeDocker(Docker):
