@@ -8,7 +8,7 @@ from typing import Any
 from svcproof.errors import ClusterProblem, EnvironmentProblem, NotSupported, UsageError
 from svcproof.history import Family, Position, Target
 from svcproof.limits import Limits
-from svcproof.manifest_files import of_run
+from svcproof.manifest_files import of_run, packaged_manifests
 from svcproof.places import (
     DialledForm,
     PositionKind,
@@ -23,7 +23,7 @@ from svcproof.snapshot import Pod, Snapshot
 from svcproof.waits import wait_for
 from svcproof.workloads import lacking, unpullable
 
-__all__ = ["App", "Clients"]
+__all__ = ["App", "Clients", "client_manifests_for"]
 
 #: On client Pods: the kind of position that they are.
 CLIENT_LABEL = "svcproof.dev/client"
@@ -182,6 +182,16 @@ class App:
                 f" ({', '.join(names) or 'none'}): say which one is meant"
             )
         return str(names[0])
+
+
+def client_manifests_for(cluster: Cluster) -> tuple[Mapping[str, Any], ...]:
+    """The client Pods, one of each kind on every node, of the kinds that the cluster allows."""
+    return tuple(
+        manifest
+        for manifest in packaged_manifests("clients")
+        if manifest["spec"]["selector"]["matchLabels"][CLIENT_LABEL]
+        not in cluster.facts.lacking_positions
+    )
 
 
 class Clients:

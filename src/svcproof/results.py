@@ -92,6 +92,8 @@ class ClusterLine(msgspec.Struct, frozen=True, kw_only=True):
     nodes: int
     profile: str = ""
     start_seconds: float = 0.0
+    #: Kind of client that the cluster does not allow → the reason.
+    lacking_positions: dict[str, str] = {}
 
 
 class RunResult(msgspec.Struct, frozen=True, kw_only=True):
@@ -119,6 +121,7 @@ def cluster_line(
         nodes=len(facts.node_names),
         profile=profile,
         start_seconds=start_seconds,
+        lacking_positions=dict(facts.lacking_positions),
     )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any, Protocol
 
-from svcproof.app import App, Clients
+from svcproof.app import App, Clients, client_manifests_for
 from svcproof.history import History, Observation, Outcome, Position, Target
 from svcproof.load import Load
 from svcproof.manifest_files import packaged_manifests
@@ -14,6 +14,7 @@ from svcproof.ports import Cluster
 from svcproof.recorder import Recorder
 from svcproof.routing import Pair, Routing
 from svcproof.verdict import Checker, Verdict
+from svcproof.ways import everywhere_to, from_outside_to
 
 __all__ = [
     "App",
@@ -35,6 +36,9 @@ __all__ = [
     "Target",
     "TargetSpec",
     "Way",
+    "client_manifests_for",
+    "everywhere_to",
+    "from_outside_to",
     "packaged_manifests",
 ]
 
@@ -51,6 +55,7 @@ class Measure(Protocol):
         count: int = ...,
         settle: bool = ...,
         plan: Mapping[str, Any] | None = ...,
+        about_sources: bool = ...,
         **asked: Any,
     ) -> History:
         """Let each pair settle, then measure all of them, once."""

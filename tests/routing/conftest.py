@@ -19,7 +19,7 @@ import pytest
 
 from svcproof.limits import Limits
 from svcproof.ports import CanBalanceLoad
-from svcproof.testing import App, Clients, Cluster, packaged_manifests
+from svcproof.testing import App, Clients, Cluster, client_manifests_for, packaged_manifests
 
 
 @pytest.fixture(scope="session")
@@ -65,7 +65,7 @@ def start_all(
 @pytest.fixture(scope="session")
 def client_app(cluster: Cluster, namespaces: Mapping[str, str], run_id: str, limits: Limits) -> App:
     """The client Pods, one of each kind on every node."""
-    clients = packaged_manifests("clients")
+    clients = client_manifests_for(cluster)
     app = App(cluster, namespaces[""], clients, run=run_id, limits=limits)
     app.apply()
     return app

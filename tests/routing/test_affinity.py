@@ -4,7 +4,7 @@ from collections import Counter
 from itertools import product
 
 from svcproof.history import History
-from svcproof.testing import App, Clients, Judge, Measure, Pair, Patch, Routing
+from svcproof.testing import App, Clients, Judge, Measure, Pair, Patch, Routing, from_outside_to
 
 SERVICE = "hostname-svc-affinity"
 PORTS = ("web-1", "web-2", "web-3")
@@ -24,9 +24,8 @@ def inside(app: App, clients: Clients) -> list[Pair]:
 
 def at_node_ports(app: App, clients: Clients) -> list[Pair]:
     """The client outside, at every node and every port. Each node remembers for itself."""
-    (outside,) = clients.everywhere("outside")
     return [
-        (outside, target) for port in PORTS for target in app.targets("node-port", SERVICE, port)
+        pair for port in PORTS for pair in from_outside_to(app, clients, SERVICE, port_name=port)
     ]
 
 

@@ -6,13 +6,12 @@ changes are part of every run; the others take their time (``--svc-slow``).
 """
 
 from collections.abc import Callable
-from itertools import product
 
 import pytest
 
 from svcproof.errors import NotSupported
 from svcproof.ports import CanRunInPods
-from svcproof.testing import App, Clients, Judge, Load, Pair, Patch, Routing
+from svcproof.testing import App, Clients, Judge, Load, Patch, Routing, everywhere_to
 from svcproof.waits import wait_for
 
 OWN_NAMESPACE = True  # its Pods come and go
@@ -21,14 +20,6 @@ APPS = ()
 DEPLOYMENT, SERVICE = "hostname-deployment", "hostname-svc-change"
 #: Connections of each client, a second.
 RATE = 120.0
-
-
-def everyone(app: App, clients: Clients) -> list[Pair]:
-    """A Pod on every node by ClusterIP, and the client outside at every node's port."""
-    return [
-        *product(clients.everywhere("pod"), app.targets("cluster-ip", SERVICE)),
-        *product(clients.everywhere("outside"), app.targets("node-port", SERVICE)),
-    ]
 
 
 #: Runs a change under steady traffic.
@@ -40,7 +31,7 @@ def load(echo_app: App, clients: Clients, routing: Routing) -> Run:
     """Runs a change under steady traffic: before, during and after are judged."""
 
     def run(change: Callable[[Load], None]) -> None:
-        pairs = everyone(echo_app, clients)
+        pairs = everywhere_to(echo_app, clients, SERVICE, "pod", "outside")
         routing.settle(pairs)
         with routing.steady(pairs, rate=RATE) as traffic:
             traffic.expect()

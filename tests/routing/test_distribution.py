@@ -2,7 +2,7 @@
 
 from itertools import product
 
-from svcproof.testing import App, Clients, Judge, Measure
+from svcproof.testing import App, Clients, Judge, Measure, from_outside_to
 
 #: Connections of one client to one address; at least 3,000 are made in all.
 COUNT = 500
@@ -22,7 +22,7 @@ def test_clusterip_shares(echo_app: App, clients: Clients, measure: Measure, jud
 def test_node_port_shares(echo_app: App, clients: Clients, measure: Measure, judge: Judge) -> None:
     """From outside, a node port's connections are shared among all Pods alike, at every node."""
     measure(
-        product(clients.everywhere("outside"), echo_app.targets("node-port")),
+        from_outside_to(echo_app, clients),
         count=COUNT,
         choice=True,
         plan={"concurrency": 1},

@@ -3,7 +3,7 @@
 from itertools import product
 
 from svcproof.errors import NotSupported
-from svcproof.testing import App, Clients, Judge, Measure
+from svcproof.testing import App, Clients, Judge, Measure, from_outside_to
 
 APPS = ("webserver", "lonely")
 ONE_NODE = "every node has a Pod: a Pod-less one needs a cluster of at least two"
@@ -13,9 +13,7 @@ def test_cluster_answers_at_every_node(
     echo_app: App, clients: Clients, measure: Measure, judge: Judge
 ) -> None:
     """Policy Cluster: every node answers, with a Pod or without; the client's address is hidden."""
-    measure(
-        product(clients.everywhere("outside"), echo_app.targets("node-port", "lonely-svc-cluster"))
-    )
+    measure(from_outside_to(echo_app, clients, "lonely-svc-cluster"))
     judge()
 
 
@@ -23,10 +21,7 @@ def test_local_keeps_the_client(
     echo_app: App, clients: Clients, measure: Measure, judge: Judge
 ) -> None:
     """Policy Local: only the entered node's own Pods answer, and they see the client's address."""
-    measure(
-        product(clients.everywhere("outside"), echo_app.targets("node-port", "hostname-svc-local")),
-        about_sources=True,
-    )
+    measure(from_outside_to(echo_app, clients, "hostname-svc-local"), about_sources=True)
     judge()
 
 

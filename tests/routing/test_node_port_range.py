@@ -1,10 +1,9 @@
 """Node ports: which may be chosen, that nobody gets one twice, and that a freed one is closed."""
 
-from itertools import product
 from typing import Any
 
 from svcproof.history import Outcome
-from svcproof.testing import App, Clients, Judge, Measure, Routing
+from svcproof.testing import App, Clients, Judge, Measure, Routing, from_outside_to
 
 SERVICE, CONTROL = "chosen-svc", "hostname-svc-range-control"
 #: Upstream's allocator draws from 30086 on: what is below is free to be chosen (KEP-3668).
@@ -52,8 +51,7 @@ def test_freed_port_is_closed(
     echo_app: App, clients: Clients, routing: Routing, measure: Measure, judge: Judge
 ) -> None:
     """The node port of a deleted Service stops answering on every node, and may be had again."""
-    outside = clients.everywhere("outside")
-    pairs = list(product(outside, echo_app.targets("node-port", SERVICE)))
+    pairs = from_outside_to(echo_app, clients, SERVICE)
     measure(pairs)
     echo_app.cluster.delete("Service", SERVICE, namespace=echo_app.namespace)
     routing.recorder.event("deleted", object=f"Service {SERVICE}")
@@ -61,7 +59,7 @@ def test_freed_port_is_closed(
         pairs,
         (Outcome.REFUSED,),
         "a node port that no Service has is closed",
-        controls=product(outside, echo_app.targets("node-port", CONTROL)),
+        controls=from_outside_to(echo_app, clients, CONTROL),
     )
     routing.request(f"node port {CHOSEN}, freed", asking_for(CHOSEN, SERVICE))
     measure(pairs)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from svcproof.testing import App, Clients, Judge, Measure, Position, Target
+from svcproof.testing import App, Clients, Judge, Measure, Position, Target, from_outside_to
 
 
 @pytest.mark.positions("outside")
@@ -17,8 +17,7 @@ def test_same_port_on_every_node(
     echo_app: App, clients: Clients, measure: Measure, judge: Judge
 ) -> None:
     """One and the same port number answers on all nodes in the same moment."""
-    (outside,) = clients.everywhere("outside")
-    measure([(outside, target) for target in echo_app.targets("node-port")])
+    measure(from_outside_to(echo_app, clients))
     judge()
 
 

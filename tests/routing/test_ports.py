@@ -4,7 +4,7 @@ from itertools import product
 
 import pytest
 
-from svcproof.testing import App, Clients, Judge, Measure
+from svcproof.testing import App, Clients, Judge, Measure, from_outside_to
 
 APPS = ()
 PORTS = ["by-name", "by-number", "over-udp"]
@@ -24,6 +24,5 @@ def test_ports(port: str, echo_app: App, clients: Clients, measure: Measure, jud
 
 def test_udp_from_outside(echo_app: App, clients: Clients, measure: Measure, judge: Judge) -> None:
     """A UDP node port answers from outside at every node."""
-    (outside,) = clients.everywhere("outside")
-    measure((outside, target) for target in echo_app.targets("node-port", port_name="over-udp"))
+    measure(from_outside_to(echo_app, clients, port_name="over-udp"))
     judge()

@@ -1,24 +1,15 @@
 """Terminating Pods: the last resort while they serve, and none once they do not."""
 
-from itertools import product
-
 import pytest
 
-from svcproof.testing import App, Clients, Judge, Measure, Pair, Scale
+from svcproof.places import PositionKind
+from svcproof.testing import App, Clients, Judge, Measure, Scale, everywhere_to
 
 pytestmark = pytest.mark.svc_slow
 OWN_NAMESPACE = True  # its Pods are ended
 APPS = ("webserver", "no_endpoints")  # the control
 CONTROL = "hostname-svc-control"
-
-
-def pairs_to(app: App, clients: Clients, service: str) -> list[Pair]:
-    """Every client inside by ClusterIP, and the one outside by node port."""
-    inside = clients.everywhere("pod", "host-network")
-    return [
-        *product(inside, app.targets("cluster-ip", service)),
-        *product(clients.everywhere("outside"), app.targets("node-port", service)),
-    ]
+EVERYWHERE: tuple[PositionKind, ...] = ("pod", "host-network", "outside")
 
 
 @pytest.mark.parametrize("serving", [True, False], ids=["still serving", "no longer ready"])
@@ -31,11 +22,11 @@ def test_terminating(
     readiness probe says otherwise (KEP-1669).
     """
     kind = "serving-to-the-end" if serving else "leaving-at-once"
-    pairs = pairs_to(echo_app, clients, f"{kind}-svc")
+    pairs = everywhere_to(echo_app, clients, f"{kind}-svc", *EVERYWHERE)
     measure(pairs)
     scale(0, deployment=f"{kind}-deployment")
     if serving:
         measure(pairs)
     else:
-        measure(pairs_to(echo_app, clients, CONTROL), failing=pairs)
+        measure(everywhere_to(echo_app, clients, CONTROL, *EVERYWHERE), failing=pairs)
     judge()

@@ -194,7 +194,7 @@ def test_the_token_goes_along(server, tmp_path):
 
 
 def test_an_exec_that_cannot_begin_makes_every_attempt_unknown(cluster, monkeypatch):
-    monkeypatch.setattr("svcproof.probes.pod_exec._PAUSE_SECONDS", 0)
+    monkeypatch.setattr("svcproof.probes.agent._PAUSE_SECONDS", 0)
     position = Position(name="p", kind="pod", pod="gone", namespace="ns")
     made = list(cluster.probe(position, ProbePlan(host="10.0.0.1", port=80, count=3)))
     assert [attempt.outcome for attempt in made] == [Outcome.UNKNOWN] * 3

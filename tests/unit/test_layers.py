@@ -37,6 +37,7 @@ HARNESS = (
     "svcproof.routing",
     "svcproof.testing",
     "svcproof.waits",
+    "svcproof.ways",
 )
 EFFECTS = (
     "svcproof.clusters",

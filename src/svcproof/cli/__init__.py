@@ -25,6 +25,9 @@ _COMMANDS: Final = {
     "logs": "svcproof.cli.cluster:logs",
     "shell": "svcproof.cli.cluster:shell",
     "down": "svcproof.cli.cluster:down",
+    "rights": "svcproof.cli.existing:rights",
+    "sweep": "svcproof.cli.existing:sweep",
+    "kind-image": "svcproof.cli.kind_image:kind_image",
     "doctor": "svcproof.cli.doctor:doctor",
     "components": "svcproof.cli.components:components",
 }

@@ -29,6 +29,7 @@ _FORMS = {
 _LABELS = {"inconclusive": "INCONCLUSIVE", "error": "ERROR"}
 #: How many cases are named that lack the same.
 _SHOWN = 4
+_PLACES = {"outside": "outside", "host-network": "in the host network", "pod": "in Pods"}
 _WORDS = ("FAIL", "INCONCLUSIVE", "PASS")
 
 
@@ -37,6 +38,8 @@ def render(run: RunResult, *, width: int = 80) -> str:
     lines: list[str] = []
     if run.cluster is not None:
         lines += _wrapped(_cluster(run.cluster), "cluster", width)
+        for kind, reason in run.cluster.lacking_positions.items():
+            lines += _wrapped(f"{_PLACES.get(kind, kind)}: {reason}", "no clients", width)
     for promise, group in _grouped(run.cases).items():
         lines += _wrapped(promise, _verdict(group), width)
         lines += _wrapped(_evidence(group), "", width)

@@ -53,10 +53,10 @@ def survey(api: Api, options: ExistingOptions) -> Survey:
         where = f"in namespace {options.namespace}" if options.namespace else "cluster-wide"
         raise EnvironmentProblem(
             f"this user may not, {where}: {'; '.join(lacking)}",
-            remedy="grant it (docs/existing.md has the Role), or give a namespace that was "
-            "made for this: --svc-namespace NAME",
+            remedy="grant it (svcproof rights prints the roles), or give a namespace that "
+            "was made for this: --svc-namespace NAME",
         )
-    listed = api.get("/api/v1/nodes")["items"]
+    listed = _nodes(api)
     selection = select([objects.node(item) for item in listed])
     if not selection.nodes:
         raise EnvironmentProblem(
@@ -81,6 +81,17 @@ def survey(api: Api, options: ExistingOptions) -> Survey:
         cluster_domain=_cluster_domain(api),
         no_host_network=_no_host_network(api, options.namespace),
     )
+
+
+def _nodes(api: Api) -> list[Any]:
+    try:
+        items: list[Any] = api.get("/api/v1/nodes")["items"]
+    except ApiRefused as error:  # whoever may not even ask what it may
+        raise EnvironmentProblem(
+            f"this user may not list the nodes: {error}",
+            remedy="grant it: svcproof rights --help",
+        ) from error
+    return items
 
 
 def _reached(api: Api) -> str:

@@ -1,0 +1,129 @@
+"""As a guest: few rights, a namespace that stays, an image with nothing but a shell."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from svcproof.clusters.kubernetes import KubernetesCluster
+from svcproof.manifest_files import RUN_LABEL
+from tests.contract.existing.conftest import kubeconfig
+
+SUITES = Path(__file__).parents[2] / "routing"
+WHAT_IS_LEFT = ("pods", "services", "configmaps")
+
+
+def run(kubeconfig_file: Path, directory: Path, *arguments: str) -> subprocess.CompletedProcess:
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", str(SUITES)]
+    options = [f"--svc-kubeconfig={kubeconfig_file}", f"--svc-evidence={directory / 'evidence'}"]
+    return subprocess.run(
+        [*command, *options, *arguments], capture_output=True, text=True, timeout=300, check=False
+    )
+
+
+def results(directory: Path) -> dict:
+    (path,) = (directory / "evidence").glob("*/results.json")
+    return msgspec.json.decode(path.read_bytes())
+
+
+def left(host: KubernetesCluster, namespace: str) -> list[str]:
+    found = []
+    for kind in WHAT_IS_LEFT:
+        path = f"/api/v1/namespaces/{namespace}/{kind}"
+        items = host.api.call("GET", path, query={"labelSelector": RUN_LABEL})["items"]
+        found += [
+            f"{kind} {item['metadata']['name']}"
+            for item in items
+            if "deletionTimestamp" not in item["metadata"]
+        ]
+    return found
+
+
+def test_the_suites_in_a_restricted_namespace_that_stays(
+    host, guest, restricted_namespace, carrier, tmp_path
+):
+    done = run(
+        guest,
+        tmp_path,
+        f"--svc-namespace={restricted_namespace}",
+        f"--svc-carrier={carrier}",
+        f"--svc-data-plane={host.facts.proxy_mode}",
+        "-k",
+        "clusterip or endpoints or short_circuit or shares",
+    )
+    assert done.returncode == 0, done.stdout[-4000:] + done.stderr
+    told = results(tmp_path)
+    assert told["cluster"]["kind"] == "existing"
+    assert set(told["cluster"]["lacking_positions"]) == {"outside", "host-network"}
+    assert "allows no Pods in the host network" in done.stdout
+    passed = {case["case"].rpartition("::")[2] for case in told["cases"]}
+    assert {"test_clusterip_shares", "test_no_endpoints", "test_local_short_circuit"} <= passed
+    assert left(host, restricted_namespace) == []
+
+
+def test_missing_rights_are_all_named_before_anything_is_made(host, guest, tmp_path):
+    done = run(guest, tmp_path)
+    assert done.returncode == 4
+    assert "this user may not, cluster-wide: create, delete namespaces" in done.stdout
+    assert "svcproof-" not in str(host.api.get("/api/v1/namespaces"))
+
+
+@pytest.mark.parametrize(
+    ("user", "told"),
+    [
+        ({"token": "expired"}, "refuses this user: Unauthorized"),
+        ({}, "this user may not"),
+    ],
+    ids=["credentials that do not hold", "nobody in particular"],
+)
+def test_credentials(host, tmp_path, user, told):
+    done = run(kubeconfig(host, user, tmp_path), tmp_path)
+    assert done.returncode == 4
+    assert told in " ".join(done.stdout.split())
+    assert "Traceback" not in done.stdout
+
+
+def test_a_cluster_that_is_not_there(host, guest, tmp_path):
+    elsewhere = tmp_path / "kubeconfig"
+    host_url = str(host.api.configuration.host)
+    elsewhere.write_text(guest.read_text().replace(host_url, "https://127.0.0.1:1"))
+    done = run(elsewhere, tmp_path)
+    assert done.returncode == 4
+    assert "the API server https://127.0.0.1:1 does not answer" in " ".join(done.stdout.split())
+
+
+@pytest.mark.parametrize("text", ["", "{", "apiVersion: v1\nkind: Config\n"])
+def test_a_file_that_is_no_kubeconfig(text, tmp_path):
+    broken = tmp_path / "kubeconfig"
+    broken.write_text(text)
+    done = run(broken, tmp_path)
+    assert done.returncode == 4
+    assert f"kubeconfig {broken}: " in done.stdout + done.stderr
+    assert "Traceback" not in done.stdout
+
+
+def test_an_image_that_cannot_be_pulled(host, guest, restricted_namespace, tmp_path):
+    done = run(
+        guest,
+        tmp_path,
+        f"--svc-namespace={restricted_namespace}",
+        "--svc-image=127.0.0.1:1/nothing:1",
+        "-k",
+        "test_no_endpoints",
+    )
+    assert done.returncode == 4, done.stdout[-3000:]
+    told = " ".join(done.stdout.split())
+    assert "an image cannot be had: Pod " in told
+    assert "ImagePullBackOff" in told
+    assert "--svc-registry" in told
+    assert left(host, restricted_namespace) == []
+
+
+def test_a_namespace_that_is_not_there(guest, tmp_path):
+    done = run(guest, tmp_path, "--svc-namespace=nowhere")
+    assert done.returncode == 4
+    assert "in namespace nowhere" in " ".join(done.stdout.split())
