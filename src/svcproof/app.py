@@ -5,7 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from svcproof.errors import ClusterProblem, EnvironmentProblem, NotSupported, UsageError
+from svcproof.errors import (
+    ClusterProblem,
+    EnvironmentProblem,
+    NotSupported,
+    UsageError,
+    WaitExpired,
+)
 from svcproof.history import Family, Position, Target
 from svcproof.limits import Limits
 from svcproof.manifest_files import of_run, packaged_manifests
@@ -156,22 +162,20 @@ class App:
         return self.cluster.facts.families
 
     def _wait(self, what: str, manifests: Sequence[Mapping[str, Any]], limit: float) -> None:
-        wait_for(
-            f"the {what} in namespace {self.namespace}",
-            lambda: self._lacking(manifests),
-            limit=limit,
-            remedy=f"look at `kubectl -n {self.namespace} get pods,endpointslices -o wide`",
-        )
+        try:
+            wait_for(
+                f"the {what} in namespace {self.namespace}",
+                lambda: self._lacking(manifests),
+                limit=limit,
+                remedy=f"look at `kubectl -n {self.namespace} get pods,endpointslices -o wide`",
+            )
+        except WaitExpired:
+            _refuse_unpullable(self.snapshot(), finally_=True)
+            raise
 
     def _lacking(self, manifests: Sequence[Mapping[str, Any]]) -> str:
         snapshot = self.snapshot()
-        problem = unpullable(snapshot)
-        if problem:
-            raise EnvironmentProblem(
-                f"an image cannot be had: {problem}",
-                remedy="give one that the nodes can pull: --svc-image, --svc-carrier or "
-                "--svc-registry (docs/existing.md)",
-            )
+        _refuse_unpullable(snapshot)
         return lacking(manifests, snapshot)
 
     def _only(self, kind: str) -> str:
@@ -262,6 +266,16 @@ class Clients:
             raise NotSupported(lacking, remedy=f"{spec.node} takes no Pods: look at its taints")
         # Not a skip: a client that should be there and is not proves nothing.
         raise ClusterProblem(lacking, remedy="look at the client Pods and at the node's kubelet")
+
+
+def _refuse_unpullable(snapshot: Snapshot, *, finally_: bool = False) -> None:
+    problem = unpullable(snapshot, finally_=finally_)
+    if problem:
+        raise EnvironmentProblem(
+            f"an image cannot be had: {problem}",
+            remedy="give one that the nodes can pull: --svc-image, --svc-carrier or "
+            "--svc-registry (docs/existing.md)",
+        )
 
 
 def _scaled(manifest: Mapping[str, Any], replicas: int) -> Mapping[str, Any]:

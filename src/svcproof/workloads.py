@@ -32,14 +32,15 @@ def lacking(manifests: Sequence[Manifest], snapshot: Snapshot) -> str:
     return ""
 
 
-def unpullable(snapshot: Snapshot) -> str:
+def unpullable(snapshot: Snapshot, *, finally_: bool = False) -> str:
     """The first Pod whose image cannot be had, and why; "" if there is none.
 
     The first attempt may be a hiccup of a registry: it counts once the kubelet pauses
-    between attempts.
+    between attempts, or ``finally_``, when nobody will wait any longer.
     """
+    reasons = (*_UNPULLABLE, "ErrImagePull") if finally_ else _UNPULLABLE
     for pod in snapshot.pods:
-        if pod.waiting.startswith(_UNPULLABLE):
+        if pod.waiting.startswith(reasons):
             return f"Pod {pod.name} on {pod.node}: {pod.waiting}"
     return ""
 

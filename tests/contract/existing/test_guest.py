@@ -9,8 +9,10 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from svcproof.clusters.existing.run_card import OWNER
 from svcproof.clusters.kubernetes import KubernetesCluster
 from svcproof.manifest_files import RUN_LABEL
+from svcproof.waits import wait_for
 from tests.contract.existing.conftest import kubeconfig
 
 SUITES = Path(__file__).parents[2] / "routing"
@@ -127,3 +129,119 @@ def test_a_namespace_that_is_not_there(guest, tmp_path):
     done = run(guest, tmp_path, "--svc-namespace=nowhere")
     assert done.returncode == 4
     assert "in namespace nowhere" in " ".join(done.stdout.split())
+
+
+def begin(kubeconfig_file: Path, directory: Path, *arguments: str) -> subprocess.Popen:
+    """A run in a process of its own; it is under way when its client Pods are."""
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", str(SUITES)]
+    options = [f"--svc-kubeconfig={kubeconfig_file}", f"--svc-evidence={directory / 'evidence'}"]
+    return subprocess.Popen(
+        [*command, *options, *arguments],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+
+
+def sweep(kubeconfig_file: Path, *arguments: str) -> str:
+    command = [sys.executable, "-m", "svcproof", "sweep", f"--kubeconfig={kubeconfig_file}"]
+    done = subprocess.run([*command, *arguments], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_a_killed_run_leaves_what_a_sweep_removes_and_nothing_else_goes(
+    host, guest, restricted_namespace, carrier, tmp_path
+):
+    theirs = {
+        "apiVersion": "v1",
+        "kind": "ConfigMap",
+        "metadata": {"name": "theirs", "labels": {"app": "theirs"}},
+    }
+    host.apply([theirs], namespace=restricted_namespace)
+    namespace = f"--svc-namespace={restricted_namespace}"
+    process = begin(guest, tmp_path, namespace, f"--svc-carrier={carrier}")
+    try:
+        wait_for(
+            "the run to have made Pods",
+            lambda: "" if any("pods" in name for name in left(host, restricted_namespace)) else "-",
+            limit=60,
+        )
+        here = f"--namespace={restricted_namespace}"
+        assert sweep(guest, here) == "nothing is left of any run that is over\n"
+        refused = run(guest, tmp_path / "other", namespace, "-k", "test_no_endpoints")
+        assert refused.returncode == 4
+        assert f"uses namespace {restricted_namespace} now" in " ".join(refused.stdout.split())
+    finally:
+        process.kill()
+        process.wait()
+    assert "would remove what run" in sweep(guest, here, "--dry-run")
+    assert left(host, restricted_namespace)
+    assert "removed what run" in sweep(guest, here)
+    assert left(host, restricted_namespace) == []
+    path = f"/api/v1/namespaces/{restricted_namespace}/configmaps/theirs"
+    assert host.api.get(path)["metadata"]["name"] == "theirs"
+
+
+def test_namespaces_of_a_killed_run_are_swept_and_no_others(host, tmp_path):
+    assert host.kubeconfig is not None
+    host.create_namespace("svcproof-theirs")  # of another tool, or of no run that can be told
+    image = "--svc-image=svcproof.dev/echo-hostname:1"
+    process = begin(host.kubeconfig, tmp_path, image, "-k", "clusterip")
+    try:
+        wait_for("the run to have made a namespace", lambda: "" if made(host) else "-", limit=60)
+    finally:
+        process.kill()
+        process.wait()
+    names = made(host)
+    told = sweep(host.kubeconfig)
+    assert all(f"removed namespace {name}\n" in told for name in names)
+    assert made(host) == []
+    kept = host.api.get("/api/v1/namespaces/svcproof-theirs")
+    assert "deletionTimestamp" not in kept["metadata"]
+    host.delete_namespace("svcproof-theirs")
+
+
+def made(host: KubernetesCluster) -> list[str]:
+    """The living namespaces of runs that are guests."""
+    return [
+        item["metadata"]["name"]
+        for item in host.api.get("/api/v1/namespaces")["items"]
+        if OWNER in (item["metadata"].get("annotations") or {})
+        and "deletionTimestamp" not in item["metadata"]
+    ]
+
+
+def test_no_node_that_can_be_used(host, guest, restricted_namespace, tmp_path):
+    """Nodes that take no Pods are named, with the reason, before anything is made."""
+    for node in host.facts.node_names:
+        host.patch("Node", node, {"spec": {"unschedulable": True}}, namespace="")
+    try:
+        done = run(guest, tmp_path, f"--svc-namespace={restricted_namespace}")
+    finally:
+        for node in host.facts.node_names:
+            host.patch("Node", node, {"spec": {"unschedulable": None}}, namespace="")
+    assert done.returncode == 4
+    told = " ".join(done.stdout.split())
+    assert "no node can be used: all 0 nodes that take Pods; not used: node-1 (takes no" in told
+
+
+def test_a_namespace_that_is_going(host, guest, tmp_path):
+    """One that is being deleted takes no Pods: said before anything is made."""
+    host.create_namespace("going")
+    held = {
+        "apiVersion": "v1",
+        "kind": "ConfigMap",
+        "metadata": {"name": "held", "finalizers": ["svcproof.dev/test"]},
+    }
+    host.apply([held], namespace="going")
+    host.delete_namespace("going")
+    admin = host.kubeconfig
+    assert admin is not None
+    try:
+        done = run(admin, tmp_path, "--svc-namespace=going")
+        assert done.returncode == 4
+        assert "namespace going takes no Pods" in " ".join(done.stdout.split())
+        assert "terminated" in done.stdout
+    finally:
+        host.patch("ConfigMap", "held", {"metadata": {"finalizers": None}}, namespace="going")

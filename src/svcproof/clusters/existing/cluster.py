@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from svcproof.clusters.existing.fitting import Fitting
-from svcproof.clusters.existing.run_card import card, labels, owner_annotations
+from svcproof.clusters.existing.run_card import CARD_NAME, card, labels, owner_annotations
 from svcproof.clusters.kubernetes import KubernetesCluster
 from svcproof.clusters.kubernetes_api import Api
 from svcproof.errors import ApiRefused, ClusterProblem
@@ -19,6 +19,7 @@ from svcproof.snapshot import Snapshot
 
 __all__ = ["ExistingCluster", "delete_run"]
 
+_NOT_FOUND: Final = 404
 #: In a namespace that stays, these are deleted by label; their Pods follow.
 _MADE: Final = (
     "/apis/apps/v1/namespaces/{}/deployments",
@@ -101,6 +102,10 @@ def delete_run(api: Api, namespace: str, run: str) -> None:
     left = []
     for path in _MADE:
         left += _delete_labelled(api, path.format(namespace), run)
+    if not left:
+        # Until nothing else is there, a later sweep needs it.
+        maps = _MADE[-1].format(namespace)
+        left = _delete(api, maps, f"{CARD_NAME}-{run}")
     if left:
         raise ClusterProblem(
             f"not everything of run {run} could be deleted in namespace {namespace}: "
@@ -116,13 +121,20 @@ def _delete_labelled(api: Api, path: str, run: str) -> list[str]:
         items = api.call("GET", path, query={"labelSelector": f"{RUN_LABEL}={run}"})["items"]
     except ApiRefused as error:
         return [f"{path}: {error}"]
-    for item in items:
-        name = item["metadata"]["name"]
-        try:
-            api.call("DELETE", f"{path}/{name}", {"propagationPolicy": "Background"})
-        except ApiRefused as error:
-            left.append(f"{name}: {error}")
+    names = [str(item["metadata"]["name"]) for item in items]
+    for name in names:
+        if name != f"{CARD_NAME}-{run}":
+            left += _delete(api, path, name)
     return left
+
+
+def _delete(api: Api, path: str, name: str) -> list[str]:
+    """Why it could not be deleted; nothing if it is gone, whoever did that."""
+    try:
+        api.call("DELETE", f"{path}/{name}", {"propagationPolicy": "Background"})
+    except ApiRefused as error:
+        return [] if error.status == _NOT_FOUND else [f"{name}: {error}"]
+    return []
 
 
 def _relabelled(manifest: Manifest, run: str) -> Manifest:
