@@ -37,6 +37,12 @@ class TestConfig:
         names = [registration(node, "JoinConfiguration")["name"] for node in nodes]
         assert names == ["node-1", "node-2", "node-3"]
 
+    def test_kind_itself_takes_the_taint_from_a_node_that_is_alone(self):
+        (node,) = cluster_config(Wanted(nodes=1, proxy_mode="iptables", ip_families="ipv4"))[
+            "nodes"
+        ]
+        assert registration(node, "InitConfiguration") == {"name": "node-1"}
+
     def test_networking_is_what_is_wanted(self):
         networking = cluster_config(THREE)["networking"]
         assert networking["kubeProxyMode"] == "nftables"
@@ -96,7 +102,7 @@ class TestConfig:
 
 def test_guard_allows_nodes_and_pods_and_no_service():
     rules = guard_rules(["172.28.1.0/24", "10.244.0.0/24", "fd00::/64"])
-    assert "ip daddr { 10.244.0.0/24, 172.28.1.0/24 } accept" in rules
+    assert "ip daddr { 10.244.0.0/24, 127.0.0.0/8, 172.28.1.0/24 } accept" in rules
     assert "ip6 daddr { fd00::/64, fe80::/10, ff00::/8 } accept" in rules
     assert rules.index("established") < rules.index("accept\n    ip6") < rules.index("reject")
 

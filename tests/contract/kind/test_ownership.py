@@ -14,6 +14,7 @@ from svcproof.clusters.kind.docker import Docker
 from svcproof.clusters.kind.start import kind_program
 from svcproof.clusters.options import ClusterOptions
 from svcproof.errors import ClusterNotFound, StartFailed
+from svcproof.kind_image import find_image, load_image
 from svcproof.waits import wait_for
 from tests.contract.kind.conftest import left
 
@@ -28,7 +29,9 @@ def identity(docker: Docker, container: str) -> tuple[str, str, str]:
 @pytest.fixture
 def foreign(docker: Docker, options: ClusterOptions, tmp_path) -> Iterator[str]:
     """A cluster by plain kind, in kind's own network, with a name that looks like ours."""
-    image = options.node_image or docker.call("image", "ls", "--format={{.Repository}}:{{.Tag}}")
+    image = find_image(options.kubernetes_version)
+    if not options.node_image and image and not docker.has_image(image.reference):
+        load_image(image)
     config = {
         "kind": "Cluster",
         "apiVersion": "kind.x-k8s.io/v1alpha4",
@@ -38,7 +41,8 @@ def foreign(docker: Docker, options: ClusterOptions, tmp_path) -> Iterator[str]:
     kind = [str(kind_program(options))]
     rest = [f"--name={FOREIGN}", f"--kubeconfig={tmp_path / 'kubeconfig'}"]
     create = ["create", "cluster", f"--config={tmp_path / 'kind.yaml'}"]
-    create.append(f"--image={image.split()[0]}")
+    reference = options.node_image or (image.reference if image else "")
+    create += [f"--image={reference}"] if reference else []
     subprocess.run([*kind, *create, *rest], check=True, timeout=300)
     yield f"{FOREIGN}-control-plane"
     subprocess.run([*kind, "delete", "cluster", *rest], check=True, timeout=120)

@@ -130,4 +130,4 @@ def test_the_client_outside_ends_with_its_user(kind: KindCluster):
 
 
 def agents(docker: Docker, cluster: str) -> int:
-    return docker.call("top", f"{cluster}-outside", "-eo", "args").count("/echo-hostname agent")
+    return docker.call("top", f"{cluster}-outside", "-eo", "pid,args").count("/echo-hostname agent")

@@ -14,7 +14,7 @@ from svcproof.clusters.kind.processes import LISTING, process_of
 from svcproof.clusters.kind.sealing import seal
 from svcproof.clusters.kubernetes import KubernetesCluster
 from svcproof.clusters.objects import node as node_of
-from svcproof.errors import ClusterProblem, NotSupported, UsageError
+from svcproof.errors import ApiRefused, ClusterProblem, NotSupported, UsageError
 from svcproof.ports import ClusterFacts
 from svcproof.probes import OutsideClient
 from svcproof.waits import wait_for
@@ -22,6 +22,7 @@ from svcproof.waits import wait_for
 __all__ = ["KindCluster"]
 
 _COMMAND_LIMIT: Final = 120.0
+_NOT_FOUND: Final = 404
 
 
 class KindCluster(KubernetesCluster):
@@ -133,9 +134,14 @@ class KindCluster(KubernetesCluster):
             raise ClusterProblem(f"{component} on {where} did not get SIG{signal}: {errors}")
 
     def _heartbeat(self, node: str) -> str:
-        """When the node's kubelet last renewed its lease."""
+        """When the node's kubelet last renewed its lease; "" while a young node has none."""
         lease = f"/apis/coordination.k8s.io/v1/namespaces/kube-node-lease/leases/{node}"
-        return str(self.api.get(lease)["spec"]["renewTime"])
+        try:
+            return str(self.api.get(lease)["spec"]["renewTime"])
+        except ApiRefused as error:
+            if error.status == _NOT_FOUND:
+                return ""
+            raise
 
     def _silence(self, node: str, before: str) -> str:
         if self._heartbeat(node) == before:

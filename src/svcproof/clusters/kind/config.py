@@ -61,7 +61,7 @@ def cluster_config(wanted: Wanted, base: Mapping[str, Any] | None = None) -> dic
             *(base.get("containerdConfigPatches") or ()),
             *_runtime_patches(wanted),
         ],
-        "nodes": [_node(index, node) for index, node in enumerate(nodes)],
+        "nodes": [_node(index, node, alone=len(nodes) == 1) for index, node in enumerate(nodes)],
     }
 
 
@@ -91,11 +91,11 @@ def _networking(wanted: Wanted) -> dict[str, str]:
     }
 
 
-def _node(index: int, node: Mapping[str, Any]) -> dict[str, Any]:
+def _node(index: int, node: Mapping[str, Any], *, alone: bool) -> dict[str, Any]:
     labels = {"topology.kubernetes.io/zone": f"zone-{index % _ZONES + 1}"}
     own = [
         json.dumps({"kind": kind, "nodeRegistration": registration})
-        for kind, registration in _registrations(index, node).items()
+        for kind, registration in _registrations(index, node, alone=alone).items()
     ]
     return {
         **node,
@@ -104,13 +104,17 @@ def _node(index: int, node: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def _registrations(index: int, node: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+def _registrations(
+    index: int, node: Mapping[str, Any], *, alone: bool
+) -> dict[str, dict[str, Any]]:
     """The node's registration by the kind of the kubeadm document that has it."""
     registration: dict[str, Any] = {"name": node_name(index)}
     if node.get("role", _CONTROL_PLANE) != _CONTROL_PLANE:
         return {"JoinConfiguration": registration}
-    # No taints: Pods run on the control plane's node, too.
-    registration["taints"] = []
+    # Pods run on the control plane's node, too. From a node that is alone kind takes the taint
+    # itself, and fails if it finds none.
+    if not alone:
+        registration["taints"] = []
     return {"InitConfiguration": registration, "JoinConfiguration": registration}
 
 

@@ -16,8 +16,9 @@ __all__ = ["guard_rules"]
 _TABLE: Final = "inet svcproof_guard"
 #: A node's link to all the others.
 _LINK: Final = "eth0"
-#: Neighbour discovery.
-_ALWAYS: Final = ("fe80::/10", "ff00::/8")
+#: Neighbour discovery, and what was rewritten to stay in the node (Docker's resolver): a hook
+#: still calls that by the link it would have left by.
+_ALWAYS: Final = ("127.0.0.0/8", "fe80::/10", "ff00::/8")
 
 
 def guard_rules(ranges: Iterable[str]) -> str:
