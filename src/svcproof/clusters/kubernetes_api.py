@@ -23,6 +23,8 @@ _NOT_FOUND: Final = 404
 #: Too many requests, no backend, no time: asked again, as Retry-After says if it is there.
 _NOT_NOW: Final = (429, 502, 503, 504)
 _TRIES_AGAIN: Final = 4
+#: For an answer of a server that has just not answered.
+_SHORT_SECONDS: Final = 3.0
 #: Where kinds are looked for that come without an apiVersion, in this order.
 _COMMON_GROUPS: Final = (
     "v1",
@@ -53,6 +55,7 @@ class Api:
         self._context = context
         self._timeout = timeout
         self._temporary_directory = temporary_directory
+        self._is_silent = False  #: the last call had no answer: the next need not wait long
         self._resources: dict[str, dict[str, tuple[str, bool]]] = {}
 
     @cached_property
@@ -133,25 +136,34 @@ class Api:
                 url,
                 body=None if body is None else json.dumps(body).encode(),
                 headers={**self.headers(), "content-type": content_type},
-                timeout=urllib3.Timeout(total=self._timeout),
-                # Every call here can be made twice: server-side apply and merge
-                # patches say what is to be, not what to add.
-                retries=urllib3.Retry(
-                    total=_TRIES_AGAIN,
-                    allowed_methods=None,
-                    backoff_factor=0.2,
-                    status_forcelist=_NOT_NOW,
-                    raise_on_status=False,
-                ),
+                timeout=urllib3.Timeout(total=_SHORT_SECONDS if self._is_silent else self._timeout),
+                retries=self._retries(),
             )
         except urllib3.exceptions.HTTPError as error:
+            self._is_silent = True
             raise EnvironmentProblem(
                 f"the API server {self.configuration.host} does not answer: {error}",
                 remedy="look whether the cluster runs and the kubeconfig is the right one",
             ) from error
+        self._is_silent = False
         if response.status >= 400:
             raise ApiRefused(response.status, _message(response.data, response.status))
         return json.loads(response.data)
+
+    def _retries(self) -> Any:
+        """Every call here can be made twice: server-side apply and merge patches say what is
+        to be, not what to add. Who is known to be silent is asked once."""
+        import urllib3
+
+        return urllib3.Retry(
+            total=0 if self._is_silent else _TRIES_AGAIN,
+            # Who takes a request and says nothing may do so for ever.
+            read=0 if self._is_silent else 1,
+            allowed_methods=None,
+            backoff_factor=0.2,
+            status_forcelist=_NOT_NOW,
+            raise_on_status=False,
+        )
 
     def path(self, kind: str, name: str, namespace: str, api_version: str = "") -> str:
         """The path of one object; :class:`ApiRefused` for a kind the server does not know."""

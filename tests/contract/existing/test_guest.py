@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 from pathlib import Path
+from typing import IO
 
 import msgspec
 import pytest
@@ -12,6 +13,7 @@ import pytest
 from svcproof.clusters.existing.run_card import OWNER
 from svcproof.clusters.kubernetes import KubernetesCluster
 from svcproof.manifest_files import RUN_LABEL
+from svcproof.ports import CanFreezeComponents
 from svcproof.waits import wait_for
 from tests.contract.existing.conftest import kubeconfig
 
@@ -131,14 +133,19 @@ def test_a_namespace_that_is_not_there(guest, tmp_path):
     assert "in namespace nowhere" in " ".join(done.stdout.split())
 
 
-def begin(kubeconfig_file: Path, directory: Path, *arguments: str) -> subprocess.Popen:
+def begin(
+    kubeconfig_file: Path,
+    directory: Path,
+    *arguments: str,
+    output: IO[str] | int = subprocess.DEVNULL,
+) -> subprocess.Popen:
     """A run in a process of its own; it is under way when its client Pods are."""
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", str(SUITES)]
     options = [f"--svc-kubeconfig={kubeconfig_file}", f"--svc-evidence={directory / 'evidence'}"]
     return subprocess.Popen(
         [*command, *options, *arguments],
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
+        stdout=output,
+        stderr=subprocess.STDOUT,
         start_new_session=True,
     )
 
@@ -245,3 +252,35 @@ def test_a_namespace_that_is_going(host, guest, tmp_path):
         assert "terminated" in done.stdout
     finally:
         host.patch("ConfigMap", "held", {"metadata": {"finalizers": None}}, namespace="going")
+
+
+@pytest.mark.svc_slow
+def test_an_api_server_that_falls_silent_in_mid_run(host, tmp_path):
+    """No verdict of the routing comes of it, and what may be left is named."""
+    if not isinstance(host, CanFreezeComponents):
+        pytest.skip("this cluster's API server cannot be frozen")
+    assert host.kubeconfig is not None
+    image = "--svc-image=svcproof.dev/echo-hostname:1"
+    out = tmp_path / "out"
+    with out.open("w") as report:
+        process = begin(host.kubeconfig, tmp_path, image, "-k", "test_nodeport", output=report)
+        try:
+            wait_for("the run to measure", lambda: "" if histories(tmp_path) else "-", limit=60)
+            host.freeze("kube-apiserver", "")
+            code = process.wait(timeout=280)
+        finally:
+            host.thaw("kube-apiserver", "")
+            process.kill()
+            process.wait()
+    told = " ".join(out.read_text().split())
+    assert code in (3, 4), told[-3000:]
+    assert "does not answer" in told
+    assert "namespaces of this run may be left: svcproof-" in told
+    assert "svcproof sweep" in told
+    assert " FAIL " not in told
+    sweep(host.kubeconfig)
+    assert made(host) == []
+
+
+def histories(directory: Path) -> list[Path]:
+    return list((directory / "evidence").glob("*/*.jsonl"))
