@@ -95,7 +95,8 @@ class _Start:
             f"kind cluster {name}",
             lambda: look.lacking(len(config["nodes"])),
             limit=_READY_LIMIT,
-            remedy="see `kind export logs`; with --svc-keep the cluster stays",
+            remedy="with many nodes on a machine, programs run out of inotify instances: raise the "
+            "sysctl fs.inotify.max_user_instances; else have a look with plain kind",
         )
         api.close()
         on_close = None if options.keep else lambda: ownership.remove(docker, name)
