@@ -35,6 +35,9 @@ class TestTrouble:
     def test_as_long_as_allowed_passes(self, story):
         assert self.traffic(story, until=4, allowed_ms=2100).verdict(outages).status is Status.PASS
 
+    def test_a_millisecond_longer_fails(self, story):
+        assert self.traffic(story, until=4, allowed_ms=2099).verdict(outages).status is Status.FAIL
+
     def test_longer_than_allowed_fails_however_short_each_is(self, story):
         (finding,) = self.traffic(story, until=6).verdict(outages).findings
         assert finding.status is Status.FAIL
@@ -74,6 +77,14 @@ class TestSteadiness:
     def test_rare_turns_are_further_apart(self, story, pause, status):
         verdict = self.traffic(story, pause=pause, rate=5.0).verdict(steadiness)
         assert verdict.status is Status[status]
+
+    def test_traffic_that_was_not_meant_to_be_steady_may_pause(self, story):
+        assert self.traffic(story, pause=60.0, rate=0.0).verdict(steadiness).judged == 0
+
+    def test_attempts_count_in_the_order_of_their_begins(self, story):
+        """They are recorded as they end."""
+        story.at(0).expect("a", rate=100.0).at(1.6).answers("a").at(0.8).answers("a")
+        assert story.verdict(steadiness).facts == (Fact("longest pause", "0.80 s", PAIR),)
 
     def test_of_no_attempts_nothing_is_told(self, story):
         verdict = story.expect("a", rate=1.0).verdict(steadiness)
