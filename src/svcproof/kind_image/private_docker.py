@@ -15,6 +15,7 @@ import json
 import os
 import secrets
 import shutil
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
@@ -40,6 +41,7 @@ _NAMESPACES: Final = ("unshare", "nsenter", "setpriv", "ip", "mount")
 _BRIDGE: Final = "172.29.0.1/24"
 _POOL: Final = {"base": "172.28.0.0/16", "size": 24}
 _START_LIMIT: Final = 60.0
+_END_LIMIT: Final = 30.0
 _WRAPPER: Final = Path(__file__).resolve().parent / "runtime_wrapper.py"
 #: What an installer asks whether it may start a service: no.
 _POLICY: Final = Path("/usr/sbin/policy-rc.d")
@@ -148,9 +150,20 @@ def _daemon(directory: Path) -> Iterator[list[str]]:
         _await_answer(directory, process, log)
         yield ["nsenter", f"--net=/proc/{process.pid}/ns/net", "--"]
     finally:
-        # unshare's child is the first process of its namespace: the others die with it.
-        process.kill()
-        process.wait(timeout=60)
+        _end(process)
+
+
+def _end(unshare: subprocess.Popen[bytes]) -> None:
+    """Kill the first process of the namespace: unshare ends when all the others are gone, too."""
+    children = Path(f"/proc/{unshare.pid}/task/{unshare.pid}/children")
+    with suppress(FileNotFoundError):
+        for child in children.read_text(encoding="utf-8").split():
+            with suppress(ProcessLookupError):
+                os.kill(int(child), signal.SIGKILL)
+    with suppress(subprocess.TimeoutExpired):
+        unshare.wait(timeout=_END_LIMIT)
+    unshare.kill()
+    unshare.wait()
 
 
 def _configuration(directory: Path) -> dict[str, Any]:
@@ -223,12 +236,25 @@ def _sweep(root: Path) -> None:
 
 
 def _remove(directory: Path) -> None:
-    """What the kernel leaves of a daemon: empty control groups, and its files."""
+    """What the kernel leaves of a daemon: empty control groups, and its files.
+
+    The directory last: as long as it is there, somebody will try again.
+    """
+    with suppress(WaitExpired):  # of a killed owner's daemon some processes may still be ending
+        wait_for("empty control groups", lambda: _remove_groups(directory), limit=_END_LIMIT)
+        shutil.rmtree(directory, ignore_errors=True)
+
+
+def _remove_groups(directory: Path) -> str:
+    """Remove them in every hierarchy; names one that is left."""
+    remaining = ""
     for hierarchy in (Path("/sys/fs/cgroup"), *Path("/sys/fs/cgroup").glob("*/")):
         for path, _, _ in os.walk(hierarchy / _cgroup(directory).lstrip("/"), topdown=False):
-            with suppress(OSError):
+            try:
                 Path(path).rmdir()
-    shutil.rmtree(directory, ignore_errors=True)
+            except OSError:
+                remaining = path
+    return remaining
 
 
 def _cgroup(directory: Path) -> str:
