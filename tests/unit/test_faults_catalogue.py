@@ -253,6 +253,22 @@ def test_the_catalogue_is_in_the_order_of_its_rows():
     assert len(CATALOGUE) == 27
 
 
+def test_restoring_rules_makes_no_chain_that_was_not_there():
+    """Named in the copy, the kernel's own chains would be made by restoring it, without a rule."""
+
+    class Listening(Lab):
+        def run_in_node(self, node, command):
+            heard.append(" ".join(command))
+            return super().run_in_node(node, command)
+
+    heard: list[str] = []
+    with planted(CATALOGUE["rules-wiped"], make_scene(Listening("iptables"))):
+        pass
+    saving = [words for words in heard if f">{SAVED}" in words and "-save" in words]
+    assert len(saving) == 2
+    assert all("| grep -vE '^:[A-Z]+ ACCEPT ' >" in words for words in saving)
+
+
 def test_two_faults_cannot_share_the_table_of_a_node():
     lab = Lab()
     lab.tables["node-3"] = "somebody's"
