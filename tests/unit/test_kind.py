@@ -13,7 +13,7 @@ import yaml
 from svcproof.clusters.kind import ownership
 from svcproof.clusters.kind.config import Wanted, cluster_config
 from svcproof.clusters.kind.docker import Docker
-from svcproof.clusters.kind.engine import Engine
+from svcproof.clusters.kind.engine import Engine, require_pytest_kind
 from svcproof.clusters.kind.guard import guard_rules
 from svcproof.clusters.kind.processes import process_of
 from svcproof.errors import ClusterNotFound, EnvironmentProblem, MissingTool, UsageError
@@ -133,6 +133,13 @@ class TestDocker:
         with pytest.raises(EnvironmentProblem, match="Cannot connect to the Docker daemon") as told:
             Docker.running()
         assert "--svc-cluster embedded" in told.value.remedy
+
+
+def test_pytest_kind_is_asked_for_by_its_extra(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("importlib.util.find_spec", lambda _: None)
+    with pytest.raises(EnvironmentProblem, match="GPL") as raised:
+        require_pytest_kind()
+    assert "pip install 'svcproof[kind]'" in raised.value.remedy
 
 
 def test_kind_gets_our_network_and_its_progress_a_log(tmp_path: Path):
