@@ -228,6 +228,15 @@ class TestOwnership:
         with pytest.raises(ClusterNotFound, match="run-1"):
             ownership.find_made(docker, "lab")
 
+    def test_files_of_the_dead_go_with_their_docker(self):
+        for name, owner in (("a", ""), ("b", "x/1/0-1"), ("c", f"{os.uname().nodename}/1/0-1")):
+            directory = ownership.make_state_directory(name)
+            if owner:
+                (directory / "owner").write_text(owner)
+        ownership.sweep(FakeDocker({}), lambda _: None)
+        left = [path.name for path in ownership.state_directory("").iterdir()]
+        assert sorted(left) == ["a", "b"]
+
     def test_what_is_not_there_is_removed_without_a_word(self):
         docker = FakeDocker({})
         ownership.remove(docker, "svcproof-never-was")

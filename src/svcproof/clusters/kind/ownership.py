@@ -26,6 +26,7 @@ __all__ = [
     "find_made",
     "labels_of",
     "made",
+    "make_state_directory",
     "remove",
     "stale",
     "state_directory",
@@ -37,6 +38,7 @@ PREFIX: Final = "svcproof-"
 CLUSTER_LABEL: Final = "svcproof.dev/cluster"
 _OWNER: Final = "svcproof.dev/owner"
 _KEPT: Final = "svcproof.dev/kept"
+_OWNER_FILE: Final = "owner"
 _KIND_CLUSTER: Final = "io.x-k8s.kind.cluster"
 
 
@@ -63,6 +65,14 @@ def labels_of(name: str, *, kept: bool) -> dict[str, str]:
 def state_directory(name: str) -> Path:
     """Where a cluster's kubeconfig, configuration and log are."""
     return cache_root() / "kind" / name
+
+
+def make_state_directory(name: str) -> Path:
+    """The same, made, with a note of whose it is."""
+    directory = state_directory(name)
+    directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+    (directory / _OWNER_FILE).write_text(_me(), encoding="utf-8")
+    return directory
 
 
 def made(docker: Docker) -> list[Made]:
@@ -94,10 +104,14 @@ def stale(docker: Docker) -> list[Made]:
 
 
 def sweep(docker: Docker, report: Callable[[str], None]) -> None:
-    """Remove all that."""
+    """Remove all that, and the files of clusters that went with their Docker."""
     for left in stale(docker):
         report(f"removing kind cluster {left.name}, whose run was killed")
         remove(docker, left.name)
+    here = {cluster.name for cluster in made(docker)}
+    for file in state_directory("").glob(f"*/{_OWNER_FILE}"):
+        if file.parent.name not in here and not _lives(file.read_text(encoding="utf-8")):
+            shutil.rmtree(file.parent, ignore_errors=True)
 
 
 def remove(docker: Docker, name: str) -> None:

@@ -183,8 +183,7 @@ def _opened(
 
 def _engine(name: str, options: ClusterOptions, image: str = "") -> Engine:
     """A cluster's network has its name."""
-    directory = ownership.state_directory(name)
-    directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+    directory = ownership.make_state_directory(name)
     return Engine(name, kind_program(options), _kubectl(options), name, directory, image)
 
 
