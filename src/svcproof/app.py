@@ -119,7 +119,10 @@ class App:
     def _resolve(self, specs: Iterable[TargetSpec], service: str, port_name: str) -> list[Target]:
         """One look at the cluster for all of them."""
         snapshot = self.snapshot()
-        found = snapshot.service(service or self._only("Service"))
+        try:
+            found = snapshot.service(service or self._only("Service"))
+        except KeyError as error:
+            raise UsageError(str(error.args[0])) from error
         return [
             resolve_target(
                 spec,
@@ -183,7 +186,10 @@ class App:
         if len(names) != 1:
             raise UsageError(
                 f"the manifests have {len(names)} objects of kind {kind}"
-                f" ({', '.join(names) or 'none'}): say which one is meant"
+                f" ({', '.join(names) or 'none'}): say which one is meant",
+                remedy=f"give its name, as in {kind.lower()}=NAME"
+                if names
+                else f"add a {kind} to them",
             )
         return str(names[0])
 

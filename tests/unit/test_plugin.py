@@ -689,6 +689,23 @@ class TestBadInput:
         assert result.ret == 4
         result.stderr.fnmatch_lines([f"ERROR: svcproof: {message}"])
 
+    def test_services_without_any_pods_are_no_fault_of_the_cluster(self, run, mine, pytester):
+        mine()
+        service = (files("svcproof") / "manifests" / "clusterip.yaml").read_text()
+        (pytester.path / "mine.yaml").write_text(service)
+        result = run("-q")
+        assert result.ret == 4
+        assert "these manifests have no Pods that could be behind it" in flat(result.stdout.str())
+
+    def test_a_service_that_is_not_there(self, run, mine, pytester):
+        mine()
+        pytester.makepyfile(
+            test_mine="def test_x(echo_app): echo_app.targets('cluster-ip', 'nowhere')"
+        )
+        result = run("-q")
+        assert result.ret == 4
+        assert "no Service 'nowhere'; there are" in flat(result.stdout.str())
+
     def test_markers(self, run, mine):
         mine(positions="'moon'")
         result = run()

@@ -138,18 +138,23 @@ def judge_files(files: tuple[Path, ...], facts: bool | None, as_json: bool) -> N
     raise click.exceptions.Exit(max(codes, key=_WEIGHT.index))
 
 
-def _histories(files: Sequence[Path]) -> Iterator[Path]:
+def _histories(files: Sequence[Path]) -> list[Path]:
+    """All there are; a directory may have none, as that of a run that never began."""
+    found = list(_found(files))
+    if not found:
+        raise UsageError(
+            f"{', '.join(map(str, files))}: no history (*.jsonl) is there",
+            remedy="histories are where --svc-evidence says, .svcproof/evidence by default",
+        )
+    return found
+
+
+def _found(files: Sequence[Path]) -> Iterator[Path]:
     for path in files:
         if not path.is_dir():
             yield path
             continue
-        found = sorted(path.rglob("*.jsonl"))
-        if not found:
-            raise UsageError(
-                f"{path} has no history (*.jsonl) in it",
-                remedy="histories are where --svc-evidence says, .svcproof/evidence by default",
-            )
-        yield from found
+        yield from sorted(path.rglob("*.jsonl"))
 
 
 def _judge(path: Path) -> _Judged:

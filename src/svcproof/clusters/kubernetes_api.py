@@ -75,6 +75,8 @@ class Api:
             load_kube_config,
         )
 
+        if self._kubeconfig is not None:
+            _refuse_what_is_none(self._kubeconfig)
         directory = self._temporary_directory
         given = self._kubeconfig is not None or self._context or "KUBECONFIG" in os.environ
         try:
@@ -191,6 +193,21 @@ class Api:
                 if "/" not in item["name"]
             }
         return self._resources[group]
+
+
+def _refuse_what_is_none(kubeconfig: Path) -> None:
+    """The kubernetes client's own words for that are Python's."""
+    import yaml
+
+    try:
+        content = yaml.safe_load(kubeconfig.read_text(encoding="utf-8"))
+    except (OSError, UnicodeError, yaml.YAMLError) as error:
+        raise UsageError(f"kubeconfig {kubeconfig}: {error}") from error
+    if not isinstance(content, dict) or not content.get("clusters"):
+        raise UsageError(
+            f"kubeconfig {kubeconfig}: it is none: no clusters are in it",
+            remedy="give the file itself; `svcproof kubeconfig` prints the path of one",
+        )
 
 
 def _prefix(group: str) -> str:

@@ -12,13 +12,16 @@ from svcproof.components.cgroups import inspect_cgroups
 from svcproof.components.findings import Finding
 from svcproof.components.kernel import inspect_kernel
 from svcproof.components.recipe import ARCHITECTURES
-from svcproof.components.resources import GIB, available_memory, free_space
+from svcproof.components.resources import GIB, available_memory, free_space, inotify_instances
 from svcproof.errors import EnvironmentProblem
 
 __all__ = ["check_kernel", "check_machine", "inspect_features", "inspect_machine"]
 
 # Measured: three nodes take 1.0 GB, of which the control plane is half.
 _CONTROL_PLANE_MIB, _NODE_MIB = 600, 250
+#: Measured: kubelet, containerd and kube-proxy of a node, and the control plane, watch files.
+_INOTIFY_NODE, _INOTIFY_CONTROL_PLANE = 8, 4
+_INOTIFY = Path("/proc/sys/fs/inotify/max_user_instances")
 #: What a cluster writes to a disk: its seeds into the cache, and its logs.
 _CACHE_GIB, _LOGS_MIB = 0.5, 64
 #: Where clusters keep their files: that is said in ``clusters``, which this layer cannot import.
@@ -97,6 +100,17 @@ def _room(name: str, path: Path, gibibytes: float, remedy: str) -> Finding:
     return Finding(f"room in {name}", free >= gibibytes, detail, remedy)
 
 
+def _inotify(nodes: int) -> Finding:
+    limit = int(_INOTIFY.read_text()) if _INOTIFY.is_file() else 0
+    used, needed = inotify_instances(os.geteuid()), nodes * _INOTIFY_NODE + _INOTIFY_CONTROL_PLANE
+    return Finding(
+        "inotify instances",
+        used + needed <= limit,
+        f"{used} of {limit} in use, {nodes} nodes need {needed}",
+        f"sysctl -w fs.inotify.max_user_instances={max(1024, 2 * limit)}, or end other clusters",
+    )
+
+
 def _kernel_log(_: int) -> Finding:
     there = Path("/dev/kmsg").exists()
     return Finding("kernel log (/dev/kmsg)", there, "", "the kubelet reads it; pass the device")
@@ -108,6 +122,7 @@ _CHECKS: tuple[Callable[[int], Finding], ...] = (
     _memory,
     _cache,
     _logs,
+    _inotify,
     _kernel_log,
 )
 

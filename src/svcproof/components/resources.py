@@ -13,6 +13,7 @@ __all__ = [
     "GIB",
     "available_memory",
     "free_space",
+    "inotify_instances",
     "require_build_memory",
     "require_space",
     "thrift",
@@ -60,6 +61,20 @@ def require_build_memory() -> None:
             f"{there:.1f} GiB of memory available, building the components needs {_LINKER_GIB:g}",
             remedy="stop other programs, or install svcproof-components, built elsewhere",
         )
+
+
+def inotify_instances(user: int) -> int:
+    """How many of a user's are in use: the kernel counts them for each user."""
+    found = 0
+    for descriptors in Path("/proc").glob("[0-9]*/fd"):
+        try:
+            if descriptors.stat().st_uid != user:
+                continue
+            links = [str(entry.readlink()) for entry in descriptors.iterdir()]
+        except OSError:
+            continue  # it has ended meanwhile
+        found += links.count("anon_inode:inotify")
+    return found
 
 
 def thrift() -> tuple[dict[str, str], tuple[str, ...]]:

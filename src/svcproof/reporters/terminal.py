@@ -69,6 +69,8 @@ def _cluster(line: ClusterLine) -> str:
     start = f"; started in {line.start_seconds:.1f} s" if line.start_seconds >= 0.1 else ""
     known = line.profile in ("", f"kube-proxy {line.proxy_mode}")
     rules = f"kube-proxy {line.proxy_mode}" if known else f"{line.proxy_mode}: {line.profile}"
+    if line.profile.startswith(line.proxy_mode):
+        rules = line.profile
     return (
         f"{line.kind} {line.name}: Kubernetes {line.kubernetes_version}, "
         f"{rules}, {_many(line.nodes, 'node')}, {families}{start}"

@@ -148,7 +148,10 @@ def find_running(name: str) -> StateDirectory:
     names = ", ".join(cluster.name for cluster in clusters) or "none"
     raise ClusterNotFound(
         f"no running cluster is called {name!r}; running: {names}",
-        remedy=f"start it with: svcproof up --name {name}",
+        remedy=f"say which of them: --name {clusters[0].name} (before the arguments of another "
+        "command, as kubectl's)"
+        if clusters
+        else f"start one with: svcproof up --name {name}",
     )
 
 
