@@ -33,6 +33,7 @@ HARNESS = (
     "svcproof.load",
     "svcproof.files",
     "svcproof.manifest_files",
+    "svcproof.notes",
     "svcproof.proof",
     "svcproof.routing",
     "svcproof.testing",

@@ -17,6 +17,7 @@ __all__ = ["group", "main"]
 _COMMANDS: Final = {
     "run": "svcproof.cli.run:run",
     "prove": "svcproof.cli.prove:prove",
+    "notes": "svcproof.cli.notes:notes",
     "judge": "svcproof.cli.judge:judge_files",
     "up": "svcproof.cli.up:up",
     "status": "svcproof.cli.cluster:status",

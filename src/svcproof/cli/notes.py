@@ -1,0 +1,180 @@
+"""``svcproof notes``: the study notes' experiments, one after the other, on a real cluster."""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import click
+
+from svcproof.cli.options import cluster_shape
+from svcproof.errors import UsageError
+
+if TYPE_CHECKING:
+    from svcproof.notes.catalogue import Experiment
+    from svcproof.notes.ground import Ground
+    from svcproof.notes.kubectl import Kubectl
+    from svcproof.notes.model import Step, Told
+    from svcproof.ports import Cluster
+
+__all__ = ["notes"]
+
+_FAILED: Final = 1
+_STYLES: Final[dict[str, dict[str, Any]]] = {
+    "": {},
+    "bold": {"bold": True},
+    "dim": {"dim": True},
+    "good": {"fg": "green"},
+    "bad": {"fg": "red", "bold": True},
+    "note": {"fg": "yellow"},
+}
+
+
+@click.command()
+@click.option(
+    "--name",
+    default="",
+    metavar="CLUSTER",
+    help="A cluster that svcproof up keeps; without this, a fresh one that ends with the tour.",
+)
+@cluster_shape
+@click.option("--only", default="", metavar="N,…", help="These only, by number or by name.")
+@click.option("--list", "show_list", is_flag=True, help="List the experiments and do nothing.")
+@click.option("--pause", is_flag=True, help="Wait for a key after each step.")
+@click.option(
+    "--output",
+    type=click.Path(dir_okay=False, path_type=Path),
+    metavar="FILE.md",
+    help="Save all that was done and seen as Markdown.",
+)
+def notes(
+    name: str, only: str, show_list: bool, pause: bool, output: Path | None, **shape: Any
+) -> int | None:
+    """Take the study notes' thirteen experiments: Pods, Deployments, Services.
+
+    Each is a few real steps, and each step is checked. The exit code is 0 only if all
+    that was to happen did.
+
+    \b
+    svcproof notes                          all of them, on a fresh cluster
+    svcproof notes --only 9,11 --pause      two of them, step by step
+    svcproof notes --output notes.md        to be read later
+    """
+    from svcproof.notes.catalogue import chosen
+
+    experiments = chosen(only)
+    if show_list:
+        for each in experiments:
+            click.echo(f"{each.number:>3} {each.slug:<12} {each.title}")
+        return None
+    with _cluster(name, shape) as cluster, _prepared(cluster) as (ground, kubectl):
+        return _Guided(ground, kubectl, output, pause=pause).run(experiments)
+
+
+@contextmanager
+def _cluster(name: str, shape: dict[str, Any]) -> Iterator[Cluster]:
+    from svcproof.clusters.options import cluster_options
+    from svcproof.clusters.registry import open_cluster
+
+    options = cluster_options(
+        name=name,
+        nodes=shape["nodes"],
+        proxy_mode=shape["proxy_mode"],
+        ip_families=shape["ip_families"],
+        kubernetes_version=shape["k8s_version"],
+        components_directory=shape["components"],
+        allow_install=not shape["no_install"],
+    )
+    cluster = open_cluster(options, lambda line: click.echo(f"svcproof: {line}", err=True))
+    try:
+        yield cluster
+    finally:
+        cluster.close()
+
+
+@contextmanager
+def _prepared(cluster: Cluster) -> Iterator[tuple[Ground, Kubectl]]:
+    """The namespaces and images, and a kubectl that works in the notes' namespace."""
+    import svcproof
+    from svcproof.clusters.embedded.state import find_running
+    from svcproof.notes.ground import NAMESPACE, Ground
+    from svcproof.notes.kubectl import Kubectl
+
+    manifests = Path(svcproof.__file__).parent / "manifests" / "notes"
+    directory = find_running(cluster.facts.name)
+    components = Path(directory.plan().components)
+    ground = Ground(cluster, manifests)
+    with tempfile.TemporaryDirectory(prefix="svcproof-notes-") as temporary:
+        kubeconfig = Path(temporary) / "kubeconfig"
+        kubeconfig.write_bytes(directory.kubeconfig.read_bytes())
+        kubectl = Kubectl(components / "kube", kubeconfig, manifests)
+        kubectl.run(f"config set-context --current --namespace={NAMESPACE}")
+        try:
+            ground.prepare(components / "echo-hostname", Path(temporary))
+            yield ground, kubectl
+        finally:
+            ground.clear()
+
+
+class _Guided:
+    """One tour: steps to the terminal as they happen, all of it to a file."""
+
+    def __init__(
+        self, ground: Ground, kubectl: Kubectl, output: Path | None, *, pause: bool
+    ) -> None:
+        self._ground = ground
+        self._kubectl = kubectl
+        self._output = output
+        self._pause = pause and sys.stdin.isatty()
+        self._told: list[Told] = []
+
+    def run(self, experiments: Sequence[Experiment]) -> int:
+        """Take them; the exit code."""
+        from svcproof.notes.guide import tour
+        from svcproof.notes.terminal import result
+
+        for told in tour(
+            experiments, self._ground, self._kubectl, begun=_announce, tell=self._tell
+        ):
+            self._told.append(told)
+            if told.trouble:
+                click.secho(f"  ✗ {told.trouble}", **_STYLES["bad"])
+            self._save()
+        click.echo()
+        for told in self._told:
+            click.secho(result(told), **_STYLES["good" if told.passed else "bad"])
+        passed = all(told.passed for told in self._told)
+        seconds = sum(told.seconds for told in self._told)
+        click.echo(f"{len(self._told)} experiments in {seconds:.0f} s")
+        return 0 if passed else _FAILED
+
+    def _tell(self, step: Step) -> None:
+        from svcproof.notes.terminal import lines
+
+        for text, style in lines(step):
+            click.secho(text, **_STYLES[style])
+        if self._pause:
+            click.pause("  (a key for the next step)")
+
+    def _save(self) -> None:
+        from svcproof.files import write_whole
+        from svcproof.notes.markdown import markdown
+        from svcproof.notes.model import Tour
+
+        if self._output is None:
+            return
+        tour = Tour(cluster=self._ground.described, experiments=self._told)
+        try:
+            write_whole(self._output, markdown(tour).encode())
+        except OSError as error:
+            raise UsageError(f"cannot write {self._output}: {error.strerror}") from error
+
+
+def _announce(experiment: Experiment) -> None:
+    from svcproof.notes.terminal import heading
+
+    click.secho(heading(experiment.number, experiment.title), **_STYLES["bold"])

@@ -1,0 +1,128 @@
+"""What the experiments stand on: a namespace, the notes' images, and clients to send from."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Final
+
+from svcproof.app import App, Clients, client_manifests_for
+from svcproof.errors import ClusterProblem, NotSupported
+from svcproof.images import ImageRecipe, write_images
+from svcproof.limits import DEFAULT_LIMITS, Limits
+from svcproof.manifest_files import load
+from svcproof.ports import CanLoadImages, Cluster
+from svcproof.waits import wait_for
+
+__all__ = ["CLIENTS", "DEPLOYMENT", "NAMESPACE", "RUN", "Ground", "recipes"]
+
+NAMESPACE: Final = "notes"
+CLIENTS: Final = "notes-clients"
+#: The mark on the notes' Pods, by which answers are told from strangers': it stands in
+#: the manifests.
+RUN: Final = "notes"
+#: The web servers behind all Services.
+DEPLOYMENT: Final = "hostname-deployment"
+
+
+def recipes(program: Path) -> list[ImageRecipe]:
+    """The notes' images, by their names, from the one program that is there.
+
+    ``nginx:1.11`` is made to fail: its program does not understand its arguments.
+    """
+    return [
+        _recipe(program, "docker.io/library/nginx:latest", "serve"),
+        _recipe(program, "docker.io/library/nginx:1.11", "serve", "--port=none"),
+        _recipe(program, "docker.io/alicek106/rr-test:echo-hostname", "serve"),
+    ]
+
+
+def _recipe(program: Path, reference: str, *command: str) -> ImageRecipe:
+    return ImageRecipe(
+        reference=reference,
+        binary=program,
+        install_as="/echo-hostname",
+        entrypoint=("/echo-hostname",),
+        command=command,
+    )
+
+
+class Ground:
+    """The cluster with the notes' namespaces and images in it."""
+
+    run = RUN
+
+    def __init__(self, cluster: Cluster, manifests: Path, limits: Limits = DEFAULT_LIMITS) -> None:
+        self.cluster = cluster
+        self.limits = limits
+        self._manifests = manifests
+
+    def prepare(self, program: Path, directory: Path) -> None:
+        """Bring the images, and make the namespaces."""
+        if not isinstance(self.cluster, CanLoadImages):
+            raise NotSupported(
+                "the notes' images cannot be brought to this cluster",
+                remedy="let svcproof start one: svcproof notes",
+            )
+        archive = directory / "notes-images.tar"
+        write_images(recipes(program), archive)
+        self.cluster.load_image(archive)
+        archive.unlink()
+        for namespace in (NAMESPACE, CLIENTS):
+            self._make(namespace)
+
+    @property
+    def described(self) -> str:
+        """The cluster in words."""
+        facts = self.cluster.facts
+        return (
+            f"Kubernetes {facts.kubernetes_version}, kube-proxy {facts.proxy_mode},"
+            f" {len(facts.node_names)} nodes, {' and '.join(facts.families)}"
+        )
+
+    def clear(self) -> None:
+        """Take away what :meth:`prepare` made, and all that is in it."""
+        for namespace in (NAMESPACE, CLIENTS):
+            self.cluster.delete_namespace(namespace)
+
+    @cached_property
+    def clients(self) -> Clients:
+        """A Pod of each kind on every node, and the client outside."""
+        app = App(
+            self.cluster,
+            CLIENTS,
+            client_manifests_for(self.cluster),
+            run=RUN,
+            limits=self.limits,
+        )
+        app.apply()
+        app.wait_ready()
+        return Clients(app)
+
+    def app(self, services: Iterable[str]) -> App:
+        """The web servers and some Services, as kubectl applied them."""
+        objects = [*self._objects("hostname-deployment")]
+        for service in services:
+            objects += self._objects(service)
+        return App(self.cluster, NAMESPACE, objects, run=RUN, limits=self.limits)
+
+    def _objects(self, stem: str) -> tuple[Mapping[str, Any], ...]:
+        return load(self._manifests / f"{stem}.yaml")
+
+    def _make(self, namespace: str) -> None:
+        """A tour that was ended before may have left its own: it is waited for."""
+        self.cluster.delete_namespace(namespace)
+        wait_for(
+            f"the namespace {namespace} to be made afresh",
+            lambda: _made(self.cluster, namespace),
+            limit=self.limits.workload_ready,
+        )
+
+
+def _made(cluster: Cluster, namespace: str) -> str:
+    try:
+        cluster.create_namespace(namespace)
+    except ClusterProblem as error:
+        return str(error)
+    return ""
