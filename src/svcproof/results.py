@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final, TypeVar
 
 import msgspec
 
+from svcproof.errors import BadHistory
 from svcproof.history import Cell, History, Observation, Outcome
 from svcproof.verdict import Verdict
 
@@ -23,6 +24,7 @@ __all__ = [
     "RunResult",
     "case_result",
     "cluster_line",
+    "decode_run",
     "finding_lines",
 ]
 
@@ -123,6 +125,21 @@ def cluster_line(
         start_seconds=start_seconds,
         lacking_positions=dict(facts.lacking_positions),
     )
+
+
+def decode_run(content: bytes, *, source: str) -> RunResult:
+    """A run's results from their JSON.
+
+    Raises :class:`~svcproof.errors.BadHistory` for another version, and for anything
+    that is not a run's results.
+    """
+    try:
+        run = msgspec.json.decode(content, type=RunResult)
+    except (msgspec.DecodeError, UnicodeError) as error:
+        raise BadHistory(f"{source}: not the results of a run: {error}") from error
+    if run.schema != SCHEMA:
+        raise BadHistory(f"{source}: format version {run.schema}; this svcproof reads {SCHEMA}")
+    return run
 
 
 def finding_lines(verdict: Verdict) -> tuple[FindingLine, ...]:

@@ -19,6 +19,7 @@ _COMMANDS: Final = {
     "prove": "svcproof.cli.prove:prove",
     "notes": "svcproof.cli.notes:notes",
     "judge": "svcproof.cli.judge:judge_files",
+    "report": "svcproof.cli.report:report",
     "up": "svcproof.cli.up:up",
     "status": "svcproof.cli.cluster:status",
     "kubectl": "svcproof.cli.cluster:kubectl",

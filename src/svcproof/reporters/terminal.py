@@ -8,14 +8,15 @@ from collections.abc import Iterable, Sequence
 from svcproof.reporters.facts import told
 from svcproof.results import CaseResult, ClusterLine, Problem, RunResult
 
-__all__ = ["render"]
+__all__ = ["FORMS", "render"]
 
 _KINDS = {
     "pod": "Pod",
     "host-network": "host network",
     "backend": "backend",
 }
-_FORMS = {
+#: What people call the forms of entries.
+FORMS = {
     "cluster-ip": "ClusterIP",
     "short-name": "short name",
     "fqdn": "FQDN",
@@ -133,7 +134,7 @@ def _places(group: Sequence[CaseResult]) -> str:
 
 def _ways(group: Sequence[CaseResult]) -> str:
     forms = dict.fromkeys(form for case in group for form in case.forms)
-    return ", ".join(_FORMS.get(form, form) for form in forms) or "nothing"
+    return ", ".join(FORMS.get(form, form) for form in forms) or "nothing"
 
 
 def _many(number: int, noun: str) -> str:

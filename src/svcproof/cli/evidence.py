@@ -1,0 +1,49 @@
+"""Where runs left their evidence, and how it is read."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Final
+
+from svcproof.errors import BadHistory, UsageError
+from svcproof.history import History, decode_lines
+from svcproof.results import CaseResult, RunResult, decode_run
+
+__all__ = ["latest", "read_history", "read_run"]
+
+_RESULTS: Final = "results.json"
+_EVIDENCE: Final = Path(".svcproof") / "evidence"
+_REMEDY: Final = (
+    "name the directory of one run, such as .svcproof/evidence/RUN; a run that was killed leaves "
+    "histories only: svcproof judge reads them"
+)
+
+
+def latest() -> Path:
+    """The directory of the latest run that left results."""
+    found = sorted(_EVIDENCE.glob(f"*/{_RESULTS}"), key=lambda path: path.stat().st_mtime)
+    if not found:
+        raise UsageError(f"no {_RESULTS} below {_EVIDENCE}", remedy=_REMEDY)
+    return found[-1].parent
+
+
+def read_run(path: Path) -> RunResult:
+    """The results of a run, of its directory or of the file itself."""
+    file = path / _RESULTS if path.is_dir() else path
+    try:
+        content = file.read_bytes()
+    except OSError as error:
+        raise UsageError(f"{file}: {error.strerror}", remedy=_REMEDY) from error
+    return decode_run(content, source=str(file))
+
+
+def read_history(directory: Path, case: CaseResult) -> History | str:
+    """A case's history, or why it cannot be read; it may have been moved with its directory."""
+    file = directory / Path(case.history).name
+    try:
+        with file.open("rb") as lines:
+            return decode_lines(lines, source=str(file))
+    except OSError as error:
+        return f"{file}: {error.strerror}"
+    except BadHistory as error:
+        return error.what

@@ -1,0 +1,50 @@
+"""``svcproof report``: a run's evidence as one HTML page."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Final
+
+import click
+
+from svcproof.cli.evidence import latest, read_history, read_run
+from svcproof.errors import UsageError
+from svcproof.files import write_whole
+
+__all__ = ["report"]
+
+_NAME: Final = "report.html"
+
+
+@click.command("report")
+@click.argument(
+    "evidence_directory",
+    required=False,
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+)
+@click.option(
+    "--output",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help=f"The file to write (default: {_NAME} beside the evidence).",
+)
+def report(evidence_directory: Path | None, output: Path | None) -> None:
+    """One HTML page of a run: what failed, since when, from where to where, how sure.
+
+    EVIDENCE_DIRECTORY is that of one run, as .svcproof/evidence/RUN; without it, the
+    latest run's is taken. The page needs no network and no other file: send it along.
+
+    \b
+    svcproof report
+    svcproof report .svcproof/evidence/4fab5b --output routing.html
+    """
+    from svcproof.reporters.page import render, view_of
+
+    directory = evidence_directory or latest()
+    run = read_run(directory)
+    page = render(view_of(run, lambda case: read_history(directory, case)))
+    path = output or directory / _NAME
+    try:
+        write_whole(path, page.encode("utf-8", "backslashreplace"))
+    except OSError as error:
+        raise UsageError(f"cannot write {path}: {error.strerror}") from error
+    click.echo(str(path))
