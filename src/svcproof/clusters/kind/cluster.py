@@ -23,6 +23,9 @@ __all__ = ["KindCluster"]
 
 _COMMAND_LIMIT: Final = 120.0
 _NOT_FOUND: Final = 404
+#: kube-proxy says 200 there once it has written its rules, and for as long as it does.
+_PROXY_HEALTH: Final = ("curl", "-sS", "--fail", "--max-time", "2", "-o", "/dev/null")
+_PROXY_HEALTH_URL: Final = "http://127.0.0.1:10256/healthz"
 
 
 class KindCluster(KubernetesCluster):
@@ -101,7 +104,10 @@ class KindCluster(KubernetesCluster):
         self._docker.call("container", "kill", container)
 
     def start_node(self, node: str) -> None:
-        """Start it, and wait until its kubelet is heard of again and says that it is Ready."""
+        """Start it; wait until its kubelet is heard of again, and its kube-proxy has set its rules.
+
+        A node is Ready before that, and would refuse what it is to serve.
+        """
         container = self._container(node)
         before = self._heartbeat(node)
         self._docker.call("container", "start", container)
@@ -111,6 +117,12 @@ class KindCluster(KubernetesCluster):
             lambda: self._silence(node, before),
             limit=self._limits.component_ready,
             remedy=f"docker logs {container}",
+        )
+        wait_for(
+            f"the kube-proxy of {node} to be well again",
+            lambda: self._proxy_silence(node),
+            limit=self._limits.component_ready,
+            remedy=f"docker exec {container} crictl ps --all",
         )
 
     def seal(self, node: str) -> None:
@@ -132,6 +144,10 @@ class KindCluster(KubernetesCluster):
         code, _, errors = self.run_in_node(where, ["kill", f"-{signal}", process])
         if code:
             raise ClusterProblem(f"{component} on {where} did not get SIG{signal}: {errors}")
+
+    def _proxy_silence(self, node: str) -> str:
+        code, _, errors = self.run_in_node(node, [*_PROXY_HEALTH, _PROXY_HEALTH_URL])
+        return errors.strip() or f"curl ended with {code}" if code else ""
 
     def _heartbeat(self, node: str) -> str:
         """When the node's kubelet last renewed its lease; "" while a young node has none."""
