@@ -22,6 +22,7 @@ PURE = (
     "svcproof.questions",
     "svcproof.streak",
     "svcproof.workloads",
+    "svcproof.comparison",
     "svcproof.results",
     "svcproof.matrix",
     "svcproof.checkers",

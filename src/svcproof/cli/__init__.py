@@ -20,6 +20,7 @@ _COMMANDS: Final = {
     "notes": "svcproof.cli.notes:notes",
     "judge": "svcproof.cli.judge:judge_files",
     "report": "svcproof.cli.report:report",
+    "diff": "svcproof.cli.diff:diff",
     "up": "svcproof.cli.up:up",
     "status": "svcproof.cli.cluster:status",
     "kubectl": "svcproof.cli.cluster:kubectl",

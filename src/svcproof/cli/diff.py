@@ -1,0 +1,39 @@
+"""``svcproof diff``: two runs compared."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Final
+
+import click
+import msgspec
+
+from svcproof.cli.evidence import read_run
+from svcproof.comparison import compare
+from svcproof.reporters.differences import describe_differences
+
+__all__ = ["diff"]
+
+_WORSE: Final = 1
+
+
+@click.command("diff")
+@click.argument("before", type=click.Path(exists=True, path_type=Path))
+@click.argument("after", type=click.Path(exists=True, path_type=Path))
+@click.option("--json", "as_json", is_flag=True, help="Print everything as JSON.")
+def diff(before: Path, after: Path, as_json: bool) -> None:
+    """Two runs compared: what got worse, and the evidence; what got better, new, gone, moved.
+
+    BEFORE and AFTER are evidence directories of one run each, or their results.json. For
+    upgrades of a CNI, of kube-proxy's mode or of Kubernetes. The exit code is 1 if a
+    verdict got worse or a new case fails, 0 otherwise; what was measured is told only.
+
+    \b
+    svcproof diff .svcproof/evidence/4fab5b .svcproof/evidence/922f4b
+    """
+    found = compare(read_run(before), read_run(after))
+    if as_json:
+        click.echo(msgspec.json.format(msgspec.json.encode(found), indent=1).decode())
+    else:
+        click.echo(describe_differences(found))
+    raise click.exceptions.Exit(_WORSE if found.got_worse else 0)
