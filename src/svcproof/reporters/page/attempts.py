@@ -28,7 +28,8 @@ def attempts(history: History, findings: Sequence[FindingLine]) -> tuple[list[At
             if len(wanted) < MOST or attempt.index in wanted:
                 wanted[attempt.index] = attempt
     begin = begin_ns(history)
-    rows = [_row(wanted[index], begin, odd=index in named) for index in sorted(wanted)]
+    ordered = sorted(wanted.values(), key=lambda attempt: (attempt.at_ns, attempt.index))
+    rows = [_row(attempt, begin, odd=attempt.index in named) for attempt in ordered]
     hidden = len(attempts_of(history, named)) - sum(row.odd for row in rows)
     return rows, max(0, hidden)
 

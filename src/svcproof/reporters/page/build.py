@@ -124,6 +124,7 @@ def _view(run: RunResult, case: CaseResult, history: History, content: Pairs, ke
         verdict=case.verdict,
         judged=case.judged,
         failed=case.failed,
+        named=len({index for line in case.findings for index in line.indices}),
         history=case.history,
         command=again(run, case),
         began=day(begin_ns(history)),
@@ -145,7 +146,7 @@ def _who(history: History, findings: Sequence[FindingLine]) -> Heat | None:
         for cell in history.cells
         if cell.expectation.allowed in promised and not cell.expectation.unsettled
     ]
-    return heat("Who answered while this was promised", alike) if about else None
+    return heat("While that was promised which the finding is about.", alike) if about else None
 
 
 def _unread(run: RunResult, case: CaseResult, why: str, number: int) -> CaseView:
@@ -168,6 +169,7 @@ def _unread(run: RunResult, case: CaseResult, why: str, number: int) -> CaseView
         verdict=case.verdict,
         judged=case.judged,
         failed=case.failed,
+        named=len({index for line in case.findings for index in line.indices}),
         history=case.history,
         command=again(run, case),
         began="",

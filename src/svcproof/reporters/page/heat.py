@@ -33,7 +33,7 @@ def heat(title: str, cells: Iterable[Cell]) -> Heat | None:
         return None
     pods = sorted(names, key=lambda pod: (pod not in allowed, names[pod]))
     rows = tuple(_row(node, counts[node], pods, allowed) for node in sorted(counts))
-    fair = 1 / len(allowed) if allowed else 0.0
+    fair = 1 / len(allowed) if len(allowed) > 1 else 0.0
     return Heat(title, tuple(names[pod] for pod in pods), rows, fair)
 
 

@@ -175,6 +175,7 @@ class CaseView:
     verdict: str
     judged: int
     failed: int
+    named: int
     history: str
     command: str
     began: str

@@ -26,7 +26,7 @@ def duration(microseconds: float) -> str:
 
 def percent(share: float) -> str:
     """A share in percent; what is small is not called nothing."""
-    return f"{share:.1%}" if share == 0 or share >= 0.001 else f"{share:.2g} of 1"
+    return "< 0.1%" if 0 < share < 0.001 else f"{share:.1%}"
 
 
 def _moment(at_ns: int) -> datetime:

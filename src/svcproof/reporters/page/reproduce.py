@@ -34,7 +34,8 @@ def again(run: RunResult, case: CaseResult) -> str:
 
 
 def _svcproof(cluster: ClusterLine | None, names: str) -> str:
-    chosen = ["-k", quote(names)] if names else []
+    # Which cases are slow is not in the results: those that are named are wanted in any case.
+    chosen = ["--svc-slow", "-k", quote(names)] if names else []
     return " ".join(["svcproof", "run", *_options(cluster), *chosen])
 
 
