@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from svcproof.errors import UsageError
-from svcproof.notes import pods, services
+from svcproof.notes import beyond, keepers, pods, policies, services
 from svcproof.notes.stage import Stage
 
 __all__ = ["EXPERIMENTS", "Experiment", "chosen"]
@@ -26,10 +26,17 @@ class Experiment:
 EXPERIMENTS: Final = (
     Experiment(1, "pod", "Pod", pods.pod),
     Experiment(2, "sidecar", "Sidecar: two containers in one Pod", pods.sidecar),
+    Experiment(3, "replicaset", "ReplicaSet: a number of Pods is kept", keepers.replicaset),
+    Experiment(4, "deployment", "Deployment", keepers.deployment),
+    Experiment(5, "rollout", "Roll-out and undo", keepers.rollout),
     Experiment(6, "clusterip", "ClusterIP: one address for all Pods", services.cluster_ip),
     Experiment(7, "endpoints", "Endpoints, and EndpointSlices", services.endpoints),
     Experiment(8, "nodeport", "NodePort: a port on every node", services.node_port),
     Experiment(9, "affinity", "Session affinity", services.affinity),
+    Experiment(10, "policy-cluster", "externalTrafficPolicy: Cluster", policies.policy_cluster),
+    Experiment(11, "policy-local", "externalTrafficPolicy: Local", policies.policy_local),
+    Experiment(12, "loadbalancer", "LoadBalancer", beyond.load_balancer),
+    Experiment(13, "externalname", "ExternalName: an alias", beyond.external_name),
 )
 
 

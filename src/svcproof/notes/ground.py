@@ -107,6 +107,11 @@ class Ground:
             objects += self._objects(service)
         return App(self.cluster, NAMESPACE, objects, run=RUN, limits=self.limits)
 
+    def alone(self, service: str) -> App:
+        """A Service without any web servers."""
+        objects = self._objects(service)
+        return App(self.cluster, NAMESPACE, objects, run=RUN, limits=self.limits)
+
     def _objects(self, stem: str) -> tuple[Mapping[str, Any], ...]:
         return load(self._manifests / f"{stem}.yaml")
 

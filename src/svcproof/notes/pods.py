@@ -17,12 +17,7 @@ _PICKED: Final = '"(outcome|pod|source_address)":"[^"]*"'
 def pod(stage: Stage) -> None:
     """A Pod is made, looked at from all sides, and deleted."""
     stage.manifest("nginx-pod.yaml", "A Pod is the smallest thing that can be run: one web server.")
-    stage.kubectl(
-        "apply -f nginx-pod.yaml",
-        "It is made from the file.",
-        shows="my-nginx-pod created",
-        expected="the Pod is created",
-    )
+    stage.apply("nginx-pod.yaml", "pod/my-nginx-pod created")
     stage.kubectl(
         "get pods -o wide",
         "The scheduler has chosen a node, and the kubelet there has started the container.",
@@ -103,11 +98,11 @@ def sidecar(stage: Stage) -> None:
         " are real ones: an entry of `initContainers` with `restartPolicy: Always` starts before"
         " the main container and ends after it. The network is shared in both cases."
     )
-    _end(stage, "nginx-pod-with-sidecar.yaml", "nginx-pod.yaml")
+    stage.tidy("nginx-pod-with-sidecar.yaml", "nginx-pod.yaml")
 
 
 def _start(stage: Stage, file: str, pod: str, ready: str) -> None:
-    stage.kubectl(f"apply -f {file}", "Made from the file.", shows="created", expected="created")
+    stage.apply(file, "created|configured|unchanged")
     stage.kubectl(
         f"get pod {pod} -o wide",
         "It is to be ready.",
@@ -125,13 +120,6 @@ def _call(stage: Stage, container: str, address: str) -> str:
         shows='"source_address"',
         expected="it is answered, and told its own address",
         look="`source_address`.",
-    )
-
-
-def _end(stage: Stage, *files: str) -> None:
-    named = " ".join(f"-f {file}" for file in files)
-    stage.kubectl(
-        f"delete {named} --grace-period=1", "Tidied up.", shows="deleted", expected="deleted"
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from itertools import product
 
 from svcproof.app import App
+from svcproof.notes.debug import asked, debug_pod
 from svcproof.notes.stage import Stage
 from svcproof.ways import everywhere_to
 
@@ -17,12 +18,7 @@ _COUNT = 300
 def served(stage: Stage, *services: str) -> App:
     """The web servers and Services, made if they are not there, and ready."""
     for file in ("hostname-deployment", *services):
-        stage.kubectl(
-            f"apply -f {file}.yaml",
-            "Made from the file, unless it is there.",
-            shows="created|unchanged|configured",
-            expected="it is there",
-        )
+        stage.apply(f"{file}.yaml", "created|unchanged|configured", "Made, unless it is there.")
     app = stage.ground.app(services)
     stage.kubectl(
         "get pods -l app=webserver -o wide",
@@ -58,29 +54,29 @@ def cluster_ip(stage: Stage) -> None:
         expected="the notes' line: Hello, and the name of a Pod",
     )
     address = app.snapshot().service("hostname-svc-clusterip").cluster_ips[0]
-    for host, how in ((address, "By its address"), ("hostname-svc-clusterip", "By its name")):
-        _debug(stage, host, how)
+    with debug_pod(stage):
+        _six_times(stage, address, "By its address")
+        _six_times(stage, "hostname-svc-clusterip", "By its name")
     _shares(stage, app)
 
 
-def _debug(stage: Stage, host: str, how: str) -> None:
-    stage.kubectl(
-        "run -i --rm debug --quiet --image=svcproof.dev/echo-hostname:1 --restart=Never --"
-        f" probe --host {host} --port 8080 --dialect notes --count 6 --concurrency 1",
-        f"{how}, from a Pod that is made for that, six times.",
+def _six_times(stage: Stage, host: str, how: str) -> None:
+    asked(
+        stage,
+        f"--host {host} --port 8080 --dialect notes --count 6 --concurrency 1",
+        f"{how}, six times: which Pods say Hello?",
         pick='"pod":"[^"]*"',
         shows='"pod":"hostname-deployment-',
         times=6,
         expected="six answers",
-        look="the answers come from different Pods.",
     )
 
 
 def _shares(stage: Stage, app: App) -> None:
     stage.measure(
         f"Now {_COUNT} fresh connections from a Pod on every node.",
+        app,
         product(stage.ground.clients.everywhere("pod"), app.targets("cluster-ip")),
-        services=["hostname-svc-clusterip"],
         expected="every Pod answers, nothing is lost, and the shares fit equal chances",
         look="the shares: near a third each, and not exactly.",
         count=_COUNT,
@@ -157,8 +153,8 @@ def node_port(stage: Stage) -> None:
     )
     stage.measure(
         "From a client outside to the same port on every node, and from Pods to the ClusterIP.",
+        app,
         everywhere_to(app, stage.ground.clients, "hostname-svc-nodeport", "outside", "pod"),
-        services=["hostname-svc-nodeport"],
         expected="every node answers, and the ClusterIP too: each Pod, nothing lost",
         look="whichever node is asked, Pods of all nodes answer.",
     )
@@ -191,16 +187,16 @@ def affinity(stage: Stage) -> None:
     stage.kubectl(
         "get service hostname-svc-affinity -o yaml",
         "What the API server made of it.",
-        only="sessionAffinity|clientIP|timeoutSeconds",
+        only="^ +(sessionAffinity|clientIP|timeoutSeconds)",
         shows=r"timeoutSeconds: 10800",
         expected="affinity by client address, and it is forgotten after three hours without use",
     )
     stage.measure(
         "Fresh connections from a Pod and from the host network of every node.",
+        app,
         product(stage.ground.clients.everywhere("pod", "host-network"), app.targets("cluster-ip")),
-        services=["hostname-svc-affinity"],
         expected="each client is answered by one and the same Pod",
-        look="one Pod in each line with 100%, but not the same in all lines.",
+        look="one Pod in each line, with 100%. Different lines may have different Pods.",
         affinity="pin",
     )
     stage.correct(

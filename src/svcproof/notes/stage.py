@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterable
 from typing import Any, Final
 
+from svcproof.app import App
 from svcproof.checkers import judge
 from svcproof.notes.ground import Ground
 from svcproof.notes.kubectl import Kubectl
@@ -95,6 +96,17 @@ class Stage:
         )
         return output
 
+    def apply(self, file: str, shows: str, text: str = "It is made from the file.") -> None:
+        """Make what a file says."""
+        self.kubectl(f"apply -f {file}", text, shows=shows, expected="it is there")
+
+    def tidy(self, *files: str) -> None:
+        """Delete what files have made."""
+        named = " ".join(f"-f {file}" for file in files)
+        self.kubectl(
+            f"delete {named} --wait=false", "Tidied up.", shows="deleted", expected="it is deleted"
+        )
+
     def value(self, line: str) -> str:
         """Something that a later step needs to know, and nobody has to see."""
         return self._kubectl.run(line)[1].strip()
@@ -102,16 +114,15 @@ class Stage:
     def measure(
         self,
         text: str,
+        app: App,
         pairs: Iterable[Pair],
         *,
-        services: Iterable[str],
         expected: str,
         look: str = "",
         failing: Iterable[Pair] = (),
         **asked: Any,
     ) -> None:
         """Send many fresh connections and have the suites' own checks judge them."""
-        app = self.ground.app(services)
         case = f"notes: {text}"
         described = self.cluster.facts.described()
         with Recorder(None, run=self.ground.run, case=case, cluster=described) as recorder:
