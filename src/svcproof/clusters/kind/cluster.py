@@ -23,9 +23,11 @@ __all__ = ["KindCluster"]
 
 _COMMAND_LIMIT: Final = 120.0
 _NOT_FOUND: Final = 404
-#: kube-proxy says 200 there once it has written its rules, and for as long as it does.
-_PROXY_HEALTH: Final = ("curl", "-sS", "--fail", "--max-time", "2", "-o", "/dev/null")
-_PROXY_HEALTH_URL: Final = "http://127.0.0.1:10256/healthz"
+#: Its health check says yes while it starts, too; the time of its last sync is 0 until it has.
+_PROXY_HAS_SYNCED: Final = (
+    "curl -sS --max-time 2 http://127.0.0.1:10249/metrics"
+    " | grep -qE '^kubeproxy_sync_proxy_rules_last_timestamp_seconds(\\{.*\\})? [1-9]'"
+)
 
 
 class KindCluster(KubernetesCluster):
@@ -119,7 +121,7 @@ class KindCluster(KubernetesCluster):
             remedy=f"docker logs {container}",
         )
         wait_for(
-            f"the kube-proxy of {node} to be well again",
+            f"the kube-proxy of {node} to have set its rules",
             lambda: self._proxy_silence(node),
             limit=self._limits.component_ready,
             remedy=f"docker exec {container} crictl ps --all",
@@ -146,8 +148,8 @@ class KindCluster(KubernetesCluster):
             raise ClusterProblem(f"{component} on {where} did not get SIG{signal}: {errors}")
 
     def _proxy_silence(self, node: str) -> str:
-        code, _, errors = self.run_in_node(node, [*_PROXY_HEALTH, _PROXY_HEALTH_URL])
-        return errors.strip() or f"curl ended with {code}" if code else ""
+        code, _, errors = self.run_in_node(node, ["sh", "-c", _PROXY_HAS_SYNCED])
+        return (errors.strip() or "it has not set its rules yet") if code else ""
 
     def _heartbeat(self, node: str) -> str:
         """When the node's kubelet last renewed its lease; "" while a young node has none."""
