@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from svcproof.notes.model import Step, Told
     from svcproof.ports import Cluster
 
-__all__ = ["notes"]
+__all__ = ["notes", "prepared"]
 
 _FAILED: Final = 1
 _STYLES: Final[dict[str, dict[str, Any]]] = {
@@ -71,7 +71,7 @@ def notes(
         for each in experiments:
             click.echo(f"{each.number:>3} {each.slug:<12} {each.title}")
         return None
-    with _cluster(name, shape) as cluster, _prepared(cluster) as (ground, kubectl):
+    with _cluster(name, shape) as cluster, prepared(cluster) as (ground, kubectl):
         return _Guided(ground, kubectl, output, pause=pause).run(experiments)
 
 
@@ -97,7 +97,7 @@ def _cluster(name: str, shape: dict[str, Any]) -> Iterator[Cluster]:
 
 
 @contextmanager
-def _prepared(cluster: Cluster) -> Iterator[tuple[Ground, Kubectl]]:
+def prepared(cluster: Cluster) -> Iterator[tuple[Ground, Kubectl]]:
     """The namespaces and images, and a kubectl that works in the notes' namespace."""
     import svcproof
     from svcproof.clusters.embedded.state import find_running

@@ -1,0 +1,1 @@
+"""The study notes' experiments happen, on a real cluster."""
