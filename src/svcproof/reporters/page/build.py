@@ -24,6 +24,7 @@ from svcproof.reporters.page.model import (
 from svcproof.reporters.page.moments import day
 from svcproof.reporters.page.reproduce import again, commands
 from svcproof.reporters.page.since import begin_ns
+from svcproof.reporters.page.themes import themes
 from svcproof.reporters.page.timeline import changes, timeline
 from svcproof.reporters.page.times import Times
 from svcproof.reporters.terminal import FORMS
@@ -93,6 +94,7 @@ class _Builder:
         run = self._run
         bad = tuple(case for case in run.cases if case.verdict != "PASS")
         verdict = _verdict(run)
+        troubled = tuple(sorted(self._troubled, key=lambda view: view.verdict != "FAIL"))
         return Page(
             run=run.run,
             verdict=verdict,
@@ -103,7 +105,8 @@ class _Builder:
             began=day(min(self._began)) if self._began else "",
             version=__version__,
             cluster=run.cluster,
-            troubled=tuple(sorted(self._troubled, key=lambda view: view.verdict != "FAIL")),
+            themes=themes(troubled),
+            troubled=troubled,
             changes=tuple(self._changes),
             promises=_promises(run.cases, self._pairs),
             heats=tuple(self._heats),

@@ -25,6 +25,7 @@ __all__ = [
     "PromiseView",
     "Segment",
     "Strip",
+    "Theme",
     "Timeline",
 ]
 
@@ -166,6 +167,20 @@ class FindingGroup:
 
 
 @dataclass(frozen=True, slots=True)
+class Theme:
+    """The same thing found in some cases; ``cases`` are pairs of key and name."""
+
+    status: str
+    check: str
+    summary: str
+    since: str
+    clients: str
+    entries: str
+    cases: tuple[tuple[str, str], ...]
+    hidden: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class CaseView:
     """A case that needs a look, or whose time is worth a picture."""
 
@@ -247,6 +262,7 @@ class Page:
     began: str
     version: str
     cluster: ClusterLine | None
+    themes: tuple[Theme, ...]
     troubled: tuple[CaseView, ...]
     changes: tuple[CaseView, ...]
     promises: tuple[PromiseView, ...]
