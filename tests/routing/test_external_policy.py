@@ -21,7 +21,12 @@ def test_local_keeps_the_client(
     echo_app: App, clients: Clients, measure: Measure, judge: Judge
 ) -> None:
     """Policy Local: only the entered node's own Pods answer, and they see the client's address."""
-    measure(from_outside_to(echo_app, clients, "hostname-svc-local"), about_sources=True)
+    bearing = {pod.node for pod in echo_app.pods("hostname-deployment")}
+    pairs = from_outside_to(echo_app, clients, "hostname-svc-local")
+    measure(
+        [(client, target) for client, target in pairs if target.entry_node in bearing],
+        about_sources=True,
+    )
     judge()
 
 

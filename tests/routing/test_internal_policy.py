@@ -10,12 +10,9 @@ APPS = ("webserver", "lonely")
 
 def test_own_node_only(echo_app: App, clients: Clients, measure: Measure, judge: Judge) -> None:
     """internalTrafficPolicy Local: only the Pods of the client's own node answer."""
-    measure(
-        product(
-            clients.everywhere("pod", "host-network"),
-            echo_app.targets("cluster-ip", "hostname-svc-internal"),
-        )
-    )
+    bearing = {pod.node for pod in echo_app.pods("hostname-deployment")}
+    positions = [p for p in clients.everywhere("pod", "host-network") if p.node in bearing]
+    measure(product(positions, echo_app.targets("cluster-ip", "hostname-svc-internal")))
     judge()
 
 
