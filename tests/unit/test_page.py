@@ -311,3 +311,39 @@ def test_findings_of_one_kind_are_told_together(broken):
     (group,) = view(broken, judged).troubled[0].groups
     assert len(group.places) == 2
     assert group.summary.endswith("(at 2 places)")
+
+
+def test_one_fault_in_many_cases_is_told_once(broken):
+    history = broken.history
+    cases = tuple(
+        case_result(history, verdict(10), case=f"t.py::test_{n}", promise="P.", path="h")
+        for n in range(9)
+    )
+    run = RunResult(cluster=CLUSTER, cases=cases, problems=(), evidence="e", exit_code=1)
+    (theme,) = view_of(run, lambda _: history).themes
+    assert (theme.check, theme.since) == ("reachability", "22:13:23.000 UTC")
+    assert (theme.clients, theme.entries) == ("a Pod on n1", "svc by ClusterIP")
+    assert (theme.cases[0], len(theme.cases), theme.hidden) == (("case-1", "test_0"), 6, 3)
+
+
+def test_a_pod_that_never_answered_is_told_with_what_chance_would_do(story):
+    story.expect("a", "b", minimum=66).answers(*"a" * 66)
+    found = Finding(
+        status=Status.FAIL,
+        summary="responders: never answered: b",
+        where="a Pod on n1 → svc by ClusterIP",
+        indices=(0,),
+    )
+    (case,) = view(story, Verdict(Status.FAIL, 66, (found,))).troubled
+    assert case.groups[0].sure[0].endswith("with a probability of 2.7e-20 at most.")
+    assert case.groups[0].places[0].often == ""
+
+
+def test_whether_a_run_settled_is_no_change(story):
+    story.expect("a").event("not-converged", position="a Pod on n1").answers("a")
+    assert (
+        view(story, verdict(2))
+        .troubled[0]
+        .groups[0]
+        .since.endswith("nothing had been changed by then")
+    )

@@ -161,6 +161,7 @@ def _unread(run: RunResult, case: CaseResult, why: str, number: int) -> CaseView
             summary=line.summary.partition(": ")[2] or line.summary,
             remedy=line.remedy,
             since="",
+            at_ns=0,
             places=(FindingPlace(line.where, line.expected, line.seen, "", "", "", (), 0),),
         )
         for line in case.findings

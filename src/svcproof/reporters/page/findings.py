@@ -9,8 +9,9 @@ from svcproof.history import Cell, Expectation, History, Observation, Outcome
 from svcproof.reporters.page.heat import interval
 from svcproof.reporters.page.model import FindingGroup, FindingPlace
 from svcproof.reporters.page.moments import clock, percent
-from svcproof.reporters.page.since import attempts_of, since
+from svcproof.reporters.page.since import attempts_of, first_ns, since
 from svcproof.results import FindingLine
+from svcproof.stats import coverage_miss_rate
 
 __all__ = ["SHOWN", "cell_of", "groups"]
 
@@ -59,6 +60,7 @@ def _group(history: History, lines: Sequence[FindingLine]) -> FindingGroup:
         summary=summary,
         remedy=first.remedy,
         since=since(history, indices),
+        at_ns=first_ns(history, indices),
         places=tuple(_place(history, line) for line in lines),
         sure=tuple(_sure(history, check, lines)),
     )
@@ -102,6 +104,8 @@ def _sure(history: History, check: str, lines: Sequence[FindingLine]) -> Iterato
             f"Observed directly in {_many(count, 'connection')}, none of which was repeated: each "
             "contradicts the promise by itself, whatever chance does."
         )
+    if check == "responders" and not count and lines[0].status == "FAIL":
+        yield from _by_chance(cells)
     if cells:
         minimum = max(cell.expectation.minimum for cell in cells)
         fewest = min(len(cell.observations) for cell in cells)
@@ -113,11 +117,25 @@ def _sure(history: History, check: str, lines: Sequence[FindingLine]) -> Iterato
     yield _untold(history)
 
 
+def _by_chance(cells: Sequence[Cell]) -> Iterator[str]:
+    """How often a healthy cluster would leave out a Pod, in so many connections."""
+    rates = [
+        coverage_miss_rate(len(cell.expectation.allowed), len(cell.answered)) for cell in cells
+    ]
+    if rates:
+        yield (
+            "A healthy random choice leaves out a Pod in so many connections with a probability "
+            f"of {max(rates):.1e} at most."
+        )
+
+
 def _elsewhere(history: History, lines: Sequence[FindingLine]) -> str:
     places = {cell.where for cell in history.cells if cell.observations}
     concerned = places.intersection(line.where for line in lines)
     if not places or not concerned:
         return "It concerns the case as a whole."
+    if len(places) == 1:
+        return "The case has one pair of client and entry: nothing else was asked beside it."
     if concerned == places:
         return f"All {len(places)} pairs of client and entry in this case show it."
     return (

@@ -162,6 +162,7 @@ class FindingGroup:
     summary: str
     remedy: str
     since: str
+    at_ns: int
     places: tuple[FindingPlace, ...]
     sure: tuple[str, ...] = ()
 

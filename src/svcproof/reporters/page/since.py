@@ -8,7 +8,7 @@ from svcproof.history import History, Observation
 from svcproof.reporters.page.moments import clock
 from svcproof.reporters.page.timeline import changes, in_words
 
-__all__ = ["attempts_of", "begin_ns", "moment", "since"]
+__all__ = ["attempts_of", "begin_ns", "first_ns", "moment", "since"]
 
 
 def begin_ns(history: History) -> int:
@@ -25,8 +25,14 @@ def attempts_of(history: History, indices: Iterable[int]) -> list[Observation]:
 
 def since(history: History, indices: Iterable[int]) -> str:
     """When the first of these entries was; "" of none."""
-    times = [history.entries[index].at_ns for index in indices if 0 <= index < len(history.entries)]
-    return moment(history, min(times)) if times else ""
+    first = first_ns(history, indices)
+    return moment(history, first) if first else ""
+
+
+def first_ns(history: History, indices: Iterable[int]) -> int:
+    """When the first of these entries was; 0 of none."""
+    entries = [history.entries[index] for index in indices if 0 <= index < len(history.entries)]
+    return min((entry.at_ns for entry in entries), default=0)
 
 
 def moment(history: History, at_ns: int) -> str:

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from typing import Final
 
 from svcproof.reporters.page.model import CaseView, FindingGroup, Theme
+from svcproof.reporters.page.moments import clock
 
 __all__ = ["themes"]
 
@@ -26,20 +27,26 @@ def themes(views: Iterable[CaseView]) -> tuple[Theme, ...]:
 
 def _theme(found: Sequence[tuple[CaseView, FindingGroup]]) -> Theme:
     first = found[0][1]
-    # The text begins with the day's time, and a run is shorter than a day.
-    times = sorted(group.since for _, group in found if group.since)
+    times = [group.at_ns for _, group in found if group.at_ns]
     pairs = [place.where.partition(" → ") for _, group in found for place in group.places]
-    cases = dict.fromkeys((view.key, view.case.split("/")[-1]) for view, _ in found)
+    cases = dict.fromkeys(
+        (view.key, view.case.partition("::")[2] or view.case) for view, _ in found
+    )
     return Theme(
         status=first.status,
         check=first.check,
         summary=first.summary,
-        since=times[0] if times else "",
+        since=f"{clock(min(times))} UTC" if times else "",
         clients=_listed(client for client, arrow, _ in pairs if arrow),
         entries=_listed(entry for _, _, entry in pairs),
         cases=tuple(cases)[:_CASES],
         hidden=max(0, len(cases) - _CASES),
     )
+
+
+def _short(case: str) -> str:
+    """Without the file."""
+    return case.partition("::")[2] or case
 
 
 def _width(theme: Theme) -> int:

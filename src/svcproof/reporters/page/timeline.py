@@ -11,7 +11,7 @@ from svcproof.reporters.page.model import Mark, Segment, Strip, Timeline
 __all__ = ["changes", "in_words", "timeline"]
 
 #: Events that are no change of the cluster.
-_QUIET: Final = ("judged", "converged", "api-answer", "endpoints")
+_QUIET: Final = ("judged", "converged", "not-converged", "api-answer", "endpoints", "idle")
 _BINS: Final = 125
 _STRIPS: Final = 16
 _MARKS: Final = 24
