@@ -34,7 +34,7 @@ def kubectl(tmp_path, script: str) -> Kubectl:
 
 
 def taken(script, tmp_path, prints: str = "print('a 1')") -> Told:
-    experiment = Experiment(1, "trial", "A trial", script)
+    experiment = Experiment(1, "trial", "A trial", "it happens", script)
     return take(experiment, None, kubectl(tmp_path, prints), lambda _: None)
 
 
@@ -187,22 +187,25 @@ def a_tour() -> Tour:
             output="a 1",
             look="the 1",
             expected="one",
-            seen="so it is",
+            seen="after 2.0 s",
         ),
         Step(kind="correction", text="It ends at 32767."),
         Step(kind="measured", text="Ask.", output="x", expected="y", seen="z", passed=False),
     )
-    told = Told(number=8, slug="nodeport", title="A port", steps=steps, seconds=1.5)
+    told = Told(
+        number=8, slug="nodeport", title="A port", says="it is open", steps=steps, seconds=1.5
+    )
     return Tour(cluster="Kubernetes 1", experiments=[told])
 
 
 def test_the_document_shows_all_that_was_run_and_what_came_of_it():
     text = markdown(a_tour())
     assert "| 8 | [A port](#8-a-port) | 2 | 1.5 s | **did not happen** |" in text
+    assert "## 8. A port\n\n**The notes say:** it is open" in text
     assert "`pod.yaml`:\n\n```yaml\nkind: Pod\n```" in text
     assert "```console\n$ kubectl get pods\na 1\n```" in text
     assert "*Look at:* the 1" in text
-    assert "✓ Expected: one. Seen: so it is." in text
+    assert "✓ one (after 2.0 s)" in text
     assert "> **The notes are corrected here.** It ends at 32767." in text
     assert "✗ **Expected:** y\n\n**Seen:**\n\n```text\nz\n```" in text
 
@@ -211,7 +214,7 @@ def test_the_terminal_shows_the_same():
     (told,) = a_tour().experiments
     shown = [text for step in told.steps for text, _ in lines(step)]
     assert "    $ kubectl get pods" in shown
-    assert "  ✓ one (so it is)" in shown
+    assert "  ✓ one (after 2.0 s)" in shown
     assert "  ✗ expected: y" in shown
     assert "DID NOT HAPPEN, 2 checks, 1.5 s" in result(told)
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 import click
 
@@ -71,8 +72,26 @@ def notes(
         for each in experiments:
             click.echo(f"{each.number:>3} {each.slug:<12} {each.title}")
         return None
-    with _cluster(name, shape) as cluster, prepared(cluster) as (ground, kubectl):
+    with (
+        _terminated_as_interrupted(),
+        _cluster(name, shape) as cluster,
+        prepared(cluster) as (ground, kubectl),
+    ):
         return _Guided(ground, kubectl, output, pause=pause).run(experiments)
+
+
+@contextmanager
+def _terminated_as_interrupted() -> Iterator[None]:
+    """SIGTERM ends a tour as Ctrl-C does: a node that is lost comes back first."""
+
+    def interrupt(*_: object) -> NoReturn:
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGTERM, interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 @contextmanager
@@ -177,4 +196,4 @@ class _Guided:
 def _announce(experiment: Experiment) -> None:
     from svcproof.notes.terminal import heading
 
-    click.secho(heading(experiment.number, experiment.title), **_STYLES["bold"])
+    click.secho(heading(experiment.number, experiment.title, experiment.says), **_STYLES["bold"])

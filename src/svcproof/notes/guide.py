@@ -50,6 +50,7 @@ def take(
         number=experiment.number,
         slug=experiment.slug,
         title=experiment.title,
+        says=experiment.says,
         steps=tuple(steps),
         seconds=time.monotonic() - began,
         trouble=trouble,

@@ -125,8 +125,15 @@ def deployment(stage: Stage) -> None:
     stage.manifest("nginx-deployment.yaml", "A Deployment looks like a ReplicaSet, and makes one.")
     stage.apply("nginx-deployment.yaml", "deployment.apps/my-nginx-deployment created")
     stage.kubectl(
+        "get deployment, replicaset, pods",
+        "The notes' command, with spaces after the commas.",
+        shows="arguments in resource/name form",
+        fails=True,
+        expected="it is refused: kubectl wants the kinds in one word",
+    )
+    stage.kubectl(
         "get deployment,replicasets,pods -l app=my-nginx --show-kind",
-        "What has come of it. (The notes have spaces after the commas, which kubectl refuses.)",
+        "What has come of it.",
         shows=r"^(replicaset.apps/my-nginx-deployment-\S+ +3 +3 +3 |pod/\S+ +1/1 +Running)",
         times=4,
         expected="one ReplicaSet with three ready, and its three Pods",

@@ -11,7 +11,7 @@ __all__ = ["markdown"]
 _INTRODUCTION = """\
 Every command below was run, and every output is what it printed: this is the record of one
 run of `svcproof notes`, which does it all again on a cluster of its own. After each step stands
-what had to come of it, and what came. Tables are measurements: many fresh connections from Pods,
+what had to come of it (✓: it did). Tables are measurements: many fresh connections from Pods,
 from nodes and from a client outside, judged by the checks that `svcproof run` uses.
 
 There is no registry here. `nginx:latest` is a small web server that stands in for nginx, and
@@ -53,6 +53,9 @@ def _anchor(heading: str) -> str:
 def _experiment(told: Told) -> Iterator[str]:
     yield ""
     yield f"## {_heading(told)}"
+    if told.says:
+        yield ""
+        yield f"**The notes say:** {told.says}"
     for step in told.steps:
         yield ""
         yield from _step(step)
@@ -91,7 +94,7 @@ def _shown(step: Step) -> Iterator[str]:
 
 def _verdict(step: Step) -> Iterator[str]:
     if step.passed:
-        yield f"✓ Expected: {step.expected}. Seen: {step.seen}."
+        yield f"✓ {step.expected}{f' ({step.seen})' if step.seen else ''}"
         return
     yield f"✗ **Expected:** {step.expected}"
     yield ""

@@ -22,7 +22,7 @@ def summary(history: History, verdict: Verdict) -> str:
     """What the checks made of it."""
     if verdict.status is not Status.PASS:
         return describe(verdict, case=history.header.case, history="")
-    return f"so it is: {verdict.judged:,} connections were judged"
+    return f"{verdict.judged:,} connections judged"
 
 
 def _row(cell: Cell) -> tuple[str, ...]:

@@ -40,11 +40,13 @@ class StepFailed(Exception):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Told:
-    """One experiment as it went. ``trouble`` is why it ended early, if not by a step."""
+    """One experiment as it went. ``says`` is what the notes say; ``trouble`` is why it ended
+    early, if not by a step."""
 
     number: int
     slug: str
     title: str
+    says: str = ""
     steps: Sequence[Step]
     seconds: float
     trouble: str = ""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from itertools import product
+from typing import Final
 
 from svcproof.app import App
 from svcproof.notes.debug import asked, debug_pod
@@ -11,14 +12,21 @@ from svcproof.ways import everywhere_to
 
 __all__ = ["affinity", "cluster_ip", "endpoints", "node_port", "served"]
 
+#: What apply says.
+_IN_ANY_CASE: Final = "created|unchanged|configured"
 #: Connections from each client for a statement about shares.
-_COUNT = 300
+_COUNT: Final = 300
 
 
 def served(stage: Stage, *services: str) -> App:
     """The web servers and Services, made if they are not there, and ready."""
-    for file in ("hostname-deployment", *services):
-        stage.apply(f"{file}.yaml", "created|unchanged|configured", "Made, unless it is there.")
+    stage.apply(
+        "hostname-deployment.yaml",
+        _IN_ANY_CASE,
+        "The web servers; `unchanged` says that they are there already.",
+    )
+    for service in services:
+        stage.apply(f"{service}.yaml", _IN_ANY_CASE, "And the Service.")
     app = stage.ground.app(services)
     stage.kubectl(
         "get pods -l app=webserver -o wide",
@@ -83,13 +91,21 @@ def _shares(stage: Stage, app: App) -> None:
         choice=True,
         plan={"concurrency": 1},
     )
+    stage.measure(
+        "And requests over one connection that is kept open, from one Pod.",
+        app,
+        product(stage.ground.clients.everywhere("pod")[:1], app.targets("cluster-ip")),
+        expected="one Pod answers all: the choice is made per connection, not per request",
+        plan={"keep_alive": True, "concurrency": 1},
+        affinity="pin",
+        cover=False,
+    )
     mode = stage.cluster.facts.proxy_mode
     stage.correct(
         "The notes call this round robin. It is not taken in turns: kube-proxy (here in mode"
-        f" {mode}) draws a Pod **at random for each connection**. The shares above come out"
+        f" {mode}) draws a Pod **at random for each connection**. The shares come out"
         " uneven by chance, as draws do, and a test of them against equal chances passes. Only"
-        " ipvs with scheduler `rr` goes in turns. And the choice is made per connection: all"
-        " requests over one that is kept open go to the same Pod."
+        " ipvs with scheduler `rr` goes in turns."
     )
 
 

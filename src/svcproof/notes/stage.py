@@ -163,6 +163,6 @@ def _only_looks(line: str) -> bool:
 
 def _seen(right: bool, code: int, output: str, seconds: float) -> str:
     if right:
-        return f"so it is, after {seconds:.1f} s" if seconds > 1 else "so it is"
+        return f"after {seconds:.1f} s" if seconds > 1 else ""
     last = output.splitlines()[-1:] or ["nothing"]
     return f"exit code {code} after {seconds:.1f} s, and the output above, which ends: {last[0]}"

@@ -12,10 +12,11 @@ __all__ = ["heading", "lines", "result"]
 _WIDTH = 96
 
 
-def heading(number: int, title: str) -> str:
+def heading(number: int, title: str, says: str) -> str:
     """What stands above an experiment."""
     text = f"{number}. {title}"
-    return f"\n{text}\n{'=' * len(text)}"
+    said = textwrap.fill(f"The notes say: {says}", _WIDTH)
+    return f"\n{text}\n{'=' * len(text)}\n{said}"
 
 
 def lines(step: Step) -> Iterator[tuple[str, str]]:
@@ -37,7 +38,7 @@ def lines(step: Step) -> Iterator[tuple[str, str]]:
 
 def _verdict(step: Step) -> Iterator[tuple[str, str]]:
     if step.passed:
-        yield f"  ✓ {step.expected} ({step.seen})", "good"
+        yield f"  ✓ {step.expected}{f' ({step.seen})' if step.seen else ''}", "good"
         return
     yield f"  ✗ expected: {step.expected}", "bad"
     for line in f"seen: {step.seen}".splitlines():
