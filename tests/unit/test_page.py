@@ -347,3 +347,16 @@ def test_whether_a_run_settled_is_no_change(story):
         .groups[0]
         .since.endswith("nothing had been changed by then")
     )
+
+
+def test_of_uneven_shares_no_single_connection_is_guilty(story):
+    story.expect("a", "b", choice="random").answers(*"aaaab")
+    places = ("a Pod on n1 → svc by ClusterIP", "all 2 places together")
+    found = tuple(
+        Finding(status=Status.FAIL, summary="distribution: uneven", where=where, indices=(1, 2))
+        for where in places
+    )
+    (case,) = view(story, Verdict(Status.FAIL, 5, found)).troubled
+    assert {part.state for part in case.timeline.strips[0].segments} == {"ok"}
+    assert case.groups[0].since.startswith("the sample's first connection: ")
+    assert any(said.startswith("All places together show it") for said in case.groups[0].sure)

@@ -9,7 +9,7 @@ from svcproof import __version__
 from svcproof.history import History
 from svcproof.reporters.facts import told
 from svcproof.reporters.page.attempts import attempts
-from svcproof.reporters.page.findings import cell_of, groups
+from svcproof.reporters.page.findings import cell_of, groups, guilty, rules
 from svcproof.reporters.page.grid import Pairs, grid, merge, pairs
 from svcproof.reporters.page.heat import heat
 from svcproof.reporters.page.model import (
@@ -119,7 +119,6 @@ class _Builder:
 
 def _view(run: RunResult, case: CaseResult, history: History, content: Pairs, key: str) -> CaseView:
     rows, hidden = attempts(history, case.findings)
-    guilty = frozenset(index for found in case.findings for index in found.indices)
     return CaseView(
         key=key,
         case=case.case,
@@ -132,11 +131,12 @@ def _view(run: RunResult, case: CaseResult, history: History, content: Pairs, ke
         command=again(run, case),
         began=day(begin_ns(history)),
         groups=groups(history, case.findings),
+        rules=rules(history, case.findings),
         attempts=tuple(rows),
         hidden_attempts=hidden,
         grid=grid(content),
         heat=_who(history, case.findings),
-        timeline=timeline(history, guilty),
+        timeline=timeline(history, guilty(case.findings)),
     )
 
 
@@ -178,6 +178,7 @@ def _unread(run: RunResult, case: CaseResult, why: str, number: int) -> CaseView
         command=again(run, case),
         began="",
         groups=found,
+        rules=(),
         attempts=(),
         hidden_attempts=0,
         grid=None,

@@ -13,12 +13,14 @@ from svcproof.reporters.page.since import attempts_of, first_ns, since
 from svcproof.results import FindingLine
 from svcproof.stats import coverage_miss_rate
 
-__all__ = ["SHOWN", "cell_of", "groups"]
+__all__ = ["SHOWN", "cell_of", "groups", "guilty", "rules"]
 
 #: So many attempts of a place are linked.
 SHOWN: Final = 8
 #: Of these checks, a finding names every attempt that it is about.
 _COMPLETE: Final = ("reachability", "responders", "sources", "answers", "latency")
+#: Findings of these are about the whole sample; the attempts that they name are its first.
+_SAMPLES: Final = ("distribution",)
 
 
 def groups(history: History, findings: Sequence[FindingLine]) -> tuple[FindingGroup, ...]:
@@ -28,6 +30,16 @@ def groups(history: History, findings: Sequence[FindingLine]) -> tuple[FindingGr
         check = found.summary.partition(": ")[0]
         together.setdefault((found.status, check, found.remedy), []).append(found)
     return tuple(_group(history, lines) for lines in together.values())
+
+
+def guilty(findings: Sequence[FindingLine]) -> frozenset[int]:
+    """Every entry that is wrong by itself. Of shares none is: the sample is, altogether."""
+    return frozenset(
+        index
+        for found in findings
+        if found.summary.partition(": ")[0] not in _SAMPLES
+        for index in found.indices
+    )
 
 
 def cell_of(history: History, found: FindingLine) -> Cell | None:
@@ -59,11 +71,16 @@ def _group(history: History, lines: Sequence[FindingLine]) -> FindingGroup:
         check=check,
         summary=summary,
         remedy=first.remedy,
-        since=since(history, indices),
+        since=_since(history, check, indices),
         at_ns=first_ns(history, indices),
         places=tuple(_place(history, line) for line in lines),
         sure=tuple(_sure(history, check, lines)),
     )
+
+
+def _since(history: History, check: str, indices: Sequence[int]) -> str:
+    text = since(history, indices)
+    return f"the sample's first connection: {text}" if text and check in _SAMPLES else text
 
 
 def _place(history: History, found: FindingLine) -> FindingPlace:
@@ -132,6 +149,11 @@ def _by_chance(cells: Sequence[Cell]) -> Iterator[str]:
 def _elsewhere(history: History, lines: Sequence[FindingLine]) -> str:
     places = {cell.where for cell in history.cells if cell.observations}
     concerned = places.intersection(line.where for line in lines)
+    if any(line.where.startswith("all ") for line in lines):
+        return (
+            f"All places together show it; by themselves {len(concerned)} of the {len(places)} "
+            "pairs of client and entry do, where the samples are smaller."
+        )
     if not places or not concerned:
         return "It concerns the case as a whole."
     if len(places) == 1:

@@ -196,6 +196,7 @@ class CaseView:
     command: str
     began: str
     groups: tuple[FindingGroup, ...]
+    rules: tuple[str, ...]
     attempts: tuple[AttemptRow, ...]
     hidden_attempts: int
     grid: Grid | None
