@@ -360,3 +360,9 @@ def test_of_uneven_shares_no_single_connection_is_guilty(story):
     assert {part.state for part in case.timeline.strips[0].segments} == {"ok"}
     assert case.groups[0].since.startswith("the sample's first connection: ")
     assert any(said.startswith("All places together show it") for said in case.groups[0].sure)
+
+
+def test_a_history_of_a_header_only_has_no_day(story):
+    page = view(story, verdict(0))
+    assert (page.began, page.troubled[0].began) == ("", "")
+    assert "1970" not in render(page)

@@ -71,7 +71,8 @@ class _Builder:
             if not passed:
                 self._troubled.append(_unread(self._run, case, history, len(self._troubled)))
             return
-        self._began.append(begin_ns(history))
+        if history.entries:
+            self._began.append(begin_ns(history))
         self._times.add(history)
         content = pairs(history.cells, case.findings)
         self._pairs.setdefault(case.promise, []).append(content)
@@ -129,7 +130,7 @@ def _view(run: RunResult, case: CaseResult, history: History, content: Pairs, ke
         named=len({index for line in case.findings for index in line.indices}),
         history=case.history,
         command=again(run, case),
-        began=day(begin_ns(history)),
+        began=day(begin_ns(history)) if history.entries else "",
         groups=groups(history, case.findings),
         rules=rules(history, case.findings),
         attempts=tuple(rows),
