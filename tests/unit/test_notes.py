@@ -2,18 +2,19 @@
 
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from click.testing import CliRunner
 
 import svcproof
 from svcproof.cli.notes import notes
-from svcproof.errors import UsageError, WaitExpired
+from svcproof.errors import NotSupported, UsageError, WaitExpired
 from svcproof.history import Attempt, Backend, Outcome, Position, Target
 from svcproof.images import ImageRecipe
 from svcproof.manifest_files import RUN_LABEL, load
 from svcproof.notes.catalogue import EXPERIMENTS, Experiment, chosen
-from svcproof.notes.ground import RUN, recipes
+from svcproof.notes.ground import RUN, Ground, recipes
 from svcproof.notes.guide import take
 from svcproof.notes.kubectl import Kubectl
 from svcproof.notes.markdown import markdown
@@ -92,6 +93,15 @@ def test_every_image_of_the_notes_is_brought():
             if not name and image and not image.startswith("svcproof.dev/"):
                 wanted = f"docker.io/{image}" if "/" in image else f"docker.io/library/{image}"
                 assert wanted in brought
+
+
+@pytest.mark.parametrize(
+    ("families", "nodes"), [(("ipv4", "ipv6"), 3), (("ipv6",), 3), (("ipv4",), 1)]
+)
+def test_where_the_tour_cannot_happen_it_says_so(families, nodes, tmp_path):
+    facts = SimpleNamespace(families=families, node_names=("node",) * nodes)
+    with pytest.raises(NotSupported, match=f"{' and '.join(families)} and {nodes} nodes"):
+        Ground(SimpleNamespace(facts=facts), MANIFESTS).prepare(tmp_path / "program", tmp_path)
 
 
 def test_kubectl_keeps_lines_and_shows_that_it_does(tmp_path):

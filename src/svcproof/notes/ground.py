@@ -59,7 +59,17 @@ class Ground:
         self._manifests = manifests
 
     def prepare(self, program: Path, directory: Path) -> None:
-        """Bring the images, and make the namespaces."""
+        """Bring the images, and make the namespaces.
+
+        Raises :class:`~svcproof.errors.NotSupported` where the experiments could not happen.
+        """
+        facts = self.cluster.facts
+        if facts.families != ("ipv4",) or len(facts.node_names) < 2:
+            raise NotSupported(
+                "the tour's outputs are those of IPv4 and at least two nodes, and this cluster has"
+                f" {' and '.join(facts.families)} and {len(facts.node_names)} nodes",
+                remedy="svcproof notes --ip-families ipv4 --nodes 3",
+            )
         if not isinstance(self.cluster, CanLoadImages):
             raise NotSupported(
                 "the notes' images cannot be brought to this cluster",
