@@ -70,7 +70,7 @@ def notes(
     experiments = chosen(only)
     if show_list:
         for each in experiments:
-            click.echo(f"{each.number:>3} {each.slug:<12} {each.title}")
+            click.echo(f"{each.number:>3} {each.slug:<14} {each.title}")
         return None
     with (
         _terminated_as_interrupted(),
