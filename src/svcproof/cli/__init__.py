@@ -61,6 +61,7 @@ def group() -> None:
 
     \b
     svcproof run          start a real 3-node cluster, judge its routing, end it
+    svcproof run --svc-kubeconfig FILE    judge a cluster that is there
     svcproof up           start a cluster and keep it; run --svc-name NAME uses it
     svcproof doctor       what this machine has, and what it lacks
 
