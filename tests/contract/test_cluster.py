@@ -7,9 +7,12 @@ import pytest
 
 from svcproof.app import App, Clients
 from svcproof.clusters.fake import FakeCluster
+from svcproof.clusters.options import cluster_options
+from svcproof.clusters.registry import open_cluster
 from svcproof.errors import ApplyFailed
 from svcproof.expect import Promise, endpoint_lists, promise
 from svcproof.history import Attempt, Outcome, Position, Target
+from svcproof.images import ECHO_HOSTNAME_REFERENCE
 from svcproof.limits import DEFAULT_LIMITS
 from svcproof.manifest_files import packaged_manifests
 from svcproof.ports import Cluster, ProbePlan
@@ -46,9 +49,10 @@ def service(name: str, *, node_port: int = 0, app: str = "nobody") -> dict:
     }
 
 
-@pytest.fixture(scope="module", params=["fake", "selected"])
+@pytest.fixture(scope="module", params=["fake", "selected", "guest"])
 def subject(request: pytest.FixtureRequest) -> Iterator[Cluster]:
-    """The fake, with two families so that it cannot get by with one; and the chosen cluster."""
+    """The fake, with two families so that it cannot get by with one; the chosen cluster; and that
+    cluster as a guest sees it, who has nothing but its kubeconfig."""
     if request.param == "fake":
         cluster: Cluster = FakeCluster(families=("ipv4", "ipv6"))
         yield cluster
@@ -56,7 +60,21 @@ def subject(request: pytest.FixtureRequest) -> Iterator[Cluster]:
         return
     if request.config.getoption("svc_cluster") in (None, "fake"):
         pytest.skip("no real cluster was selected: give --svc-cluster KIND")
-    yield request.getfixturevalue("cluster")
+    chosen = request.getfixturevalue("cluster")
+    if request.param == "selected":
+        yield chosen
+        return
+    guest = open_cluster(
+        cluster_options(
+            kind="existing",
+            kubeconfig=chosen.kubeconfig,
+            image=ECHO_HOSTNAME_REFERENCE,
+            data_plane=chosen.facts.proxy_mode,
+        ),
+        lambda _: None,
+    )
+    yield guest
+    guest.close()
 
 
 @pytest.fixture(scope="module")
