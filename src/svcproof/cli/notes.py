@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import signal
 import sys
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, NoReturn
+from typing import TYPE_CHECKING, Any, Final
 
 import click
 
 from svcproof.cli.options import cluster_shape
+from svcproof.cli.session import opened, terminated_as_interrupted
 from svcproof.errors import UsageError
 
 if TYPE_CHECKING:
@@ -73,46 +73,11 @@ def notes(
             click.echo(f"{each.number:>3} {each.slug:<14} {each.title}")
         return None
     with (
-        _terminated_as_interrupted(),
-        _cluster(name, shape) as cluster,
+        terminated_as_interrupted(),
+        opened(name, shape) as cluster,
         prepared(cluster) as (ground, kubectl),
     ):
         return _Guided(ground, kubectl, output, pause=pause).run(experiments)
-
-
-@contextmanager
-def _terminated_as_interrupted() -> Iterator[None]:
-    """SIGTERM ends a tour as Ctrl-C does: a node that is lost comes back first."""
-
-    def interrupt(*_: object) -> NoReturn:
-        raise KeyboardInterrupt
-
-    before = signal.signal(signal.SIGTERM, interrupt)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
-
-
-@contextmanager
-def _cluster(name: str, shape: dict[str, Any]) -> Iterator[Cluster]:
-    from svcproof.clusters.options import cluster_options
-    from svcproof.clusters.registry import open_cluster
-
-    options = cluster_options(
-        name=name,
-        nodes=shape["nodes"],
-        proxy_mode=shape["proxy_mode"],
-        ip_families=shape["ip_families"],
-        kubernetes_version=shape["k8s_version"],
-        components_directory=shape["components"],
-        allow_install=not shape["no_install"],
-    )
-    cluster = open_cluster(options, lambda line: click.echo(f"svcproof: {line}", err=True))
-    try:
-        yield cluster
-    finally:
-        cluster.close()
 
 
 @contextmanager

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import signal
 import sys
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, Literal, NoReturn
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 import click
 
 from svcproof.cli.options import cluster_shape
+from svcproof.cli.session import opened, terminated_as_interrupted
 from svcproof.errors import HealFailed, UsageError
 from svcproof.files import write_whole
 
@@ -81,7 +80,7 @@ def prove(
     if show_list:
         _list(faults)
         return None
-    with _terminated_as_interrupted(), _cluster(name, shape) as cluster:
+    with terminated_as_interrupted(), opened(name, shape) as cluster:
         return _Proof(cluster, faults, output, evidence).run()
 
 
@@ -120,41 +119,6 @@ def _report(path: Path) -> Matrix:
     if matrix.schema != SCHEMA:
         raise UsageError(f"{path} is of version {matrix.schema}; this svcproof reads {SCHEMA}")
     return matrix
-
-
-@contextmanager
-def _cluster(name: str, shape: dict[str, Any]) -> Iterator[Cluster]:
-    from svcproof.clusters.options import cluster_options
-    from svcproof.clusters.registry import open_cluster
-
-    options = cluster_options(
-        name=name,
-        nodes=shape["nodes"],
-        proxy_mode=shape["proxy_mode"],
-        ip_families=shape["ip_families"],
-        kubernetes_version=shape["k8s_version"],
-        components_directory=shape["components"],
-        allow_install=not shape["no_install"],
-    )
-    cluster = open_cluster(options, lambda line: click.echo(f"svcproof: {line}", err=True))
-    try:
-        yield cluster
-    finally:
-        cluster.close()
-
-
-@contextmanager
-def _terminated_as_interrupted() -> Iterator[None]:
-    """SIGTERM ends a proof as Ctrl-C does: what is planted is healed first."""
-
-    def interrupt(*_: object) -> NoReturn:
-        raise KeyboardInterrupt
-
-    before = signal.signal(signal.SIGTERM, interrupt)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
 
 
 class _Proof:

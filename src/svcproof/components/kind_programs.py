@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Final
 
 from svcproof.components.obtain import ensure_in_cache
+from svcproof.components.own_module import OwnModule, pinned
 from svcproof.components.progress import Progress
 from svcproof.components.recipe import (
     Step,
@@ -37,63 +38,22 @@ _FOR_NODES: Final = {
 _KUBEADM: Final = {"kubeadm": "k8s.io/kubernetes/cmd/kubeadm"}
 
 
-@dataclass(frozen=True)  # no slots: what is computed once is kept in it
-class Kind:
-    """kind for an architecture: a :class:`~svcproof.components.recipe.Buildable`."""
+@dataclass(frozen=True)
+class Kind(OwnModule):
+    """kind for an architecture."""
 
-    architecture: str
+    name = "kind"
+    directory = KIND
+    packages = {"kind": _KIND}  # noqa: RUF012
 
     @property
     def label(self) -> str:
         """What it is, for people."""
         return f"kind {self.pins()['kind']}"
 
-    @property
-    def kubernetes(self) -> str:
-        """None in particular."""
-        return ""
-
-    @property
-    def platform(self) -> str:
-        """As in ``linux-amd64``."""
-        return f"linux-{self.architecture}"
-
-    @property
-    def go(self) -> str:
-        """The oldest Go that its module accepts."""
-        return _pinned(r"^go (\S+)$")
-
-    @property
-    def programs(self) -> tuple[str, ...]:
-        """The one."""
-        return ("kind",)
-
-    @cached_property
-    def steps(self) -> tuple[Step, ...]:
-        """One."""
-        return (plain_step("kind", KIND, self.architecture, {"kind": _KIND}),)
-
-    @cached_property
-    def key(self) -> str:
-        """Equal exactly when the same sources are built in the same way."""
-        return f"{self.prefix}{self.steps[0].digest[:12]}"
-
-    @property
-    def prefix(self) -> str:
-        """What its keys on this platform begin with."""
-        return f"kind-{self.platform}-"
-
     def pins(self) -> dict[str, str]:
         """Its version."""
-        return {"kind": _pinned(rf"^\s+{re.escape(_KIND)} v(\S+)$")}
-
-    def environment(self) -> dict[str, str]:
-        """The caller's environment with what would change the outcome replaced."""
-        return go_environment(self.architecture)
-
-    def reread(self) -> Kind:
-        """The same as its sources are now."""
-        return Kind(self.architecture)
+        return {"kind": pinned(self.directory, rf"^\s+{re.escape(_KIND)} v(\S+)$")}
 
 
 @dataclass(frozen=True)  # no slots: what is computed once is kept in it
@@ -136,7 +96,7 @@ class NodePrograms:
     @property
     def go(self) -> str:
         """The oldest Go that its modules accept."""
-        return max(self.version.go, _pinned(r"^go (\S+)$"), key=_numbers)
+        return max(self.version.go, pinned(KIND, r"^go (\S+)$"), key=_numbers)
 
     @property
     def programs(self) -> tuple[str, ...]:
@@ -165,8 +125,8 @@ class NodePrograms:
         """Version by component."""
         return {
             "kubernetes": self.version.patch,
-            "crictl": _pinned(rf"^\s+{re.escape(_CRICTL)} v(\S+)$"),
-            "coredns": _pinned(r"^\s+github\.com/coredns/coredns v(\S+)$"),
+            "crictl": pinned(KIND, rf"^\s+{re.escape(_CRICTL)} v(\S+)$"),
+            "coredns": pinned(KIND, r"^\s+github\.com/coredns/coredns v(\S+)$"),
         }
 
     def environment(self) -> dict[str, str]:
@@ -183,13 +143,6 @@ def obtain_kind(*, allow_install: bool, progress: Progress) -> Path:
     target = Kind(host_architecture())
     directory, _ = ensure_in_cache(target, allow_install=allow_install, progress=progress)
     return directory / "kind"
-
-
-def _pinned(pattern: str) -> str:
-    found = re.search(pattern, (KIND / "go.mod").read_text(encoding="utf-8"), re.MULTILINE)
-    if not found:
-        raise ValueError(f"{KIND / 'go.mod'}: no line matches {pattern!r}")
-    return found[1]
 
 
 def _numbers(version: str) -> list[int]:

@@ -5,7 +5,6 @@ import shutil
 import pytest
 
 from svcproof.components import build as building
-from svcproof.components import metallb
 from svcproof.components.metallb import CONTROLLER, SPEAKER, MetalLB, obtain_metallb
 from svcproof.components.model import missing_binaries
 from svcproof.components.progress import Silent
@@ -18,7 +17,7 @@ def sources(tmp_path, monkeypatch):
     """A copy of the module that a test may change."""
     copy = tmp_path / "metallb"
     shutil.copytree(METALLB, copy)
-    monkeypatch.setattr(metallb, "METALLB", copy)
+    monkeypatch.setattr(MetalLB, "directory", copy)
     return copy
 
 
