@@ -574,6 +574,22 @@ class TestNothingProven:
         assert results["cluster"]["kind"] == "fake"
         assert results["exit_code"] == 3
 
+    def test_what_passes_beside_it_is_proven(self, run, pytester):
+        """Tests without a verdict count as well: a suite of one's own may have no measurement."""
+        pytester.makepyfile(
+            """
+            from svcproof.errors import NotSupported
+
+            def test_lacking(cluster):
+                raise NotSupported("no such thing")
+
+            def test_nodes(cluster):
+                assert cluster.facts.node_names
+            """
+        )
+        assert run("-k", "lacking").ret == 3
+        assert run().ret == 0
+
     def test_inconclusive(self, run, monkeypatch, pytester):
         plant(monkeypatch, "LostExec(after=10)")
         cases = "test_clusterip.py and node-1 and FQDN and not host"
