@@ -18,9 +18,11 @@ from threading import Event, Lock
 from typing import Any, Final
 
 from svcproof.app import App
+from svcproof.checkers import judge
 from svcproof.checkers.api import API_ANSWER
 from svcproof.checkers.convergence import CONVERGED, NOT_CONVERGED
 from svcproof.checkers.endpoints import ENDPOINTS
+from svcproof.checkers.stillness import PROMISE_CHANGED
 from svcproof.errors import ApplyFailed, NotSupported, WaitExpired
 from svcproof.expect import Promise, endpoint_lists, promise
 from svcproof.history import Attempt, History, Observation, Outcome, Position, Target
@@ -33,6 +35,7 @@ from svcproof.recorder import Recorder
 from svcproof.snapshot import Snapshot
 from svcproof.stats import failure_size, sample_size
 from svcproof.streak import Streak
+from svcproof.verdict import Status
 from svcproof.waits import wait_for
 
 __all__ = ["Pair", "Routing"]
@@ -166,12 +169,13 @@ class Routing:
             for pair, due in self._promised(answering, partial(self._answered, snapshot))
         ]
         cells += [
-            _Cell(pair, due, 0, {"control": _control(pair, answering)})
+            _Cell(pair, due, 0, {"control": _control(pair, answering)}, is_failing=True)
             for pair, due in self._promised(refused, partial(self._failed, snapshot))
         ]
         if as_wanted is not None and settle:
             self._for_all(cells, self._settle)
         self._for_all(cells, partial(self._measure, plan or {}))
+        self._record_changed_promises(cells)
         return self.recorder.freeze()
 
     def measure_ending(
@@ -420,6 +424,30 @@ class Routing:
             return {"concurrency": failure_size(), "connect_timeout": self.limits.silence}
         return {"concurrency": 1 if self.app.cluster.facts.limits_refusals else failure_size()}
 
+    def _record_changed_promises(self, cells: Sequence[_Cell]) -> None:
+        """Where something looks wrong: was the promise that it was judged by still in force?"""
+        if judge(self.recorder.freeze()).status is Status.PASS:
+            return
+        snapshot = self.app.snapshot()
+        for cell in cells:
+            position, target = cell.pair
+            before, after = cell.due.told, self._again(cell, snapshot).told
+            if before != after:
+                self.recorder.event(
+                    PROMISE_CHANGED,
+                    position=position.name,
+                    target=target.name,
+                    before=before,
+                    after=after,
+                )
+
+    def _again(self, cell: _Cell, snapshot: Snapshot) -> Promise:
+        promised = self._failed if cell.is_failing else self._answered
+        try:
+            return promised(snapshot, cell.pair)
+        except NotSupported:
+            return cell.due
+
     def _record_endpoints_of(self, pairs: Sequence[Pair], snapshot: Snapshot) -> None:
         self.record_endpoints(snapshot, {target.service for _, target in pairs})
 
@@ -440,6 +468,7 @@ class _Cell:
     due: Promise
     count: int
     asked: Mapping[str, Any]
+    is_failing: bool = False  #: the case says that nobody may answer
 
     @property
     def must_fail(self) -> bool:

@@ -44,7 +44,7 @@ class Finding:
     """One thing that is wrong, or that could not be told, and the evidence for it.
 
     ``indices`` are entries of the history; ``where`` is position → target;
-    ``remedy`` is what to do next.
+    ``remedy`` is what to do next. ``unconditional``: it is wrong whatever is promised.
     """
 
     status: Status
@@ -54,6 +54,7 @@ class Finding:
     seen: str = ""
     indices: tuple[int, ...] = ()
     remedy: str = ""
+    unconditional: bool = False
 
 
 @dataclass(frozen=True, slots=True)

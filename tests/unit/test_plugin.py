@@ -407,6 +407,30 @@ class TestVerdicts:
             ]
         )
 
+    @pytest.mark.parametrize(("defects", "code"), [("", 3), ("Stranger()", 1)])
+    def test_endpoints_that_change_meanwhile_fail_nobody(self, run, mine, pytester, defects, code):
+        """Between the promise and the connections somebody scales down; strangers fail anyway."""
+        mine(defects=defects)
+        pytester.makepyfile(
+            test_mine="""
+                def test_scaled(echo_app, clients, routing, monkeypatch, judge):
+                    (target,) = echo_app.targets("cluster-ip")
+                    probe = routing.probe
+
+                    def late(*pair, **plan):
+                        echo_app.scale(1)
+                        return probe(*pair, **plan)
+
+                    monkeypatch.setattr(routing, "probe", late)
+                    routing.measure([(clients.everywhere("pod")[0], target)], settle=False)
+                    judge()
+            """
+        )
+        result = run("-q")
+        assert result.ret == code
+        if code == 3:
+            result.stdout.fnmatch_lines(["*(but what is promised changed*"])
+
     def test_a_refusal_that_the_case_is_about_proves_nothing_without_a_control(
         self, run, mine, pytester
     ):

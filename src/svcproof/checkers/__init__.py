@@ -26,6 +26,7 @@ from svcproof.checkers.reachability import reachability
 from svcproof.checkers.responders import NOT_CONNECTED, responders
 from svcproof.checkers.sources import sources
 from svcproof.checkers.steadiness import steadiness
+from svcproof.checkers.stillness import undisturbed
 from svcproof.history import Expectation, History, Outcome
 from svcproof.verdict import Checker, Verdict, compose
 
@@ -52,15 +53,15 @@ __all__ = [
 #: Every check by its name.
 CHECKS: Final[Mapping[str, Checker]] = MappingProxyType(
     {
-        "reachability": reachability,
-        "responders": responders,
+        "reachability": undisturbed(reachability),
+        "responders": undisturbed(responders),
         "endpoints": endpoints,
         "convergence": convergence,
-        "distribution": distribution,
-        "affinity": affinity,
-        "sources": sources,
+        "distribution": undisturbed(distribution),
+        "affinity": undisturbed(affinity),
+        "sources": undisturbed(sources),
         "control": control,
-        "answers": answers,
+        "answers": undisturbed(answers),
         "api": api,
         "outages": outages,
         "steadiness": steadiness,

@@ -150,6 +150,7 @@ def _stranger(cell: Cell, backend: Backend, attempts: Sequence[Observation], run
         indices=_indices(attempts),
         remedy="the address leads to somebody else's Pods: look for another Service or host port "
         "with the same address, or an address range that is used twice",
+        unconditional=True,
     )
 
 
@@ -163,6 +164,7 @@ def _nameless(cell: Cell, attempts: Sequence[Observation]) -> Finding:
         indices=_indices(attempts),
         remedy="the address leads to something else than the app, or the app was replaced by an "
         "image whose dialect the probe was not told of",
+        unconditional=True,
     )
 
 

@@ -33,6 +33,13 @@ class Promise:
         return {name: getattr(self, name) for name in self.__slots__}
 
     @property
+    def told(self) -> str:
+        """How connections end and by whom, in words that are the same only for the same."""
+        named = [f"{backend.pod} ({backend.uid})" for backend in self.allowed]
+        who = ", ".join(sorted(self.answers if self.answers is not None else named))
+        return f"{self.outcome.value} by {who or 'nobody'}"
+
+    @property
     def outcomes(self) -> tuple[Outcome, ...]:
         """Every ending that is as promised."""
         return (self.outcome, *self.also)

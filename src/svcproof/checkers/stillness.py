@@ -1,0 +1,74 @@
+"""Did what was promised still hold when the measurement ended?
+
+Pods come and go while connections are made: a rollout, an autoscaler, a container
+that dies. What then looks wrong was judged by a promise that was no longer in force.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from functools import wraps
+from typing import Final
+
+from svcproof.history import Event, History
+from svcproof.verdict import Checker, Finding, Status, Verdict, worst
+
+__all__ = ["PROMISE_CHANGED", "undisturbed"]
+
+#: The kind of the events that say of a pair what was promised ``before`` its
+#: measurement and ``after`` it; only where both differ.
+PROMISE_CHANGED: Final = "promise-changed"
+
+
+def undisturbed(check: Checker) -> Checker:
+    """The same check, which fails nobody by a promise that changed while it was measured.
+
+    Such findings are inconclusive: they stay, with both promises. A measurement that
+    kept to the earlier promise all the time passes. A promise that changed and came
+    back is not noticed.
+    """
+
+    @wraps(check)
+    def judge(history: History) -> Verdict:
+        verdict = check(history)
+        changes = [event for event in history.events if event.kind == PROMISE_CHANGED]
+        if not changes or verdict.status is Status.PASS:
+            return verdict
+        findings = tuple(_excused(finding, history, changes) for finding in verdict.findings)
+        return replace(
+            verdict, findings=findings, status=worst(finding.status for finding in findings)
+        )
+
+    return judge
+
+
+def _excused(finding: Finding, history: History, changes: list[Event]) -> Finding:
+    if finding.unconditional or finding.status is not Status.FAIL:
+        return finding
+    for change in changes:
+        if _is_about(finding, history, change):
+            return replace(
+                finding,
+                status=Status.INCONCLUSIVE,
+                summary=f"{finding.summary} (but what is promised changed meanwhile)",
+                expected=f"{finding.expected}; afterwards {change.facts['after']}",
+                indices=(*finding.indices, change.index),
+                remedy="see who changes the Service's endpoints (a rollout, an autoscaler, "
+                "a container that ends: `kubectl get events`); run it again when they stand still",
+            )
+    return finding
+
+
+def _is_about(finding: Finding, history: History, change: Event) -> bool:
+    """Whether the finding is about the measurement that ended with this change."""
+    pair = (change.facts["position"], change.facts["target"])
+    cells = [
+        cell
+        for cell in history.cells
+        if (cell.expectation.position, cell.expectation.target) == pair
+        and cell.expectation.index < change.index
+    ]
+    if not cells or cells[-1].where != finding.where:
+        return False
+    measured = range(cells[-1].expectation.index, change.index)
+    return bool(finding.indices) and all(index in measured for index in finding.indices)
