@@ -9,6 +9,7 @@ from typing import Final, cast
 import click
 
 from svcproof import __version__
+from svcproof.cli.options import Group, examples
 from svcproof.errors import SvcproofError
 
 __all__ = ["group", "main"]
@@ -33,13 +34,14 @@ _COMMANDS: Final = {
     "kind-image": "svcproof.cli.kind_image:kind_image",
     "doctor": "svcproof.cli.doctor:doctor",
     "components": "svcproof.cli.components:components",
+    "completion": "svcproof.cli.completion:completion",
 }
 
 _USAGE_OR_ENVIRONMENT: Final = 4
 _INTERRUPTED: Final = 2
 
 
-class _LazyGroup(click.Group):
+class _LazyGroup(Group):
     """Lists commands without importing them."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
@@ -54,7 +56,16 @@ class _LazyGroup(click.Group):
         return cast(click.Command, getattr(import_module(module), name))
 
 
-@click.group(cls=_LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(
+    cls=_LazyGroup,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    epilog=examples(
+        "svcproof run",
+        "svcproof run --svc-kubeconfig ~/.kube/config",
+        "svcproof report",
+        "svcproof COMMAND --help     # each command's own examples",
+    ),
+)
 @click.version_option(__version__, prog_name="svcproof")
 def group() -> None:
     """Proof that a cluster's Services route as Kubernetes promises.

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import click
 
-from svcproof.cli.options import name_option
+from svcproof.cli.options import examples, name_option
 from svcproof.clusters.embedded.state import StateDirectory, find_running, running
 from svcproof.errors import EnvironmentProblem, UsageError
 
@@ -20,7 +20,7 @@ __all__ = ["down", "kubeconfig", "kubectl", "logs", "shell", "status"]
 _PASS_THROUGH = {"ignore_unknown_options": True, "allow_interspersed_args": False}
 
 
-@click.command()
+@click.command(epilog=examples("svcproof status"))
 def status() -> None:
     """The clusters that run on this machine."""
     from rich.console import Console
@@ -66,7 +66,13 @@ def _health(directory: StateDirectory) -> str:
     return f"ended: {', '.join(dead)}" if dead else "all components run"
 
 
-@click.command(context_settings=_PASS_THROUGH)
+@click.command(
+    context_settings=_PASS_THROUGH,
+    epilog=examples(
+        "svcproof kubectl get nodes -o wide",
+        "svcproof kubectl --name other get pods --all-namespaces",
+    ),
+)
 @name_option
 @click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
 def kubectl(name: str, arguments: tuple[str, ...]) -> None:
@@ -77,14 +83,21 @@ def kubectl(name: str, arguments: tuple[str, ...]) -> None:
     os.execve(kube, ["kubectl", *arguments], environment)
 
 
-@click.command()
+@click.command(
+    epilog=examples(
+        "svcproof kubeconfig",
+        'svcproof run --svc-kubeconfig "$(svcproof kubeconfig)"   # as a guest of it',
+    )
+)
 @name_option
 def kubeconfig(name: str) -> None:
     """Print the path of a running cluster's kubeconfig."""
     click.echo(find_running(name).kubeconfig)
 
 
-@click.command()
+@click.command(
+    epilog=examples("svcproof logs kube-apiserver", "svcproof logs --follow kube-proxy node-2")
+)
 @name_option
 @click.option("--follow", "-f", is_flag=True, help="Go on printing what is written.")
 @click.argument("component")
@@ -112,7 +125,10 @@ def _as_arguments(stem: str) -> str:
     return f"{component} node-{number}" if separator else stem
 
 
-@click.command(context_settings=_PASS_THROUGH)
+@click.command(
+    context_settings=_PASS_THROUGH,
+    epilog=examples("svcproof shell node-1", "svcproof shell node-1 -- nft list ruleset"),
+)
 @name_option
 @click.argument("node")
 @click.argument("command", nargs=-1, type=click.UNPROCESSED)
@@ -127,7 +143,7 @@ def shell(name: str, node: str, command: tuple[str, ...]) -> None:
     os.execvp(prefix[0], [*prefix, *program])
 
 
-@click.command()
+@click.command(epilog=examples("svcproof down", "svcproof down --name other"))
 @name_option
 @click.option("--all", "everything", is_flag=True, help="End every cluster of this machine.")
 def down(name: str, everything: bool) -> None:

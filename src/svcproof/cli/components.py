@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from svcproof.cli.options import Group, examples
 from svcproof.components.versions import DEFAULT_KUBERNETES
 
 __all__ = ["components"]
@@ -21,12 +22,16 @@ _no_install_option = click.option(
 )
 
 
-@click.group()
+@click.group(cls=Group, epilog=examples("svcproof components build", "svcproof components list"))
 def components() -> None:
     """The programs of the embedded cluster: build them, find them, pack them."""
 
 
-@components.command()
+@components.command(
+    epilog=examples(
+        "svcproof components build", "svcproof components build --k8s-version 1.37 --no-install"
+    )
+)
 @_version_option
 @_no_install_option
 def build(k8s_version: str, no_install: bool) -> None:
@@ -38,7 +43,7 @@ def build(k8s_version: str, no_install: bool) -> None:
     click.echo(found.directory)
 
 
-@components.command()
+@components.command(epilog=examples('svcproof run --svc-components "$(svcproof components path)"'))
 @_version_option
 def path(k8s_version: str) -> None:
     """Print the directory they are in; nothing is built."""
@@ -56,7 +61,7 @@ def path(k8s_version: str) -> None:
     click.echo(found.directory)
 
 
-@components.command(name="list")
+@components.command(name="list", epilog=examples("svcproof components list"))
 def list_() -> None:
     """Show each Kubernetes version, its key, and where it was found."""
     from rich.console import Console
@@ -90,7 +95,9 @@ def _row(minor: str) -> list[str]:
     ]
 
 
-@components.command()
+@components.command(
+    epilog=examples("svcproof components wheel", "svcproof components wheel --arch arm64")
+)
 @_version_option
 @_no_install_option
 @click.option("--arch", default="", help="amd64 or arm64; this machine's by default.")

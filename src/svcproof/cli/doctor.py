@@ -10,6 +10,7 @@ from typing import Final
 
 import click
 
+from svcproof.cli.options import examples
 from svcproof.components.findings import Finding
 
 __all__ = ["doctor"]
@@ -17,7 +18,7 @@ __all__ = ["doctor"]
 _MISSING: Final = 4
 
 
-@click.command()
+@click.command(epilog=examples("svcproof doctor", "svcproof doctor --json"))
 @click.option("--json", "as_json", is_flag=True, help="Print everything as JSON.")
 def doctor(as_json: bool) -> None:
     """Show what an embedded cluster needs of this machine, and what is missing.

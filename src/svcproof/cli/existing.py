@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from svcproof.cli.options import examples
 from svcproof.errors import UsageError
 
 __all__ = ["rights", "sweep"]
@@ -24,16 +25,18 @@ def _reaching(command: Callable[..., Any]) -> Callable[..., Any]:
     return command
 
 
-@click.command(context_settings=_HELP)
+@click.command(
+    context_settings=_HELP,
+    epilog=examples(
+        "svcproof sweep --dry-run",
+        "svcproof sweep --kubeconfig staging.yaml --namespace routing-tests",
+    ),
+)
 @_reaching
 @click.option("--dry-run", is_flag=True, help="Only say what would be removed.")
 @click.option("--run", "run_id", default="", help="This run's, whether it is over or not.")
 def sweep(kubeconfig: str, context: str, namespace: str, dry_run: bool, run_id: str) -> None:
     """Remove what runs that are over have left in a cluster, and nothing else.
-
-    \b
-    svcproof sweep --dry-run
-    svcproof sweep --kubeconfig FILE --namespace routing-tests
 
     A run is over when its process is gone, or six hours after it began if it ran
     on another machine.
@@ -58,19 +61,20 @@ def sweep(kubeconfig: str, context: str, namespace: str, dry_run: bool, run_id: 
         api.close()
 
 
-@click.command(context_settings=_HELP)
+@click.command(
+    context_settings=_HELP,
+    epilog=examples(
+        "svcproof rights --namespace routing-tests --user jane | kubectl apply -f -",
+        "svcproof rights --service-account ci:svcproof | kubectl apply -f -",
+    ),
+)
 @click.option("--namespace", default="", help="Grant it in this namespace only.")
 @click.option("--user", default="", help="Grant it to a user of this name.")
 @click.option(
     "--service-account", default="", metavar="NAMESPACE:NAME", help="Grant it to that account."
 )
 def rights(namespace: str, user: str, service_account: str) -> None:
-    """Print the roles that a run needs, for `kubectl apply -f -`.
-
-    \b
-    svcproof rights --namespace routing-tests --user jane | kubectl apply -f -
-    svcproof rights --service-account ci:svcproof | kubectl apply -f -
-    """
+    """Print the roles that a run needs, for `kubectl apply -f -`."""
     import yaml
 
     from svcproof.clusters.existing.role import granting

@@ -15,6 +15,7 @@ import click
 import msgspec
 
 from svcproof.checkers import CHECKS, checks_due, judge
+from svcproof.cli.options import examples
 from svcproof.errors import BadHistory, UsageError
 from svcproof.history import Event, Expectation, History, decode_lines
 from svcproof.reporters.findings import describe, describe_facts
@@ -103,7 +104,13 @@ class _Judged:
         return _CODES[self.verdict.status]
 
 
-@click.command("judge")
+@click.command(
+    "judge",
+    epilog=examples(
+        "svcproof judge .svcproof/evidence",
+        "svcproof judge --json .svcproof/evidence/4fab5b",
+    ),
+)
 @click.argument("files", nargs=-1, required=True, type=click.Path(exists=True, path_type=Path))
 @click.option("--facts/--no-facts", default=None, help="What was measured (default: of one file).")
 @click.option("--json", "as_json", is_flag=True, help="Print everything as JSON.")

@@ -6,12 +6,19 @@ from pathlib import Path
 
 import click
 
+from svcproof.cli.options import examples
 from svcproof.components.versions import DEFAULT_KUBERNETES
 
 __all__ = ["kind_image"]
 
 
-@click.command(name="kind-image")
+@click.command(
+    name="kind-image",
+    epilog=examples(
+        "svcproof kind-image",
+        "svcproof kind-image --output node-image.tar   # for docker load elsewhere",
+    ),
+)
 @click.option(
     "--k8s-version", default=DEFAULT_KUBERNETES, show_default=True, help="Kubernetes minor version."
 )

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 
 import click
 
-from svcproof.cli.options import cluster_shape
+from svcproof.cli.options import cluster_names, cluster_shape, completed, examples
 from svcproof.cli.session import opened, terminated_as_interrupted
 from svcproof.errors import HealFailed, UsageError
 from svcproof.files import write_whole
@@ -27,15 +27,34 @@ __all__ = ["prove"]
 _CODES: Final = {"FAIL": 1, "INCONCLUSIVE": 3}
 
 
-@click.command()
+def _slugs() -> tuple[str, ...]:
+    from svcproof.faults import CATALOGUE
+
+    return tuple(CATALOGUE)
+
+
+@click.command(
+    epilog=examples(
+        "svcproof prove                                     # a fresh cluster, all faults",
+        "svcproof prove --name default --only proxy-frozen,rules-wiped",
+        "svcproof prove --list",
+    )
+)
 @click.option(
     "--name",
     default="",
+    shell_complete=cluster_names,
     metavar="CLUSTER",
     help="A cluster that svcproof up keeps; without this, a fresh one that ends with the proof.",
 )
 @cluster_shape
-@click.option("--only", default="", metavar="SLUG,…", help="These faults only.")
+@click.option(
+    "--only",
+    default="",
+    metavar="SLUG,…",
+    shell_complete=completed(_slugs),
+    help="These faults only.",
+)
 @click.option("--list", "show_list", is_flag=True, help="List the faults and plant nothing.")
 @click.option(
     "--tabulate",

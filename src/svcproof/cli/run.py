@@ -6,23 +6,73 @@ import os
 import sys
 from importlib.resources import as_file, files
 from pathlib import Path
+from typing import Final
 
 import click
+from click.shell_completion import CompletionItem
+
+from svcproof.cli.options import examples
 
 __all__ = ["run"]
 
+#: Those of pytest's own options that most want; ``svcproof run -h`` has all.
+_OF_PYTEST: Final = (
+    ("-k WORDS", "only the cases whose names match"),
+    ("-m svc_slow", "only the cases that take their time (with --svc-slow)"),
+    ("-x", "stop after the first failure"),
+    ("-v", "a line for each case"),
+    ("--junit-xml FILE", "results for a CI system"),
+    ("--collect-only", "list the cases and run none"),
+)
+_EXAMPLES: Final = examples(
+    "svcproof run                                     # a fresh cluster, all promises",
+    "svcproof run --svc-kubeconfig ~/.kube/config     # a cluster that is there",
+    "svcproof run -k clusterip --svc-proxy-mode nftables",
+    "svcproof run --svc-name default --junit-xml routing.xml",
+)
+
+
+class _OptionsOfPytest(click.Command):
+    """Click parses none of the options, but it tells and completes them."""
+
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Those that the plugin adds to pytest, then some of pytest's own."""
+        del ctx
+        from svcproof.fixtures.options import OPTIONS
+
+        rows = [
+            (f"{option} {variable}".strip(), text + (f" (default: {default})" if default else ""))
+            for option, (_, default, variable, text) in OPTIONS.items()
+        ]
+        rows.append(("--help", "show this message and exit; -h shows that of pytest"))
+        with formatter.section("Options"):
+            formatter.write_dl(rows)
+        with formatter.section("Options of pytest, the most wanted ones"):
+            formatter.write_dl(_OF_PYTEST)
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        """The plugin's options, too."""
+        from svcproof.fixtures.options import OPTIONS
+
+        offered = [
+            CompletionItem(option, help=text)
+            for option, (_, _, _, text) in OPTIONS.items()
+            if option.startswith(incomplete)
+        ]
+        return [*offered, *super().shell_complete(ctx, incomplete)]
+
 
 @click.command(
-    context_settings={"ignore_unknown_options": True, "help_option_names": []},
-    add_help_option=False,
+    cls=_OptionsOfPytest,
+    # No short name: click would find its letter in words that are pytest's, such as -rh.
+    context_settings={"ignore_unknown_options": True, "help_option_names": ["--help"]},
+    epilog=_EXAMPLES,
 )
 @click.argument("pytest_arguments", nargs=-1, type=click.UNPROCESSED)
 def run(pytest_arguments: tuple[str, ...]) -> None:
     """Judge a cluster's routing: run the suites with pytest.
 
-    All arguments are pytest's, the ``--svc-…`` options among them:
-    ``svcproof run -k clusterip --svc-proxy-mode nftables``. ``--help`` is
-    pytest's own.
+    All arguments are pytest's, the ``--svc-…`` options among them.
     """
     with as_file(files("svcproof")) as package:
         arguments = [

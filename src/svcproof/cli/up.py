@@ -4,12 +4,18 @@ from __future__ import annotations
 
 import click
 
-from svcproof.cli.options import cluster_shape, name_option
+from svcproof.cli.options import cluster_shape, examples, name_option
 
 __all__ = ["up"]
 
 
-@click.command()
+_EXAMPLES = examples(
+    "svcproof up",
+    "svcproof up --name other --nodes 5 --proxy-mode nftables --ip-families dual",
+)
+
+
+@click.command(epilog=_EXAMPLES)
 @name_option
 @cluster_shape
 def up(

@@ -18,6 +18,7 @@ __all__ = [
     "PROXY_MODES",
     "ClusterOptions",
     "ExistingOptions",
+    "choices",
     "cluster_options",
 ]
 
@@ -84,6 +85,22 @@ class ClusterOptions:
         return ("ipv4", "ipv6") if self.ip_families == "dual" else (self.ip_families,)
 
 
+def choices() -> dict[str, tuple[str, ...]]:
+    """What :func:`cluster_options` takes where only some values will do, by its argument's name."""
+    from svcproof.clusters.registry import kinds
+    from svcproof.components.versions import minors
+    from svcproof.profiles import PROFILES
+
+    return {
+        "kind": kinds(),
+        "kubernetes_version": tuple(minors()),
+        "nodes": tuple(str(number) for number in range(1, MAX_NODES + 1)),
+        "proxy_mode": PROXY_MODES,
+        "ip_families": IP_FAMILIES,
+        "data_plane": tuple(PROFILES),
+    }
+
+
 def cluster_options(
     *,
     kind: str = "embedded",
@@ -108,20 +125,20 @@ def cluster_options(
     outside: bool = False,
 ) -> ClusterOptions:
     """Check every value; the first wrong one is a :class:`~svcproof.errors.UsageError`."""
-    from svcproof.clusters.registry import kinds
-    from svcproof.components.versions import minors
-    from svcproof.profiles import PROFILES
-
+    valid = choices()
     return ClusterOptions(
-        kind=_one_of("cluster kind", kind, kinds()),
+        kind=_one_of("cluster kind", kind, valid["kind"]),
         name=_checked_name(name),
-        kubernetes_version=_one_of("Kubernetes version", kubernetes_version, minors()),
+        kubernetes_version=_one_of(
+            "Kubernetes version", kubernetes_version, valid["kubernetes_version"]
+        ),
         nodes=_node_count(nodes),
         proxy_mode=cast(
-            Literal["iptables", "nftables"], _one_of("proxy mode", proxy_mode, PROXY_MODES)
+            Literal["iptables", "nftables"], _one_of("proxy mode", proxy_mode, valid["proxy_mode"])
         ),
         ip_families=cast(
-            Literal["ipv4", "ipv6", "dual"], _one_of("IP families", ip_families, IP_FAMILIES)
+            Literal["ipv4", "ipv6", "dual"],
+            _one_of("IP families", ip_families, valid["ip_families"]),
         ),
         components_directory=_directory(components_directory),
         allow_install=allow_install,
@@ -136,7 +153,7 @@ def cluster_options(
             image=image,
             carrier=carrier,
             registry=registry,
-            data_plane=data_plane and _one_of("data plane", data_plane, tuple(PROFILES)),
+            data_plane=data_plane and _one_of("data plane", data_plane, valid["data_plane"]),
             outside=outside,
         ),
     )
