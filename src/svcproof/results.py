@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import msgspec
 
@@ -26,6 +26,7 @@ __all__ = [
     "cluster_line",
     "decode_run",
     "finding_lines",
+    "published_schema",
 ]
 
 #: Version of the results' format.
@@ -99,10 +100,19 @@ class ClusterLine(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class RunResult(msgspec.Struct, frozen=True, kw_only=True):
-    """A whole run; ``exit_code`` is that of the session."""
+    """A whole run; ``exit_code`` is that of the session.
+
+    ``svcproof`` is the version that made it, ``command`` what was typed, for a POSIX
+    shell, ``began`` the moment in UTC (ISO 8601), ``seconds`` how long it took, the
+    cluster's start and end included. All four are empty in files of older versions.
+    """
 
     schema: int = SCHEMA
+    svcproof: str = ""
     run: str = ""
+    command: str = ""
+    began: str = ""
+    seconds: float = 0.0
     exit_code: int = 0
     cluster: ClusterLine | None
     cases: tuple[CaseResult, ...]
@@ -140,6 +150,15 @@ def decode_run(content: bytes, *, source: str) -> RunResult:
     if run.schema != SCHEMA:
         raise BadHistory(f"{source}: format version {run.schema}; this svcproof reads {SCHEMA}")
     return run
+
+
+def published_schema() -> dict[str, Any]:
+    """The JSON Schema (2020-12) of a run's results, as it is published beside the documentation."""
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": f"Results of a run of svcproof, version {SCHEMA}",
+        **msgspec.json.schema(RunResult),
+    }
 
 
 def finding_lines(verdict: Verdict) -> tuple[FindingLine, ...]:
@@ -188,3 +207,10 @@ def _failed(cell: Cell, attempt: Observation) -> bool:
 
 def _distinct(values: Iterable[_T]) -> tuple[_T, ...]:
     return tuple(dict.fromkeys(values))
+
+
+if __name__ == "__main__":
+    import sys
+
+    schema = msgspec.json.format(msgspec.json.encode(published_schema()), indent=2)
+    sys.stdout.write(schema.decode() + "\n")

@@ -32,6 +32,7 @@ HARNESS = (
     "svcproof.app",
     "svcproof.battery",
     "svcproof.load",
+    "svcproof.evidence",
     "svcproof.files",
     "svcproof.manifest_files",
     "svcproof.notes",

@@ -6,9 +6,9 @@ import msgspec
 import pytest
 from click.testing import CliRunner
 
-from svcproof.cli.evidence import read_run
 from svcproof.cli.report import report
 from svcproof.errors import BadHistory, UsageError
+from svcproof.evidence import read_run
 from svcproof.history import Outcome, PositionDeclared, TargetDeclared, encode
 from svcproof.reporters.page import render, view_of
 from svcproof.reporters.page.heat import heat, interval

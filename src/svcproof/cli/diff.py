@@ -8,8 +8,8 @@ from typing import Final
 import click
 import msgspec
 
-from svcproof.cli.evidence import read_run
 from svcproof.comparison import compare
+from svcproof.evidence import read_run
 from svcproof.reporters.differences import describe_differences
 
 __all__ = ["diff"]

@@ -7,8 +7,8 @@ from typing import Final
 
 import click
 
-from svcproof.cli.evidence import latest, read_history, read_run
 from svcproof.errors import UsageError
+from svcproof.evidence import latest, read_history, read_run
 from svcproof.files import write_whole
 
 __all__ = ["report"]

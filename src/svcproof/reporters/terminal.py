@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from svcproof.reporters.facts import told
 from svcproof.results import CaseResult, ClusterLine, Problem, RunResult
 
-__all__ = ["FORMS", "render"]
+__all__ = ["FORMS", "cluster_words", "render"]
 
 _KINDS = {
     "pod": "Pod",
@@ -38,7 +38,7 @@ def render(run: RunResult, *, width: int = 80) -> str:
     """The whole summary as text: a verdict and a promise, then what it rests on."""
     lines: list[str] = []
     if run.cluster is not None:
-        lines += _wrapped(_cluster(run.cluster), "cluster", width)
+        lines += _wrapped(cluster_words(run.cluster), "cluster", width)
         for kind, reason in run.cluster.lacking_positions.items():
             lines += _wrapped(f"{_PLACES.get(kind, kind)}: {reason}", "no clients", width)
     for promise, group in _grouped(run.cases).items():
@@ -65,7 +65,8 @@ def _wrapped(text: str, label: str, width: int) -> list[str]:
     )
 
 
-def _cluster(line: ClusterLine) -> str:
+def cluster_words(line: ClusterLine) -> str:
+    """What the cluster is, in one line."""
     families = " and ".join(family.replace("ip", "IP") for family in line.families)
     start = f"; started in {line.start_seconds:.1f} s" if line.start_seconds >= 0.1 else ""
     known = line.profile in ("", f"kube-proxy {line.proxy_mode}")

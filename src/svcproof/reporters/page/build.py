@@ -104,7 +104,7 @@ class _Builder:
             judged=sum(case.judged for case in run.cases),
             failed=sum(case.failed for case in run.cases),
             began=day(min(self._began)) if self._began else "",
-            version=__version__,
+            version=run.svcproof or __version__,
             cluster=run.cluster,
             themes=themes(troubled),
             troubled=troubled,

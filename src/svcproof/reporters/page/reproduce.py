@@ -16,6 +16,8 @@ _SHAPED = ("embedded", "kind", "fake")
 
 def commands(run: RunResult, troubled: tuple[CaseResult, ...]) -> Iterator[tuple[str, str]]:
     """Pairs: what for, and the command."""
+    if run.command:
+        yield "what this run was", run.command
     if troubled:
         names = " or ".join(dict.fromkeys(_function(case.case) for case in troubled))
         yield "the cases that did not pass, again", _svcproof(run.cluster, names)
