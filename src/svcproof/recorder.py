@@ -10,6 +10,7 @@ import math
 import os
 import threading
 import time
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Final
@@ -32,7 +33,7 @@ from svcproof.history import (
     encode,
 )
 
-__all__ = ["Recorder", "now_ns"]
+__all__ = ["Progress", "Recorder", "now_ns"]
 
 _WALL_START: Final = time.time_ns()
 _MONOTONIC_START: Final = time.monotonic_ns()
@@ -43,6 +44,15 @@ Fact = str | int | float | list[str]
 def now_ns() -> int:
     """Unix time that never runs backwards: see :mod:`svcproof.history` on clocks."""
     return _WALL_START + time.monotonic_ns() - _MONOTONIC_START
+
+
+@dataclass(frozen=True)
+class Progress:
+    """Attempts made, attempts that the promises opened so far ask for, and the last pair."""
+
+    made: int = 0
+    due: int = 0
+    where: str = ""
 
 
 class Recorder:
@@ -64,6 +74,7 @@ class Recorder:
         self._positions: dict[str, Position] = {}
         self._targets: dict[str, Target] = {}
         self._entries: list[Entry] = []
+        self._progress = Progress()
         self._file = None if path is None else _open(path)
         self._header = Header(version=VERSION, run=run, case=case, cluster=cluster or {})
         self._write(self._header)
@@ -84,6 +95,7 @@ class Recorder:
                 **{name: getattr(attempt, name) for name in _ATTEMPT_FIELDS},
             )
             self._append(observation)
+            self._progress = replace(self._progress, made=self._progress.made + 1)
         return observation
 
     def expect(self, position: Position, target: Target, **promised: Any) -> Expectation:
@@ -101,6 +113,11 @@ class Recorder:
                 **promised,
             )
             self._append(expectation)
+            self._progress = replace(
+                self._progress,
+                due=self._progress.due + expectation.minimum,
+                where=f"{position} → {target}",
+            )
         return expectation
 
     def event(self, kind: str, **facts: Fact) -> Event:
@@ -124,6 +141,11 @@ class Recorder:
                 targets=dict(self._targets),
                 entries=tuple(self._entries),
             )
+
+    @property
+    def progress(self) -> Progress:
+        """How far it is; costs nothing, however long the history."""
+        return self._progress
 
     def close(self) -> None:
         """Close the file; what was recorded stays readable through :meth:`freeze`."""
