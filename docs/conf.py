@@ -1,4 +1,4 @@
-"""Sphinx' settings: `tox -e docs` makes the pages; every Markdown file reads well without it, too."""
+"""Sphinx' settings for `tox -e docs`; every Markdown file reads well without it, too."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ project_copyright = "Apache-2.0"
 version = release = __version__
 
 extensions = ["myst_parser"]
-# Everything that is linked has to be there: an unknown anchor is a warning, and -W makes it an error.
+# Everything that is linked has to be there: what is not is a warning, and -W makes it an error.
 nitpicky = True
 # As GitHub makes them, so that one link is right in both places.
 myst_heading_anchors = 4

@@ -79,12 +79,19 @@ class Outcome(enum.StrEnum):
     never evidence for anything.
     """
 
+    #: a whole reply came
     ANSWERED = "answered"
+    #: TCP reset or ICMP port-unreachable on connecting
     REFUSED = "refused"
+    #: the connection was made, and cut before the reply was complete
     RESET = "reset"
+    #: no connection, or no reply, within the client's limits
     TIMED_OUT = "timed-out"
+    #: no route, or an administrative refusal
     UNREACHABLE = "unreachable"
+    #: the name did not resolve
     NAME_FAILED = "name-failed"
+    #: the harness lost this attempt: it is never evidence for anything
     UNKNOWN = "unknown"
 
 
