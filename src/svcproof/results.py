@@ -9,7 +9,7 @@ import msgspec
 
 from svcproof.errors import BadHistory
 from svcproof.history import Cell, History, Observation, Outcome
-from svcproof.verdict import Verdict
+from svcproof.verdict import Status, Verdict, worst
 
 if TYPE_CHECKING:
     from svcproof.ports import ClusterFacts
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 __all__ = [
     "SCHEMA",
     "CaseResult",
+    "CellLine",
     "ClusterLine",
     "FactLine",
     "FindingLine",
@@ -56,6 +57,22 @@ class FactLine(msgspec.Struct, frozen=True, kw_only=True):
     size: float = 0.0
 
 
+class CellLine(msgspec.Struct, frozen=True, kw_only=True):
+    """What one client saw of one address under one promise.
+
+    ``kind`` and ``node`` are the client's, ``form`` and ``entry_node`` the address's
+    (:class:`~svcproof.history.Target`); ``verdict`` is what the findings say of it.
+    """
+
+    kind: str
+    node: str
+    form: str
+    entry_node: str
+    judged: int
+    failed: int
+    verdict: str
+
+
 class CaseResult(msgspec.Struct, frozen=True, kw_only=True):
     """One test case. ``promise`` is the sentence that it proves; cases share it.
 
@@ -73,6 +90,7 @@ class CaseResult(msgspec.Struct, frozen=True, kw_only=True):
     history: str
     findings: tuple[FindingLine, ...] = ()
     facts: tuple[FactLine, ...] = ()
+    cells: tuple[CellLine, ...] = ()
 
 
 class Problem(msgspec.Struct, frozen=True, kw_only=True):
@@ -198,6 +216,20 @@ def case_result(
             FactLine(name=fact.name, value=fact.value, where=fact.where, size=fact.size)
             for fact in verdict.facts
         ),
+        cells=tuple(_cell_line(cell, verdict) for cell in cells),
+    )
+
+
+def _cell_line(cell: Cell, verdict: Verdict) -> CellLine:
+    about = [found.status for found in verdict.findings if found.where == cell.where]
+    return CellLine(
+        kind=cell.position.kind,
+        node=cell.position.node,
+        form=cell.target.form,
+        entry_node=cell.target.entry_node,
+        judged=len(cell.observations),
+        failed=sum(_failed(cell, attempt) for attempt in cell.observations),
+        verdict=worst([Status.PASS, *about]).word,
     )
 
 

@@ -192,7 +192,7 @@ def test_a_shell_completes_commands():
         ("svcproof co", ["components", "completion"]),
         ("svcproof components b", ["build"]),
         ("svcproof up --proxy-mode ", ["iptables", "nftables"]),
-        ("svcproof run --svc-pro", ["--svc-proxy-mode"]),
+        ("svcproof run --svc-prox", ["--svc-proxy-mode"]),
         ("svcproof prove --only prox", ["proxy-frozen"]),
         ("svcproof completion z", ["zsh"]),
     ],

@@ -2,10 +2,20 @@
 
 import msgspec
 
+from svcproof.history import Outcome
 from svcproof.reporters.facts import told
 from svcproof.reporters.findings import describe
+from svcproof.reporters.grid import grid_lines
 from svcproof.reporters.terminal import render
-from svcproof.results import CaseResult, ClusterLine, FactLine, Problem, RunResult, case_result
+from svcproof.results import (
+    CaseResult,
+    CellLine,
+    ClusterLine,
+    FactLine,
+    Problem,
+    RunResult,
+    case_result,
+)
 from svcproof.verdict import Finding, Status, Verdict
 
 
@@ -202,3 +212,70 @@ def test_questions_are_not_called_connections():
 def test_what_only_the_api_server_was_asked():
     asked = msgspec.structs.replace(case(), positions=(), forms=(), judged=0)
     assert "asked of the API server" in render(run(asked), width=120)
+
+
+class TestGrid:
+    def cell(self, verdict="PASS", *, node="node-1", kind="pod", form="cluster-ip", **fields):
+        values = {"entry_node": "", "judged": 10, "failed": 0} | fields
+        return CellLine(kind=kind, node=node, form=form, verdict=verdict, **values)
+
+    def lines(self, *cells: CellLine, width: int = 80) -> list[str]:
+        one = msgspec.structs.replace(case(), cells=cells)
+        lines = grid_lines(run(one), width=width)
+        assert not lines or lines[-1].startswith("✓ as promised")
+        assert all(len(line) <= width for line in lines)
+        return lines[:-1]
+
+    def test_what_each_client_saw_of_each_entry(self):
+        ports = [
+            self.cell(kind="outside", node="", form="node-port", entry_node=f"node-{n}")
+            for n in (1, 2)
+        ]
+        lines = self.lines(self.cell(), self.cell("INCONCLUSIVE", form="fqdn"), *ports)
+        assert [line.split() for line in lines] == [
+            ["port", "of", "port", "of"],
+            ["ClusterIP", "name", "node-1", "node-2"],
+            ["Pod", "on", "node-1", "✓", "?"],
+            ["outside", "✓", "✓"],
+        ]
+
+    def test_the_worst_stands_for_all(self):
+        (_, row) = self.lines(self.cell(), self.cell("FAIL", failed=3), self.cell("INCONCLUSIVE"))
+        assert row.split("  ")[-1].strip() == "✗ 3"
+        (_, row) = self.lines(self.cell("FAIL"))
+        assert row.endswith("✗")
+        (_, row) = self.lines(self.cell(), self.cell("INCONCLUSIVE", form="fqdn"))
+        assert row.split() == ["Pod", "on", "node-1", "✓", "?"]
+
+    def test_node_ports_are_apart_while_they_fit(self):
+        def ports(names):
+            return [
+                self.cell(kind="outside", node="", form="node-port", entry_node=name)
+                for name in names
+            ]
+
+        few = self.lines(*ports(["node-1", "node-2"]))
+        assert few[0].split() == ["port", "of", "port", "of"]
+        assert few[1].split() == ["node-1", "node-2"]
+        for names in ([f"n{n}" for n in range(9)], ["ip-10-0-1-23.internal", "b"]):
+            assert self.lines(*ports(names))[0].split() == ["node", "port"]
+
+    def test_of_many_clients_those_that_are_not_as_promised(self):
+        cells = [self.cell(node=f"node-{n}") for n in range(60)]
+        lines = self.lines(*cells, self.cell("FAIL", node="node-7", failed=2))
+        assert lines[1:] == ["Pod on node-7  ✗ 2", "and 59 more clients, all of them ✓"]
+
+    def test_no_cells(self):
+        assert grid_lines(run(case())) == []
+
+    def test_each_cell_has_the_verdict_of_its_findings(self, story):
+        story.expect("a").answers("a").client("bad").expect("a").ends(Outcome.REFUSED, 2)
+        where = story.history.cells[1].where
+        found = Finding(status=Status.FAIL, summary="s", where=where, remedy="r")
+        row = case_result(
+            story.history, Verdict(Status.FAIL, 3, (found,)), case="t", promise="p", path=""
+        )
+        assert [(cell.judged, cell.failed, cell.verdict) for cell in row.cells] == [
+            (1, 0, "PASS"),
+            (2, 2, "FAIL"),
+        ]

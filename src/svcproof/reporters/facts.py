@@ -9,14 +9,14 @@ from typing import Final
 
 from svcproof.results import FactLine
 
-__all__ = ["told"]
+__all__ = ["SOURCES", "told"]
 
 _SHOWN: Final = 3
 #: Not for the summary: they are in the results for whoever looks for them.
 _LEFT_OUT: Final = ("connect time", "answer", "choices of the clients", "API server on ")
 #: Where a fact is about several places at once; it stands for those of each place.
 _TOGETHER: Final = "all "
-_SOURCES: Final = "source address seen"
+SOURCES: Final = "source address seen"
 #: These follow the fact before them on its line.
 _CONTINUED: Final = ("p-value of equal shares", "smallest skew seen with 99 % power")
 
@@ -29,7 +29,7 @@ def told(facts: Iterable[FactLine]) -> Iterator[str]:
             by_name[fact.name].append(fact)
     line = ""
     for name, group in by_name.items():
-        text = f"{name}: {_addresses(group) if name == _SOURCES else _chosen(group)}"
+        text = f"{name}: {_addresses(group) if name == SOURCES else _chosen(group)}"
         if name in _CONTINUED and line:
             line = f"{line}; {text}"
             continue

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
-from svcproof.reporters.facts import told
-from svcproof.results import CaseResult, ClusterLine, Problem, RunResult
+from svcproof.reporters.facts import SOURCES, told
+from svcproof.reporters.grid import grid_lines
+from svcproof.results import CaseResult, ClusterLine, FactLine, Problem, RunResult
 
 __all__ = ["FORMS", "cluster_words", "render"]
 
@@ -41,16 +42,22 @@ def render(run: RunResult, *, width: int = 80) -> str:
         lines += _wrapped(cluster_words(run.cluster), "cluster", width)
         for kind, reason in run.cluster.lacking_positions.items():
             lines += _wrapped(f"{_PLACES.get(kind, kind)}: {reason}", "no clients", width)
+    lines += _framed(f"  {line}" for line in grid_lines(run, width=max(width, 40) - 2))
     for promise, group in _grouped(run.cases).items():
         lines += _wrapped(promise, _verdict(group), width)
         lines += _wrapped(_evidence(group), "", width)
-        for line in told(fact for case in group for fact in case.facts):
+        for line in told(_worth_telling(group)):
             lines += _wrapped(line, "", width)
     for (word, reason, remedy), names in _alike(run.problems).items():
         lines += _wrapped(_problem(names, reason, remedy), _LABELS.get(word, word), width)
     if run.cases:
         lines += _wrapped(f"{run.evidence} ({_many(len(run.cases), 'history')})", "evidence", width)
     return "\n".join(lines)
+
+
+def _framed(lines: Iterable[str]) -> list[str]:
+    framed = [line.rstrip() for line in lines]
+    return ["", *framed, ""] if framed else []
 
 
 def _wrapped(text: str, label: str, width: int) -> list[str]:
@@ -121,6 +128,14 @@ def _evidence(group: Sequence[CaseResult]) -> str:
         else "asked of the API server"
     )
     return sent + ("" if set(verdicts) == {"PASS"} else f"; cases: {split}")
+
+
+def _worth_telling(group: Sequence[CaseResult]) -> Iterator[FactLine]:
+    """Where all is as promised, the addresses that backends saw are what was promised."""
+    passed = _verdict(group) == "PASS"
+    for fact in (fact for case in group for fact in case.facts):
+        if not (passed and fact.name == SOURCES):
+            yield fact
 
 
 def _places(group: Sequence[CaseResult]) -> str:
