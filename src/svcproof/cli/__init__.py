@@ -22,6 +22,7 @@ _COMMANDS: Final = {
     "judge": "svcproof.cli.judge:judge_files",
     "report": "svcproof.cli.report:report",
     "diff": "svcproof.cli.diff:diff",
+    "matrix": "svcproof.cli.matrix:matrix",
     "up": "svcproof.cli.up:up",
     "status": "svcproof.cli.cluster:status",
     "kubectl": "svcproof.cli.cluster:kubectl",
