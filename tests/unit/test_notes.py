@@ -1,5 +1,7 @@
 """`svcproof notes` without a cluster: the catalogue, the steps' rules, and what is written."""
 
+import dataclasses
+import re
 import sys
 from pathlib import Path
 from types import SimpleNamespace
@@ -16,6 +18,7 @@ from svcproof.manifest_files import RUN_LABEL, load
 from svcproof.notes.catalogue import EXPERIMENTS, Experiment, chosen
 from svcproof.notes.ground import RUN, Ground, recipes
 from svcproof.notes.guide import take
+from svcproof.notes.html import html
 from svcproof.notes.kubectl import Kubectl
 from svcproof.notes.markdown import markdown
 from svcproof.notes.measured import table
@@ -227,6 +230,40 @@ def test_the_terminal_shows_the_same():
     assert "  ✓ one (after 2.0 s)" in shown
     assert "  ✗ expected: y" in shown
     assert "DID NOT HAPPEN, 2 checks, 1.5 s" in result(told)
+
+
+def test_the_page_is_the_document_and_loads_nothing():
+    step = Step(kind="command", text="Ask <b>.", command="kubectl get", output="<script>&")
+    (told,) = a_tour().experiments
+    tour = Tour(cluster="c", experiments=[dataclasses.replace(told, steps=(*told.steps, step))])
+    page = html(markdown(tour))
+    assert '<a href="#8-a-port">' in page
+    assert '<h2 id="8-a-port">' in page
+    assert "<table>" in page
+    assert "&lt;script&gt;&amp;" in page
+    assert "<script" not in page
+    assert "<b>" not in page
+    assert "{%" not in page
+    assert re.findall(r'(?:src|href)="(?!#|data:)', page) == []
+
+
+def test_one_experiment_is_not_experiments():
+    (told,) = a_tour().experiments
+    assert Tour(cluster="", experiments=[told]).took == "1 experiment in 2 s"
+    assert Tour(cluster="", experiments=[told, told]).took == "2 experiments in 3 s"
+
+
+def test_each_measurement_has_a_history_of_its_own(tmp_path):
+    ground = Ground(None, MANIFESTS, evidence=tmp_path)
+    names = [path.name for path in (ground.next_history(), ground.next_history()) if path]
+    assert names == ["measurement-01.jsonl", "measurement-02.jsonl"]
+    assert Ground(None, MANIFESTS).next_history() is None
+    told = dataclasses.replace(a_tour().experiments[0], steps=(measured("kept/x.jsonl"),))
+    assert "Every connection: `kept/x.jsonl`" in markdown(Tour(cluster="", experiments=[told]))
+
+
+def measured(history: str) -> Step:
+    return Step(kind="measured", text="Ask.", output="x", history=history)
 
 
 def test_nothing_taken_is_nothing_passed():

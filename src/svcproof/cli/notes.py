@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 import sys
 import tempfile
 from collections.abc import Iterator, Sequence
@@ -11,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from svcproof.cli.options import cluster_shape
+from svcproof.cli.options import cluster_shape, examples
 from svcproof.cli.session import opened, terminated_as_interrupted
 from svcproof.errors import UsageError
 
@@ -19,12 +20,15 @@ if TYPE_CHECKING:
     from svcproof.notes.catalogue import Experiment
     from svcproof.notes.ground import Ground
     from svcproof.notes.kubectl import Kubectl
-    from svcproof.notes.model import Step, Told
+    from svcproof.notes.model import Step, Told, Tour
     from svcproof.ports import Cluster
 
 __all__ = ["notes", "prepared"]
 
 _FAILED: Final = 1
+_OUTPUT: Final = Path(".svcproof") / "notes-tour.md"
+#: Beside the histories of the suites, a directory a tour.
+_EVIDENCE: Final = Path(".svcproof") / "evidence"
 _STYLES: Final[dict[str, dict[str, Any]]] = {
     "": {},
     "bold": {"bold": True},
@@ -35,7 +39,15 @@ _STYLES: Final[dict[str, dict[str, Any]]] = {
 }
 
 
-@click.command()
+@click.command(
+    epilog=examples(
+        "svcproof notes                              # all of them, on a fresh cluster",
+        "svcproof notes --only 9,policy-local --pause",
+        "svcproof notes --name default --output lesson.md    # and lesson.html",
+        "svcproof notes --proxy-mode nftables",
+        "svcproof notes --list",
+    )
+)
 @click.option(
     "--name",
     default="",
@@ -50,20 +62,18 @@ _STYLES: Final[dict[str, dict[str, Any]]] = {
     "--output",
     type=click.Path(dir_okay=False, path_type=Path),
     metavar="FILE.md",
-    help="Save all that was done and seen as Markdown.",
+    default=_OUTPUT,
+    show_default=True,
+    help="Save all that was done and seen as Markdown, and as HTML beside it.",
 )
 def notes(
-    name: str, only: str, show_list: bool, pause: bool, output: Path | None, **shape: Any
+    name: str, only: str, show_list: bool, pause: bool, output: Path, **shape: Any
 ) -> int | None:
     """Take the study notes' thirteen experiments: Pods, Deployments, Services.
 
     Each is a few real steps, and each step is checked. The exit code is 0 only if all
-    that was to happen did.
-
-    \b
-    svcproof notes                          all of them, on a fresh cluster
-    svcproof notes --only 9,11 --pause      two of them, step by step
-    svcproof notes --output notes.md        to be read later
+    that was to happen did. All connections of its measurements are kept as histories below
+    .svcproof/evidence; svcproof judge judges them anew.
     """
     from svcproof.notes.catalogue import chosen
 
@@ -72,16 +82,17 @@ def notes(
         for each in experiments:
             click.echo(f"{each.number:>3} {each.slug:<14} {each.title}")
         return None
+    evidence = _EVIDENCE / f"notes-{secrets.token_hex(3)}"
     with (
         terminated_as_interrupted(),
         opened(name, shape) as cluster,
-        prepared(cluster) as (ground, kubectl),
+        prepared(cluster, evidence=evidence) as (ground, kubectl),
     ):
         return _Guided(ground, kubectl, output, pause=pause).run(experiments)
 
 
 @contextmanager
-def prepared(cluster: Cluster) -> Iterator[tuple[Ground, Kubectl]]:
+def prepared(cluster: Cluster, *, evidence: Path | None = None) -> Iterator[tuple[Ground, Kubectl]]:
     """The namespaces and images, and a kubectl that works in the notes' namespace."""
     import svcproof
     from svcproof.clusters.embedded.state import find_running
@@ -91,7 +102,7 @@ def prepared(cluster: Cluster) -> Iterator[tuple[Ground, Kubectl]]:
     manifests = Path(svcproof.__file__).parent / "manifests" / "notes"
     directory = find_running(cluster.facts.name)
     components = Path(directory.plan().components)
-    ground = Ground(cluster, manifests)
+    ground = Ground(cluster, manifests, evidence=evidence)
     with tempfile.TemporaryDirectory(prefix="svcproof-notes-") as temporary:
         kubeconfig = Path(temporary) / "kubeconfig"
         kubeconfig.write_bytes(directory.kubeconfig.read_bytes())
@@ -107,9 +118,7 @@ def prepared(cluster: Cluster) -> Iterator[tuple[Ground, Kubectl]]:
 class _Guided:
     """One tour: steps to the terminal as they happen, all of it to a file."""
 
-    def __init__(
-        self, ground: Ground, kubectl: Kubectl, output: Path | None, *, pause: bool
-    ) -> None:
+    def __init__(self, ground: Ground, kubectl: Kubectl, output: Path, *, pause: bool) -> None:
         self._ground = ground
         self._kubectl = kubectl
         self._output = output
@@ -132,8 +141,8 @@ class _Guided:
         for told in self._told:
             click.secho(result(told), **_STYLES["good" if told.passed else "bad"])
         passed = all(told.passed for told in self._told)
-        seconds = sum(told.seconds for told in self._told)
-        click.echo(f"{len(self._told)} experiments in {seconds:.0f} s")
+        click.echo(self._tour.took)
+        click.echo(f"to be read as a lesson: {self._output} and {self._page}")
         return 0 if passed else _FAILED
 
     def _tell(self, step: Step) -> None:
@@ -144,16 +153,25 @@ class _Guided:
         if self._pause:
             click.pause("  (a key for the next step)")
 
-    def _save(self) -> None:
-        from svcproof.files import write_whole
-        from svcproof.notes.markdown import markdown
+    @property
+    def _tour(self) -> Tour:
         from svcproof.notes.model import Tour
 
-        if self._output is None:
-            return
-        tour = Tour(cluster=self._ground.described, experiments=self._told)
+        return Tour(cluster=self._ground.described, experiments=self._told)
+
+    @property
+    def _page(self) -> Path:
+        return self._output.with_suffix(".html")
+
+    def _save(self) -> None:
+        from svcproof.files import write_whole
+        from svcproof.notes.html import html
+        from svcproof.notes.markdown import markdown
+
+        document = markdown(self._tour)
         try:
-            write_whole(self._output, markdown(tour).encode())
+            write_whole(self._output, document.encode())
+            write_whole(self._page, html(document).encode())
         except OSError as error:
             raise UsageError(f"cannot write {self._output}: {error.strerror}") from error
 

@@ -53,8 +53,17 @@ class Ground:
 
     run = RUN
 
-    def __init__(self, cluster: Cluster, manifests: Path, limits: Limits = DEFAULT_LIMITS) -> None:
+    def __init__(
+        self,
+        cluster: Cluster,
+        manifests: Path,
+        *,
+        evidence: Path | None = None,
+        limits: Limits = DEFAULT_LIMITS,
+    ) -> None:
         self.cluster = cluster
+        self._evidence = evidence
+        self._measured = 0
         self.limits = limits
         self._manifests = manifests
 
@@ -81,6 +90,12 @@ class Ground:
         archive.unlink()
         for namespace in (NAMESPACE, CLIENTS):
             self._make(namespace)
+
+    def next_history(self) -> Path | None:
+        """The file for the next measurement's history, if they are kept."""
+        self._measured += 1
+        kept = self._evidence
+        return None if kept is None else kept / f"measurement-{self._measured:02}.jsonl"
 
     @property
     def described(self) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from svcproof.notes.model import Step, Told, Tour
 
-__all__ = ["markdown"]
+__all__ = ["anchor", "markdown"]
 
 _INTRODUCTION = """\
 Every command below was run, and every output is what it printed: this is the record of one
@@ -29,13 +29,13 @@ def _document(tour: Tour) -> Iterator[str]:
     yield ""
     yield _INTRODUCTION
     yield ""
-    yield f"Cluster: {tour.cluster}. {len(tour.experiments)} experiments in {tour.seconds:.0f} s."
+    yield f"Cluster: {tour.cluster}. {tour.took}."
     yield ""
     yield "| # | experiment | checked steps | took | |"
     yield "|---|---|---|---|---|"
     for told in tour.experiments:
         how = "happened" if told.passed else "**did not happen**"
-        link = f"[{told.title}](#{_anchor(_heading(told))})"
+        link = f"[{told.title}](#{anchor(_heading(told))})"
         yield f"| {told.number} | {link} | {told.checked} | {told.seconds:.1f} s | {how} |"
     for told in tour.experiments:
         yield from _experiment(told)
@@ -45,7 +45,8 @@ def _heading(told: Told) -> str:
     return f"{told.number}. {told.title}"
 
 
-def _anchor(heading: str) -> str:
+def anchor(heading: str) -> str:
+    """What a link to a heading says, as GitHub makes it of the heading's text."""
     kept = "".join(sign for sign in heading.lower() if sign.isalnum() or sign in " -_")
     return kept.replace(" ", "-")
 
@@ -72,6 +73,9 @@ def _step(step: Step) -> Iterator[str]:
     if step.output or step.command:
         yield ""
         yield from _shown(step)
+    if step.history:
+        yield ""
+        yield f"Every connection: `{step.history}`"
     if step.look:
         yield ""
         yield f"*Look at:* {step.look}"

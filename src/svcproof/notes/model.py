@@ -17,7 +17,8 @@ class Step:
     """One thing that was done, what came of it, and what had to.
 
     ``command`` is as it was run and ``output`` what it printed; ``look`` says what to
-    look at. ``expected`` is empty where nothing is checked.
+    look at. ``history`` is the file with every connection of a measurement. ``expected`` is
+    empty where nothing is checked.
     """
 
     kind: Kind
@@ -25,6 +26,7 @@ class Step:
     command: str = ""
     output: str = ""
     look: str = ""
+    history: str = ""
     expected: str = ""
     seen: str = ""
     passed: bool = True
@@ -78,3 +80,9 @@ class Tour:
     def seconds(self) -> float:
         """What the experiments took."""
         return sum(told.seconds for told in self.experiments)
+
+    @property
+    def took(self) -> str:
+        """How many experiments, and what they took, in words."""
+        number = len(self.experiments)
+        return f"{number} experiment{'' if number == 1 else 's'} in {self.seconds:.0f} s"

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable
 from typing import Any, Final
 
 from svcproof.app import App
-from svcproof.checkers import judge
+from svcproof.checkers import checks_due, judge
 from svcproof.notes.ground import Ground
 from svcproof.notes.kubectl import Kubectl
 from svcproof.notes.measured import summary, table
@@ -16,7 +16,7 @@ from svcproof.notes.model import Kind, Step, StepFailed
 from svcproof.ports import Cluster
 from svcproof.recorder import Recorder
 from svcproof.routing import Pair, Routing
-from svcproof.verdict import Status
+from svcproof.verdict import JUDGED, Status
 
 __all__ = ["Stage"]
 
@@ -125,14 +125,17 @@ class Stage:
         """Send many fresh connections and have the suites' own checks judge them."""
         case = f"notes: {text}"
         described = self.cluster.facts.described()
-        with Recorder(None, run=self.ground.run, case=case, cluster=described) as recorder:
+        path = self.ground.next_history()
+        with Recorder(path, run=self.ground.run, case=case, cluster=described) as recorder:
             Routing(app, recorder, self.ground.limits).measure(pairs, failing=failing, **asked)
             history = recorder.freeze()
-        verdict = judge(history)
+            verdict = judge(history)
+            recorder.event(JUDGED, verdict=verdict.status.word, checks=list(checks_due(history)))
         self._add(
             "measured",
             text,
             output=table(history),
+            history="" if path is None else str(path),
             look=look,
             expected=expected,
             seen=summary(history, verdict),
