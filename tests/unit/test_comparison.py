@@ -177,3 +177,37 @@ class TestTheCommand:
         arguments = ["--json", str(directories / "good"), str(directories / "bad")]
         data = msgspec.json.decode(CliRunner().invoke(diff, arguments).stdout)
         assert data["worse"][0]["after"] == "FAIL"
+
+
+class TestThePage:
+    def page(self, tmp_path, before: RunResult, after: RunResult) -> str:
+        for name, each in (("a", before), ("b", after)):
+            (tmp_path / f"{name}.json").write_bytes(msgspec.json.encode(each))
+        output = tmp_path / "new" / "d.html"
+        arguments = [str(tmp_path / "a.json"), str(tmp_path / "b.json"), "--html", str(output)]
+        CliRunner().invoke(diff, arguments)
+        return output.read_text()
+
+    def test_what_got_worse_and_its_evidence(self, tmp_path):
+        page = self.page(
+            tmp_path,
+            run(case("x"), case("old")),
+            run(case("x", "FAIL", findings=(LOST,)), case("new"), name="b", proxy_mode="nftables"),
+        )
+        for text in ("WORSE", "1 of 3 lost", "here → there", "timed-out", "#4", "and 4 more"):
+            assert text in page
+        assert "nftables" in page
+        assert page.index('id="worse"') < page.index('id="new-kept"') < page.index('id="gone"')
+
+    def test_nothing_got_worse(self, tmp_path):
+        page = self.page(tmp_path, run(case("x")), run(case("x")))
+        assert "NOT WORSE" in page
+        assert 'id="worse"' not in page
+
+    def test_text_from_the_network_is_no_markup_and_nothing_is_loaded(self, tmp_path):
+        bad = msgspec.structs.replace(LOST, seen="<script>alert(1)</script> \u202e")
+        page = self.page(tmp_path, run(case("x")), run(case("x", "FAIL", findings=(bad,))))
+        assert "<script" not in page
+        assert "\u202e" not in page
+        assert "http://" not in page
+        assert "https://" not in page

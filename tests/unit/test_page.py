@@ -284,6 +284,19 @@ class TestTheCommand:
         CliRunner().invoke(report, [str(evidence), "--output", str(output)])
         assert output.exists()
 
+    def test_a_killed_run_says_so_and_shows_what_there_is(self, evidence):
+        (evidence / "results.json").unlink()
+        with (evidence / "h.jsonl").open("ab") as file:
+            file.write(b'{"type":"obs')
+        (evidence / "other.jsonl").write_text("no history")
+        result = CliRunner().invoke(report, [str(evidence)])
+        assert result.exit_code == 0, result.output
+        page = (evidence / "report.html").read_text()
+        assert "it was killed, or it still runs" in page
+        assert "other.jsonl" in page
+        assert 'id="case-1' in page
+        assert '<div class="verdict PASS">' not in page
+
     def test_no_run_at_all(self, tmp_path, monkeypatch):
         monkeypatch.chdir(tmp_path)
         assert isinstance(CliRunner().invoke(report).exception, UsageError)

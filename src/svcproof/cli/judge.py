@@ -22,7 +22,7 @@ from svcproof.reporters.findings import describe, describe_facts
 from svcproof.results import finding_lines
 from svcproof.verdict import JUDGED, Checker, Finding, Status, Verdict, compose, worst
 
-__all__ = ["judge_files"]
+__all__ = ["Judged", "judge_file", "judge_files"]
 
 _CODES: Final = {Status.PASS: 0, Status.INCONCLUSIVE: 3, Status.FAIL: 1}
 _DIFFERENT: Final = 1
@@ -66,7 +66,7 @@ class _Noted:
 
 
 @dataclass(frozen=True)
-class _Judged:
+class Judged:
     """One history, its verdict now, and those that the run noted."""
 
     path: Path
@@ -128,7 +128,7 @@ def judge_files(files: tuple[Path, ...], facts: bool | None, as_json: bool) -> N
     codes, data, unreadable = [0], [], []
     for path in paths:
         try:
-            item = _judge(path)
+            item = judge_file(path)
         except BadHistory as error:
             unreadable.append(error)
             data.append({"file": str(path), "error": str(error)})
@@ -164,7 +164,11 @@ def _found(files: Sequence[Path]) -> Iterator[Path]:
         yield from sorted(path.rglob("*.jsonl"))
 
 
-def _judge(path: Path) -> _Judged:
+def judge_file(path: Path) -> Judged:
+    """One history, judged again.
+
+    Raises :class:`~svcproof.errors.BadHistory`.
+    """
     try:
         with path.open("rb") as lines:
             history = decode_lines(lines, source=str(path))
@@ -172,7 +176,7 @@ def _judge(path: Path) -> _Judged:
         raise BadHistory(f"{path}: {error.strerror}") from error
     events = [event for event in history.events if event.kind == JUDGED]
     noted = tuple(_judge_again(history, event) for event in events)
-    return _Judged(path, history, _overall(history, noted), noted, _is_cut(path))
+    return Judged(path, history, _overall(history, noted), noted, _is_cut(path))
 
 
 def _judge_again(history: History, event: Event) -> _Noted:
@@ -236,7 +240,7 @@ def _is_cut(path: Path) -> bool:
         return file.read(1) != b"\n"
 
 
-def _print(item: _Judged, *, facts: bool) -> None:
+def _print(item: Judged, *, facts: bool) -> None:
     width = shutil.get_terminal_size().columns if sys.stdout.isatty() else 0
     case = item.history.header.case
     click.echo(describe(item.verdict, case=case, history=str(item.path), width=width))
@@ -247,7 +251,7 @@ def _print(item: _Judged, *, facts: bool) -> None:
         click.echo(f"  checks of the test's own, not asked here: {', '.join(item.foreign)}")
 
 
-def _as_data(item: _Judged) -> dict[str, Any]:
+def _as_data(item: Judged) -> dict[str, Any]:
     return {
         "file": str(item.path),
         "case": item.history.header.case,

@@ -7,6 +7,7 @@ from typing import Final
 
 import click
 
+from svcproof.cli.options import examples
 from svcproof.errors import UsageError
 from svcproof.evidence import latest, read_history, read_run
 from svcproof.files import write_whole
@@ -16,7 +17,13 @@ __all__ = ["report"]
 _NAME: Final = "report.html"
 
 
-@click.command("report")
+@click.command(
+    "report",
+    epilog=examples(
+        "svcproof report                      # of the latest run, beside its evidence",
+        "svcproof report .svcproof/evidence/4fab5b --output routing.html",
+    ),
+)
 @click.argument(
     "evidence_directory",
     required=False,
@@ -32,15 +39,13 @@ def report(evidence_directory: Path | None, output: Path | None) -> None:
 
     EVIDENCE_DIRECTORY is that of one run, as .svcproof/evidence/RUN; without it, the
     latest run's is taken. The page needs no network and no other file: send it along.
-
-    \b
-    svcproof report
-    svcproof report .svcproof/evidence/4fab5b --output routing.html
+    Of a run that was killed it shows the histories that there are, judged anew, and says so.
     """
+    from svcproof.cli.unfinished import is_unfinished, run_of_histories
     from svcproof.reporters.page import render, view_of
 
     directory = evidence_directory or latest()
-    run = read_run(directory)
+    run = run_of_histories(directory) if is_unfinished(directory) else read_run(directory)
     page = render(view_of(run, lambda case: read_history(directory, case)))
     path = output or directory / _NAME
     try:

@@ -7,6 +7,6 @@
 from __future__ import annotations
 
 from svcproof.reporters.page.build import view_of
-from svcproof.reporters.page.render import render
+from svcproof.reporters.page.render import render, render_differences
 
-__all__ = ["render", "view_of"]
+__all__ = ["render", "render_differences", "view_of"]

@@ -7,10 +7,11 @@ from typing import Final
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
+from svcproof.comparison import Comparison
 from svcproof.reporters.page.model import HeatCell, Page
 from svcproof.reporters.page.moments import percent
 
-__all__ = ["render"]
+__all__ = ["render", "render_differences"]
 
 #: What would not be seen, or would turn the text around it: it is spelt out.
 _UNSEEN: Final = re.compile(
@@ -20,6 +21,16 @@ _UNSEEN: Final = re.compile(
 
 def render(page: Page) -> str:
     """The whole document."""
+    return _environment().get_template("page.html.j2").render(page=page)
+
+
+def render_differences(found: Comparison) -> str:
+    """Two runs compared, as a document of the same make."""
+    template = _environment().get_template("differences.html.j2")
+    return template.render(found=found, verdict="FAIL" if found.got_worse else "PASS")
+
+
+def _environment() -> Environment:
     environment = Environment(
         loader=PackageLoader("svcproof.reporters.page", "."),
         autoescape=True,
@@ -29,7 +40,7 @@ def render(page: Page) -> str:
         finalize=_visible,
     )
     environment.filters |= {"thousands": _thousands, "percent": percent, "shade": _shade}
-    return environment.get_template("page.html.j2").render(page=page)
+    return environment
 
 
 def _visible(value: object) -> object:
