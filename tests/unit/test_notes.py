@@ -190,6 +190,18 @@ def test_trouble_ends_an_experiment_and_is_told(tmp_path):
     assert "none is there" in told.trouble
 
 
+def test_what_the_cluster_cannot_do_is_nobodys_failure(tmp_path):
+    def steps(stage):
+        stage.say("Now a node is lost.")
+        raise NotSupported("the nodes of this cluster cannot be stopped")
+
+    told = taken(steps, tmp_path)
+    assert (told.passed, told.failed, told.outcome) == (False, False, "not supported")
+    assert "| **not supported** |" in (text := markdown(Tour(cluster="", experiments=[told])))
+    assert "not taken:** the nodes of this cluster cannot be stopped" in text
+    assert "not supported, 0 checks" in result(told)
+
+
 def a_tour() -> Tour:
     steps = (
         Step(kind="manifest", text="A file.", command="pod.yaml", output="kind: Pod"),

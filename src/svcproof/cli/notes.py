@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 __all__ = ["notes", "prepared"]
 
 _FAILED: Final = 1
+_UNDECIDED: Final = 3
 _OUTPUT: Final = Path(".svcproof") / "notes-tour.md"
 #: Beside the histories of the suites, a directory a tour.
 _EVIDENCE: Final = Path(".svcproof") / "evidence"
@@ -72,8 +73,9 @@ def notes(
     """Take the study notes' thirteen experiments: Pods, Deployments, Services.
 
     Each is a few real steps, and each step is checked. The exit code is 0 only if all
-    that was to happen did. All connections of its measurements are kept as histories below
-    .svcproof/evidence; svcproof judge judges them anew.
+    that was to happen did; it is 3 if this cluster cannot do all of it. The connections of
+    its measurements are kept as histories below .svcproof/evidence: svcproof judge judges
+    them anew.
     """
     from svcproof.notes.catalogue import chosen
 
@@ -136,14 +138,18 @@ class _Guided:
             self._told.append(told)
             if told.trouble:
                 click.secho(f"  ✗ {told.trouble}", **_STYLES["bad"])
+            if told.lacking:
+                click.secho(f"  not supported: {told.lacking}", **_STYLES["note"])
             self._save()
         click.echo()
         for told in self._told:
-            click.secho(result(told), **_STYLES["good" if told.passed else "bad"])
-        passed = all(told.passed for told in self._told)
+            style = "good" if told.passed else "bad" if told.failed else "note"
+            click.secho(result(told), **_STYLES[style])
         click.echo(self._tour.took)
         click.echo(f"to be read as a lesson: {self._output} and {self._page}")
-        return 0 if passed else _FAILED
+        if any(told.failed for told in self._told):
+            return _FAILED
+        return _UNDECIDED if any(told.lacking for told in self._told) else 0
 
     def _tell(self, step: Step) -> None:
         from svcproof.notes.terminal import lines

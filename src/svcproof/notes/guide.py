@@ -39,12 +39,14 @@ def take(
         steps.append(step)
         tell(step)
 
-    began, trouble = time.monotonic(), ""
+    began, trouble, lacking = time.monotonic(), "", ""
     try:
         experiment.script(Stage(ground, kubectl, hear))
     except StepFailed:
         pass  # the step itself says so
-    except (ClusterProblem, NotSupported) as error:
+    except NotSupported as error:
+        lacking = str(error)
+    except ClusterProblem as error:
         trouble = str(error)
     return Told(
         number=experiment.number,
@@ -54,4 +56,5 @@ def take(
         steps=tuple(steps),
         seconds=time.monotonic() - began,
         trouble=trouble,
+        lacking=lacking,
     )

@@ -12,7 +12,8 @@ _INTRODUCTION = """\
 Every command below was run, and every output is what it printed: this is the record of one
 run of `svcproof notes`, which does it all again on a cluster of its own. After each step stands
 what had to come of it (✓: it did). Tables are measurements: many fresh connections from Pods,
-from nodes and from a client outside, judged by the checks that `svcproof run` uses.
+from nodes and from a client outside, judged by the checks that `svcproof run` uses. The file
+named below each stays with whoever takes the tour; `svcproof judge FILE` judges it anew.
 
 There is no registry here. `nginx:latest` is a small web server that stands in for nginx, and
 `nginx:1.11` is an image whose program ends at once. The client in place of `curl` is `probe`, which
@@ -34,7 +35,7 @@ def _document(tour: Tour) -> Iterator[str]:
     yield "| # | experiment | checked steps | took | |"
     yield "|---|---|---|---|---|"
     for told in tour.experiments:
-        how = "happened" if told.passed else "**did not happen**"
+        how = told.outcome if told.passed else f"**{told.outcome}**"
         link = f"[{told.title}](#{anchor(_heading(told))})"
         yield f"| {told.number} | {link} | {told.checked} | {told.seconds:.1f} s | {how} |"
     for told in tour.experiments:
@@ -63,6 +64,9 @@ def _experiment(told: Told) -> Iterator[str]:
     if told.trouble:
         yield ""
         yield f"**It ended here:** {told.trouble}"
+    if told.lacking:
+        yield ""
+        yield f"**Not supported here, and from here on not taken:** {told.lacking}"
 
 
 def _step(step: Step) -> Iterator[str]:

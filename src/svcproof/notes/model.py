@@ -43,7 +43,8 @@ class StepFailed(Exception):
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Told:
     """One experiment as it went. ``says`` is what the notes say; ``trouble`` is why it ended
-    early, if not by a step."""
+    early, if not by a step; ``lacking`` is what this cluster cannot do, of which nobody is guilty.
+    """
 
     number: int
     slug: str
@@ -52,11 +53,24 @@ class Told:
     steps: Sequence[Step]
     seconds: float
     trouble: str = ""
+    lacking: str = ""
 
     @property
     def passed(self) -> bool:
         """Whether it went to its end, and every step came out as it must."""
-        return not self.trouble and all(step.passed for step in self.steps)
+        return not self.lacking and not self.failed
+
+    @property
+    def failed(self) -> bool:
+        """Whether something did not come out as it must."""
+        return bool(self.trouble) or not all(step.passed for step in self.steps)
+
+    @property
+    def outcome(self) -> str:
+        """How it went, in words."""
+        if self.failed:
+            return "did not happen"
+        return "not supported" if self.lacking else "happened"
 
     @property
     def checked(self) -> int:

@@ -47,5 +47,5 @@ def _verdict(step: Step) -> Iterator[tuple[str, str]]:
 
 def result(told: Told) -> str:
     """One line for the end."""
-    how = "happened" if told.passed else "DID NOT HAPPEN"
+    how = told.outcome.upper() if told.failed else told.outcome
     return f"{told.number:>3}  {told.title:<52} {how}, {told.checked} checks, {told.seconds:.1f} s"
