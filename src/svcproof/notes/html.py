@@ -13,9 +13,9 @@ from svcproof.notes.markdown import anchor
 __all__ = ["html"]
 
 _LESSON = """
-main { padding-bottom: 3rem; }
+main { padding-top: 1.25rem; padding-bottom: 3rem; }
 table { display: block; overflow-x: auto; border-collapse: collapse; }
-th, td { text-align: left; padding: .3rem .7rem .3rem 0; border-bottom: 1px solid var(--line); }
+th, td { text-align: left; padding: .3rem .7rem; border-bottom: 1px solid var(--line); }
 blockquote { margin: .75rem 0; padding: .4rem 1rem; border-left: 4px solid var(--unsure);
   background: var(--unsure-ground); border-radius: 4px; }
 pre { overflow-x: auto; white-space: pre; }
