@@ -27,6 +27,8 @@ from svcproof.notes.terminal import lines, result
 from svcproof.recorder import Recorder
 
 MANIFESTS = Path(svcproof.__file__).parent / "manifests" / "notes"
+#: click keeps a command's help option from its first use: it has to be that of svcproof.
+AS_MAIN = {"help_option_names": ["-h", "--help"]}
 
 
 def kubectl(tmp_path, script: str) -> Kubectl:
@@ -48,7 +50,7 @@ def test_all_thirteen_are_there_in_order():
 
 
 def test_they_are_listed():
-    result = CliRunner().invoke(notes, ["--list"])
+    result = CliRunner().invoke(notes, ["--list"], **AS_MAIN)
     assert result.exit_code == 0
     assert [line.split()[1] for line in result.output.splitlines()] == [
         each.slug for each in EXPERIMENTS
@@ -61,7 +63,7 @@ def test_chosen_by_number_and_by_name_in_the_notes_order():
 
 def test_an_unknown_experiment_is_answered_with_the_known_ones():
     with pytest.raises(UsageError, match="no experiment 14; there are: 1 pod, 2 sidecar, "):
-        CliRunner().invoke(notes, ["--only", "14"], catch_exceptions=False)
+        CliRunner().invoke(notes, ["--only", "14"], catch_exceptions=False, **AS_MAIN)
 
 
 @pytest.mark.parametrize(
