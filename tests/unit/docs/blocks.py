@@ -18,7 +18,7 @@ RECORDS = {"docs/notes-tour.md": "written by svcproof notes, whose every step te
 
 _SHELLS = {"sh", "bash", "console"}
 _MARK = re.compile(
-    r"<!-- (?:not executed: (?P<reason>.+?)|executed by (?P<who>tox -e commands|the unit tests))"
+    r"<!-- (?:not executed: (?P<reason>.+?)|executed by the unit tests)"
     r"(?:; exit code (?P<code>\d))? -->"
 )
 _FILE = re.compile(r"`(?P<name>[\w.-]+)`:")
@@ -34,7 +34,6 @@ class Block:
     name: str = ""
     #: Why it is not executed, if it is not.
     reason: str = ""
-    needs_cluster: bool = False
     exit_code: int = 0
 
     @property
@@ -80,7 +79,6 @@ def _block(page: str, line: int, language: str, content: list[str], before: str)
             line,
             "\n".join(_commands(content)) + "\n",
             reason=(mark and mark["reason"]) or "",
-            needs_cluster=bool(mark) and mark["who"] == "tox -e commands",
             exit_code=int((mark and mark["code"]) or 0),
         )
     named = _FILE.fullmatch(before)
