@@ -1,5 +1,8 @@
 """The reference is what the code says."""
 
+import subprocess
+import sys
+
 import pytest
 
 from svcproof.clusters.options import choices
@@ -12,12 +15,24 @@ from tests.unit.docs.reference import (
     FILE,
     _declared_fixtures,
     outcome_meanings,
-    reference,
 )
 
 
 def test_the_reference_is_that_of_this_code():
-    if FILE.read_text() != reference():
+    # In a process of its own: click keeps a command's help option as it was first asked for,
+    # and other tests ask commands without their group.
+    script = (
+        "import sys; from tests.unit.docs import reference as r; sys.stdout.write(r.reference())"
+    )
+    made = subprocess.run(
+        [sys.executable, "-c", script],
+        cwd=FILE.parents[1],
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=60,
+    ).stdout
+    if FILE.read_text() != made:
         pytest.fail(f"{FILE.name} is not what the code says; write it anew with: {COMMAND}")
 
 
