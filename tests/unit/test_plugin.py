@@ -693,6 +693,22 @@ class TestResults:
         assert results["exit_code"] == 2
         assert [case["verdict"] for case in results["cases"]] == ["PASS"] * 3
 
+    def test_after_sigterm(self, pytester):
+        """As CI systems cancel a job."""
+        pytester.makepyfile(
+            """
+            import os, signal
+
+            def test_a(cluster, echo_app):
+                os.kill(os.getpid(), signal.SIGTERM)
+
+            def test_b(cluster): pass
+            """
+        )
+        done = pytester.runpytest_subprocess("-q", "-p", "no:cacheprovider", "--svc-cluster=fake")
+        assert done.ret == 2
+        assert self.results(pytester)["exit_code"] == 2
+
     def test_when_there_is_no_cluster(self, run, pytester, monkeypatch):
         def refuse(*_):
             raise MissingTool("nft is missing", remedy="apt-get install nftables")

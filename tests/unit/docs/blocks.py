@@ -18,7 +18,8 @@ RECORDS = {"docs/notes-tour.md": "written by svcproof notes, whose every step te
 
 _SHELLS = {"sh", "bash", "console"}
 _MARK = re.compile(
-    r"<!-- (?:not executed: (?P<reason>.+?)|executed by the unit tests)"
+    r"<!-- (?:not executed: (?P<reason>.+?)|executed by the unit tests"
+    r"|executed by tox -e commands(?P<own>, on a cluster that is there)?(?P<real>))"
     r"(?:; exit code (?P<code>\d))? -->"
 )
 _FILE = re.compile(r"`(?P<name>[\w.-]+)`:")
@@ -34,6 +35,9 @@ class Block:
     name: str = ""
     #: Why it is not executed, if it is not.
     reason: str = ""
+    #: Whether a real cluster is needed, and whether it is one that the reader has.
+    needs_cluster: bool = False
+    needs_own: bool = False
     exit_code: int = 0
 
     @property
@@ -79,6 +83,8 @@ def _block(page: str, line: int, language: str, content: list[str], before: str)
             line,
             "\n".join(_commands(content)) + "\n",
             reason=(mark and mark["reason"]) or "",
+            needs_cluster=bool(mark) and mark["real"] is not None,
+            needs_own=bool(mark) and mark["own"] is not None,
             exit_code=int((mark and mark["code"]) or 0),
         )
     named = _FILE.fullmatch(before)

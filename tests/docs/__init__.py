@@ -1,0 +1,1 @@
+"""What the pages have readers type, on real clusters."""
