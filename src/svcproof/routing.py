@@ -23,7 +23,13 @@ from svcproof.checkers.api import API_ANSWER
 from svcproof.checkers.convergence import CONVERGED, NOT_CONVERGED
 from svcproof.checkers.endpoints import ENDPOINTS
 from svcproof.checkers.stillness import PROMISE_CHANGED
-from svcproof.errors import ApplyFailed, NotSupported, WaitExpired
+from svcproof.errors import (
+    ApplyFailed,
+    ClusterProblem,
+    EnvironmentProblem,
+    NotSupported,
+    WaitExpired,
+)
 from svcproof.expect import Promise, endpoint_lists, promise
 from svcproof.history import Attempt, History, Observation, Outcome, Position, Target
 from svcproof.limits import Limits
@@ -426,9 +432,14 @@ class Routing:
 
     def _record_changed_promises(self, cells: Sequence[_Cell]) -> None:
         """Where something looks wrong: was the promise that it was judged by still in force?"""
-        if judge(self.recorder.freeze()).status is Status.PASS:
+        if judge(self.recorder.freeze()).status is not Status.FAIL:
             return
-        snapshot = self.app.snapshot()
+        try:
+            snapshot = self.app.snapshot()
+        except (ClusterProblem, EnvironmentProblem) as error:
+            # What was seen is judged all the same, by the promise that is known.
+            self.recorder.event("promise-not-seen-again", reason=error.what)
+            return
         for cell in cells:
             position, target = cell.pair
             before, after = cell.due.told, self._again(cell, snapshot).told
