@@ -10,7 +10,6 @@ from collections.abc import Iterator
 import pytest
 
 from svcproof.cli.notes import prepared
-from svcproof.errors import NotSupported
 from svcproof.notes.catalogue import EXPERIMENTS, Experiment
 from svcproof.notes.ground import Ground
 from svcproof.notes.guide import take
@@ -23,11 +22,6 @@ from svcproof.ports import Cluster
 @pytest.fixture(scope="module")
 def places(cluster: Cluster) -> Iterator[tuple[Ground, Kubectl]]:
     """The notes' namespaces and images, and a kubectl that works there."""
-    if cluster.facts.kind != "embedded":
-        raise NotSupported(
-            f"the tour's kubectl is an embedded cluster's, and this one is {cluster.facts.kind}",
-            remedy="--svc-cluster embedded",
-        )
     with prepared(cluster) as (ground, kubectl):
         yield ground, kubectl
 

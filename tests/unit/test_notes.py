@@ -11,6 +11,8 @@ from click.testing import CliRunner
 
 import svcproof
 from svcproof.cli.notes import notes
+from svcproof.cli.tour_programs import programs_for
+from svcproof.clusters.fake import FakeCluster
 from svcproof.errors import NotSupported, UsageError, WaitExpired
 from svcproof.history import Attempt, Backend, Outcome, Position, Target
 from svcproof.images import ImageRecipe
@@ -304,3 +306,8 @@ def test_a_measurement_is_told_with_shares_and_sources():
 
 def attempt(**fields):
     return Attempt(outcome=Outcome.ANSWERED, **fields)
+
+
+def test_a_cluster_without_a_kubeconfig_cannot_have_the_tour():
+    with pytest.raises(NotSupported, match="a cluster of kind fake has no kubeconfig"):
+        programs_for(FakeCluster())

@@ -55,6 +55,14 @@ _STYLES: Final[dict[str, dict[str, Any]]] = {
     metavar="CLUSTER",
     help="A cluster that svcproof up keeps; without this, a fresh one that ends with the tour.",
 )
+@click.option(
+    "--cluster",
+    "kind",
+    type=click.Choice(["embedded", "kind"]),
+    default="embedded",
+    show_default=True,
+    help="Kind of the fresh cluster.",
+)
 @cluster_shape
 @click.option("--only", default="", metavar="N,…", help="These only, by number or by name.")
 @click.option("--list", "show_list", is_flag=True, help="List the experiments and do nothing.")
@@ -97,21 +105,20 @@ def notes(
 def prepared(cluster: Cluster, *, evidence: Path | None = None) -> Iterator[tuple[Ground, Kubectl]]:
     """The namespaces and images, and a kubectl that works in the notes' namespace."""
     import svcproof
-    from svcproof.clusters.embedded.state import find_running
+    from svcproof.cli.tour_programs import programs_for
     from svcproof.notes.ground import NAMESPACE, Ground
     from svcproof.notes.kubectl import Kubectl
 
     manifests = Path(svcproof.__file__).parent / "manifests" / "notes"
-    directory = find_running(cluster.facts.name)
-    components = Path(directory.plan().components)
+    programs = programs_for(cluster)
     ground = Ground(cluster, manifests, evidence=evidence)
     with tempfile.TemporaryDirectory(prefix="svcproof-notes-") as temporary:
         kubeconfig = Path(temporary) / "kubeconfig"
-        kubeconfig.write_bytes(directory.kubeconfig.read_bytes())
-        kubectl = Kubectl(components / "kube", kubeconfig, manifests)
+        kubeconfig.write_bytes(programs.kubeconfig.read_bytes())
+        kubectl = Kubectl(programs.kubectl, kubeconfig, manifests)
         kubectl.run(f"config set-context --current --namespace={NAMESPACE}")
         try:
-            ground.prepare(components / "echo-hostname", Path(temporary))
+            ground.prepare(programs.echo_hostname, Path(temporary))
             yield ground, kubectl
         finally:
             ground.clear()

@@ -21,6 +21,7 @@ def opened(name: str, shape: dict[str, Any]) -> Iterator[Cluster]:
     from svcproof.clusters.registry import open_cluster
 
     options = cluster_options(
+        kind=shape.get("kind", "embedded"),
         name=name,
         nodes=shape["nodes"],
         proxy_mode=shape["proxy_mode"],
