@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import platform
-import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -50,24 +48,21 @@ def _embedded(name: str) -> Programs:
 
 
 def _kubectl(version: str) -> Path:
-    from svcproof.components.obtain import find
-    from svcproof.components.recipe import Target
+    from svcproof.components.obtain import find_kubectl
 
-    if found := shutil.which("kubectl"):
-        return Path(found)
-    components = find(Target.of(".".join(version.split(".")[:2])))
-    if components is None:
+    found = find_kubectl(".".join(version.split(".")[:2]))
+    if found is None:
         raise MissingTool(
             "there is no kubectl: neither on PATH nor among the components",
             remedy="install it, or have it built: svcproof components build",
         )
-    return components.path("kube")
+    return found
 
 
 def _built() -> Path:
     from svcproof.components import open_progress
     from svcproof.components.program import obtain_echo_hostname
+    from svcproof.components.recipe import host_architecture
 
-    architecture = {"x86_64": "amd64", "aarch64": "arm64"}.get(platform.machine(), "amd64")
     with open_progress() as progress:
-        return obtain_echo_hostname(architecture, allow_install=True, progress=progress)
+        return obtain_echo_hostname(host_architecture(), allow_install=True, progress=progress)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 from typing import Literal
 
@@ -11,7 +12,14 @@ from svcproof.components.progress import Progress, Silent
 from svcproof.components.recipe import Buildable, Target
 from svcproof.errors import ComponentsUnavailable
 
-__all__ = ["build_into_cache", "ensure_in_cache", "find", "is_cached", "obtain"]
+__all__ = [
+    "build_into_cache",
+    "ensure_in_cache",
+    "find",
+    "find_kubectl",
+    "is_cached",
+    "obtain",
+]
 
 
 def obtain(
@@ -37,6 +45,14 @@ def obtain(
 def find(target: Target) -> Components | None:
     """What an installed wheel or the cache has; nothing is built."""
     return _from_wheel(target) or _from_cache(target)
+
+
+def find_kubectl(kubernetes: str) -> Path | None:
+    """The kubectl on PATH, else that of the components of this minor version, if there are any."""
+    if found := shutil.which("kubectl"):
+        return Path(found)
+    components = find(Target.of(kubernetes))
+    return components.path("kube") if components else None
 
 
 def _from_wheel(target: Target) -> Components | None:

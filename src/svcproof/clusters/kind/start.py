@@ -199,13 +199,9 @@ def kind_program(options: ClusterOptions) -> Path:
 
 def _kubectl(options: ClusterOptions) -> Path:
     """pytest-kind must never fetch one, and nothing here calls it."""
-    from svcproof.components.obtain import find
-    from svcproof.components.recipe import Target
+    from svcproof.components.obtain import find_kubectl
 
-    if found := shutil.which("kubectl"):
-        return Path(found)
-    components = find(Target.of(options.kubernetes_version))
-    return components.path("kube") if components else Path("/nonexistent/kubectl")
+    return find_kubectl(options.kubernetes_version) or Path("/nonexistent/kubectl")
 
 
 def _echo_hostname(docker: Docker, options: ClusterOptions) -> Path:
