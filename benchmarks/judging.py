@@ -27,9 +27,9 @@ from svcproof.history import (
     Record,
     Target,
     TargetDeclared,
-    decode_lines,
     encode,
 )
+from svcproof.history_reader import decode_lines
 from svcproof.verdict import Status
 
 __all__ = ["Seconds", "measure"]

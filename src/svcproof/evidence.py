@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import Final
 
 from svcproof.errors import BadHistory, UsageError
-from svcproof.history import History, decode_lines
+from svcproof.history import History
+from svcproof.history_reader import decode_lines
 from svcproof.results import CaseResult, RunResult, decode_run
 
 __all__ = ["latest", "read_history", "read_run"]

@@ -9,6 +9,8 @@ from contextlib import closing, contextmanager
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final
 
+from msgspec import structs
+
 from svcproof.history import Outcome, Position, Target
 from svcproof.ports import Finish
 from svcproof.stats import sample_size
@@ -52,23 +54,20 @@ class Load:
             for pair in pairs
         ]
 
-    def expect(self, **asked: Any) -> None:
+    def expect(self, *, cover: bool = True, **asked: Any) -> None:
         """From now on the rules promise what they do as the cluster is now.
 
-        ``asked`` are fields of :class:`~svcproof.history.Expectation` beside or
-        instead of the promise's. That there is anybody to answer is what the case says:
+        ``asked`` are fields of :class:`~svcproof.history.Expectation`; without ``cover`` not
+        every backend must answer. That there is anybody to answer is what the case says:
         an app that vanished behind its back is a failure, no promise of refusals.
         """
         snapshot = self._routing.app.snapshot()
         for position, target in self._pairs:
             due = self._routing.wanted(position, target, snapshot)
-            fields = {
-                **due.fields(),
-                "minimum": sample_size(len(due.allowed)),
-                "rate": self.rate,
-                **asked,
-            }
-            expectation = self._routing.recorder.expect(position, target, **fields)
+            if not cover:
+                due = structs.replace(due, cover=False)
+            fields = {"minimum": sample_size(len(due.allowed)), "rate": self.rate} | asked
+            expectation = self._routing.recorder.expect(position, target, due, **fields)
             pair = (position.name, target.name)
             self._since_ns[pair] = expectation.at_ns
             self._made[pair] = 0

@@ -9,6 +9,7 @@ from typing import Final
 
 from svcproof.battery import Answer, Battery, Topic
 from svcproof.errors import ClusterProblem, HealFailed
+from svcproof.events import FaultHealed, FaultInjected
 from svcproof.faults import Fault, Scene, planted, unsupported
 from svcproof.ports import Cluster
 from svcproof.recorder import Recorder
@@ -113,7 +114,8 @@ def _try(battery: Battery, scene: Scene, fault: Fault) -> Trial:
         raise
     except ClusterProblem as error:
         problem = str(error)
-    both_ends = scene.recorder.freeze().events[-2:]
+    events = scene.recorder.freeze().events
+    both_ends = [event for event in events if isinstance(event, FaultInjected | FaultHealed)][-2:]
     healed = battery.ask(f"healed {fault}", events=both_ends)
     return Trial(
         fault=fault,

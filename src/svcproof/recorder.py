@@ -8,25 +8,29 @@ from __future__ import annotations
 
 import math
 import os
+import sys
 import threading
 import time
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from svcproof.errors import EnvironmentProblem
+from svcproof.events import AnyEvent, Event
 from svcproof.history import (
     VERSION,
+    Affinity,
     Attempt,
+    Choice,
     Entry,
-    Event,
     Expectation,
     Header,
     History,
     Observation,
     Position,
     PositionDeclared,
+    Promise,
     Record,
     Target,
     TargetDeclared,
@@ -37,8 +41,7 @@ __all__ = ["Progress", "Recorder", "now_ns"]
 
 _WALL_START: Final = time.time_ns()
 _MONOTONIC_START: Final = time.monotonic_ns()
-
-Fact = str | int | float | list[str]
+_Event = TypeVar("_Event", bound=Event)
 
 
 def now_ns() -> int:
@@ -98,10 +101,24 @@ class Recorder:
             self._progress = replace(self._progress, made=self._progress.made + 1)
         return observation
 
-    def expect(self, position: Position, target: Target, **promised: Any) -> Expectation:
+    def expect(
+        self,
+        position: Position,
+        target: Target,
+        promise: Promise,
+        *,
+        minimum: int = 1,
+        choice: Choice = "",
+        affinity: Affinity = "",
+        control: str = "",
+        unsettled: bool = False,
+        outage_ms: int | None = None,
+        trouble_ms: int | None = None,
+        rate: float = 0.0,
+    ) -> Expectation:
         """Append what is promised to ``position`` from here on; opens a cell.
 
-        ``promised`` are fields of :class:`~svcproof.history.Expectation`.
+        What is asked beside is explained in :class:`~svcproof.history.Expectation`.
         """
         with self._lock:
             self._declare(position, target)
@@ -110,7 +127,15 @@ class Recorder:
                 at_ns=now_ns(),
                 position=position.name,
                 target=target.name,
-                **promised,
+                promise=promise,
+                minimum=minimum,
+                choice=choice,
+                affinity=affinity,
+                control=control,
+                unsettled=unsettled,
+                outage_ms=outage_ms,
+                trouble_ms=trouble_ms,
+                rate=rate,
             )
             self._append(expectation)
             self._progress = replace(
@@ -120,17 +145,20 @@ class Recorder:
             )
         return expectation
 
-    def event(self, kind: str, **facts: Fact) -> Event:
-        """Append something that was done, or that the cluster was seen to do."""
-        # JSON has no infinity: written as null it would make the file unreadable.
-        finite = {
-            name: str(value) if isinstance(value, float) and not math.isfinite(value) else value
-            for name, value in facts.items()
-        }
+    def event(self, event: _Event) -> _Event:
+        """Append something that was done, or seen; the same event, with its index and time.
+
+        Raises :class:`TypeError` for one that is not of :data:`~svcproof.events.AnyEvent`:
+        nobody could read it. One of a test's own is an :class:`~svcproof.events.Other`.
+        """
+        if not isinstance(event, AnyEvent):
+            raise TypeError(f"{type(event).__name__} is no event of a history: use Other")
+        said = {name: _finite(getattr(event, name)) for name in event.__struct_fields__}
         with self._lock:
-            event = Event(index=len(self._entries), at_ns=now_ns(), kind=kind, facts=finite)
-            self._append(event)
-        return event
+            said |= {"index": len(self._entries), "at_ns": now_ns()}
+            complete = type(event)(**said)
+            self._append(complete)
+        return complete
 
     def freeze(self) -> History:
         """The history so far."""
@@ -176,7 +204,7 @@ class Recorder:
         self._entries.append(entry)
         self._write(entry)
 
-    def _write(self, record: Record) -> None:
+    def _write(self, record: Record | Entry) -> None:
         if self._file is None:
             return
         try:
@@ -189,6 +217,17 @@ class Recorder:
 
 
 _ATTEMPT_FIELDS: Final = Attempt.__struct_fields__
+
+
+def _finite(value: Any) -> Any:
+    """JSON has neither infinity nor NaN: written as null they would make the file unreadable."""
+    if isinstance(value, dict):
+        return {name: str(fact) if _is_odd(fact) else fact for name, fact in value.items()}
+    return max(-sys.float_info.max, min(sys.float_info.max, value)) if _is_odd(value) else value
+
+
+def _is_odd(value: Any) -> bool:
+    return isinstance(value, float) and not math.isfinite(value)
 
 
 def _open(path: Path) -> int:

@@ -234,7 +234,7 @@ def _cell_line(cell: Cell, verdict: Verdict) -> CellLine:
 
 
 def _failed(cell: Cell, attempt: Observation) -> bool:
-    return attempt.outcome not in (*cell.expectation.outcomes, Outcome.UNKNOWN)
+    return attempt.outcome not in (*cell.promise.outcomes, Outcome.UNKNOWN)
 
 
 def _distinct(values: Iterable[_T]) -> tuple[_T, ...]:

@@ -17,18 +17,29 @@ from functools import partial
 from threading import Event, Lock
 from typing import Any, Final
 
+from msgspec import structs
+
 from svcproof.app import App
 from svcproof.checkers import judge
-from svcproof.checkers.api import API_ANSWER
-from svcproof.checkers.convergence import CONVERGED, NOT_CONVERGED
-from svcproof.checkers.endpoints import ENDPOINTS
-from svcproof.checkers.stillness import PROMISE_CHANGED
 from svcproof.errors import (
     ApplyFailed,
     ClusterProblem,
     EnvironmentProblem,
     NotSupported,
     WaitExpired,
+)
+from svcproof.events import (
+    ApiAnswer,
+    ChangeBegan,
+    ChangeEnded,
+    Converged,
+    EndpointsSeen,
+    Idle,
+    NotConverged,
+    NotPromised,
+    Patched,
+    PromiseChanged,
+    PromiseNotSeenAgain,
 )
 from svcproof.expect import Promise, endpoint_lists, promise
 from svcproof.history import Attempt, History, Observation, Outcome, Position, Target
@@ -108,7 +119,7 @@ class Routing:
 
     def patch(self, kind: str, name: str, changes: Mapping[str, Any]) -> None:
         """Change an object, as a step of the case that stands in the history."""
-        self.recorder.event("patched", object=f"{kind} {name}", changes=str(changes))
+        self.recorder.event(Patched(object=f"{kind} {name}", changes=str(changes)))
         self.app.cluster.patch(kind, name, changes, namespace=self.app.namespace)
 
     def request(self, what: str, manifest: Mapping[str, Any], *, refused: str = "") -> None:
@@ -118,23 +129,24 @@ class Routing:
             self.app.cluster.apply(of_run([manifest], self.app.run), namespace=self.app.namespace)
         except ApplyFailed as error:
             said = str(error)
-        self.recorder.event(API_ANSWER, request=what, due=refused, said=said)
+        self.recorder.event(ApiAnswer(request=what, expected=refused, answer=said))
 
     def idle(self, seconds: float, *, why: str) -> None:
         """Do nothing for a while, because that is the experiment."""
-        self.recorder.event("idle", seconds=seconds, why=why)
+        self.recorder.event(Idle(seconds=seconds, why=why))
         self._stopped.wait(seconds)
 
     def change(self, kind: str, act: Callable[[], object], **facts: Any) -> None:
         """Do something to the cluster between two events; a wait that runs out is recorded."""
-        self.recorder.event(f"{kind}-begin", **facts)
+        self.recorder.event(ChangeBegan(change=kind, facts=facts))
         started = time.monotonic()
         try:
             act()
         except WaitExpired as expired:
             self._record_expired(expired)
         else:
-            self.recorder.event(kind, **facts, seconds=round(time.monotonic() - started, 3))
+            seconds = round(time.monotonic() - started, 3)
+            self.recorder.event(ChangeEnded(change=kind, seconds=seconds, facts=facts))
 
     def measure(
         self,
@@ -263,16 +275,18 @@ class Routing:
             self._unsettled.set()
         if self._stopped.is_set():
             return  # another pair failed, or Ctrl-C: nobody knows whether it would have settled
-        self.recorder.event(
-            NOT_CONVERGED if last_state else CONVERGED,
-            position=position.name,
-            target=target.name,
-            seconds=round(time.monotonic() - started, 3),
-            attempts=streak.attempts,
-            streak=streak.length,
-            limit_seconds=round(limit, 1),
-            last_state=last_state,
-        )
+        seen: dict[str, Any] = {
+            "position": position.name,
+            "target": target.name,
+            "seconds": round(time.monotonic() - started, 3),
+            "attempts": streak.attempts,
+            "streak": streak.length,
+            "limit_seconds": round(limit, 1),
+        }
+        if last_state:
+            self.recorder.event(NotConverged(**seen, last_state=last_state))
+        else:
+            self.recorder.event(Converged(**seen))
 
     @contextmanager
     def steady(self, pairs: Iterable[Pair], *, rate: float) -> Iterator[Load]:
@@ -329,12 +343,13 @@ class Routing:
 
     def _record_expired(self, expired: WaitExpired) -> None:
         self.recorder.event(
-            NOT_CONVERGED,
-            position="API server",
-            target=expired.waited_for,
-            limit_seconds=expired.limit,
-            last_state=expired.last_state,
-            remedy=expired.remedy,
+            NotConverged(
+                position="API server",
+                target=expired.waited_for,
+                limit_seconds=expired.limit,
+                last_state=expired.last_state,
+                remedy=expired.remedy,
+            )
         )
 
     def _refuse_unpromised(self, *, choice: bool, sources: bool) -> None:
@@ -363,7 +378,7 @@ class Routing:
             except NotSupported as error:
                 position, target = (place.name for place in pair)
                 self.recorder.event(
-                    "not-promised", position=position, target=target, reason=error.what
+                    NotPromised(position=position, target=target, reason=error.what)
                 )
                 unpromised.append(error)
         if unpromised and len(unpromised) == len(pairs):
@@ -410,8 +425,9 @@ class Routing:
         due = cell.due
         size = max(cell.count, _fewest(due))
         position, target = cell.pair
-        fields = {**due.fields(), "minimum": size, **self._asked(cell)}
-        self.recorder.expect(position, target, **fields)
+        asked = self._asked(cell)
+        promise = structs.replace(due, cover=asked.pop("cover", due.cover))
+        self.recorder.expect(position, target, promise, minimum=size, **asked)
         self.probe(position, target, count=size, **{**self._pace(due), **plan})
 
     def _asked(self, cell: _Cell) -> dict[str, Any]:
@@ -438,18 +454,19 @@ class Routing:
             snapshot = self.app.snapshot()
         except (ClusterProblem, EnvironmentProblem) as error:
             # What was seen is judged all the same, by the promise that is known.
-            self.recorder.event("promise-not-seen-again", reason=error.what)
+            self.recorder.event(PromiseNotSeenAgain(reason=error.what))
             return
         for cell in cells:
             position, target = cell.pair
-            before, after = cell.due.told, self._again(cell, snapshot).told
+            before, after = cell.due.summary, self._again(cell, snapshot).summary
             if before != after:
                 self.recorder.event(
-                    PROMISE_CHANGED,
-                    position=position.name,
-                    target=target.name,
-                    before=before,
-                    after=after,
+                    PromiseChanged(
+                        position=position.name,
+                        target=target.name,
+                        before=before,
+                        after=after,
+                    )
                 )
 
     def _again(self, cell: _Cell, snapshot: Snapshot) -> Promise:
@@ -468,7 +485,9 @@ class Routing:
             service = snapshot.service(name) if name else None
             if service is not None and service.selector:
                 listed, ready = endpoint_lists(snapshot, service)
-                self.recorder.event(ENDPOINTS, service=name, listed=listed, due=ready)
+                self.recorder.event(
+                    EndpointsSeen(service=name, listed=tuple(listed), ready=tuple(ready))
+                )
 
 
 @dataclass(frozen=True)

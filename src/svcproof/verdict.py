@@ -14,7 +14,6 @@ from typing import Final
 from svcproof.history import History
 
 __all__ = [
-    "JUDGED",
     "Checker",
     "Fact",
     "Finding",
@@ -79,9 +78,6 @@ class Verdict:
     findings: tuple[Finding, ...] = ()
     facts: tuple[Fact, ...] = ()
 
-
-#: The kind of the event that notes a verdict in the history that it is about.
-JUDGED: Final = "judged"
 
 #: A judge: a pure function of a history.
 Checker = Callable[[History], Verdict]

@@ -3,6 +3,7 @@
 import msgspec
 import pytest
 
+from svcproof.events import Patched
 from svcproof.history import Outcome
 from svcproof.reporters.page import render, view_of
 from svcproof.results import ClusterLine, Problem, RunResult, case_result
@@ -25,7 +26,7 @@ def story() -> Story:
         for entry in range(1, 4):
             told.dials(f"svc at node-{entry}", form="node-port", entry_node=f"node-{entry}")
             told.expect("a", "b", minimum=4, choice="random").answers(*"abab", connect_us=150)
-    told.at(5).event("patched", object="Service svc", changes=HOSTILE)
+    told.at(5).event(Patched(object="Service svc", changes=HOSTILE))
     return told.at(6).ends(Outcome.TIMED_OUT, 40, detail=HOSTILE).answers("c", connect_us=3_000_000)
 
 

@@ -3,6 +3,7 @@
 from collections import Counter
 from itertools import product
 
+from svcproof.events import Other
 from svcproof.history import History
 from svcproof.testing import App, Clients, Judge, Measure, Pair, Patch, Routing, from_outside_to
 
@@ -65,7 +66,7 @@ def test_pinned_pod_deleted(
     measure(pairs, affinity="pin")
     chosen = last_answers(routing.recorder.freeze())
     victim = Counter(chosen.values()).most_common(1)[0][0]
-    routing.recorder.event("deleting", object=f"Pod {victim}")
+    routing.recorder.event(Other(kind="deleting", facts={"object": f"Pod {victim}"}))
     echo_app.cluster.delete("Pod", victim, namespace=echo_app.namespace)
     staying = [pair for pair in pairs if chosen[str(pair[0]), str(pair[1])] != victim]
     measure(staying, affinity="keep")

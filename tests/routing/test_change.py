@@ -10,6 +10,7 @@ from collections.abc import Callable
 import pytest
 
 from svcproof.errors import NotSupported
+from svcproof.events import Other
 from svcproof.ports import CanRunInPods
 from svcproof.testing import App, Clients, Judge, Load, Patch, Routing, everywhere_to
 from svcproof.waits import wait_for
@@ -77,7 +78,9 @@ def test_readiness_flip(load: Run, echo_app: App, routing: Routing, judge: Judge
 
     def flip(traffic: Load, value: str, ready: int) -> None:
         with traffic.changing(await_app=False):
-            routing.recorder.event("readiness-switched", pod=victim.name, ready=value)
+            routing.recorder.event(
+                Other(kind="readiness-switched", facts={"pod": victim.name, "ready": value})
+            )
             code, _, errors = cluster.run_in_pod(
                 victim.namespace, victim.name, ["/echo-hostname", "ready", value]
             )

@@ -6,6 +6,7 @@ from itertools import product
 import pytest
 
 from svcproof.errors import NotSupported
+from svcproof.events import Other
 from svcproof.ports import CanStopNodes
 from svcproof.testing import App, Clients, Cluster, Judge, Pair, Routing
 from svcproof.waits import wait_for
@@ -72,7 +73,7 @@ def test_node_death(
         traffic.expect()
         traffic.gather()
         with traffic.changing(await_app=False, outage_ms=OUTAGE_MS, trouble_ms=TROUBLE_MS):
-            routing.recorder.event("node-stopped", node=lost_node)
+            routing.recorder.event(Other(kind="node-stopped", facts={"node": lost_node}))
             stopper.stop_node(lost_node)
             wait_for(
                 f"the endpoints on {lost_node} to go",
@@ -81,7 +82,7 @@ def test_node_death(
             )
         with traffic.changing():
             stopper.start_node(lost_node)
-            routing.recorder.event("node-started", node=lost_node)
+            routing.recorder.event(Other(kind="node-started", facts={"node": lost_node}))
     judge()
 
 

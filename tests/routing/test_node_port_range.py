@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from svcproof.events import Deleted
 from svcproof.history import Outcome
 from svcproof.testing import App, Clients, Judge, Measure, Routing, from_outside_to
 
@@ -54,7 +55,7 @@ def test_freed_port_is_closed(
     pairs = from_outside_to(echo_app, clients, SERVICE)
     measure(pairs)
     echo_app.cluster.delete("Service", SERVICE, namespace=echo_app.namespace)
-    routing.recorder.event("deleted", object=f"Service {SERVICE}")
+    routing.recorder.event(Deleted(object=f"Service {SERVICE}"))
     routing.measure_ending(
         pairs,
         (Outcome.REFUSED,),

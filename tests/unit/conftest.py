@@ -3,14 +3,15 @@
 from collections.abc import Generator
 from typing import Any
 
+import msgspec
 import pytest
 
 from svcproof.errors import NotSupported
+from svcproof.events import Event
 from svcproof.history import (
     VERSION,
     Backend,
     Entry,
-    Event,
     Expectation,
     Header,
     History,
@@ -18,11 +19,12 @@ from svcproof.history import (
     Outcome,
     Position,
     PositionDeclared,
+    Promise,
     Target,
     TargetDeclared,
-    decode_lines,
     encode,
 )
+from svcproof.history_reader import decode_lines
 from svcproof.verdict import NOTHING_JUDGED, Checker, Verdict
 
 RUN = "r1"
@@ -69,12 +71,18 @@ class Story:
         return self
 
     def expect(self, *pods: str, minimum: int = 4, **fields: Any) -> "Story":
-        """From here on these Pods must answer; ``fields`` are an expectation's."""
-        allowed = tuple(backend(pod) for pod in pods)
+        """From here on these Pods must answer; ``fields`` are an expectation's or its promise's."""
+        promised = {"outcome": Outcome.ANSWERED, "rule": "", "allowed": tuple(map(backend, pods))}
+        for name in set(fields) & set(Promise.__struct_fields__):
+            promised[name] = fields.pop(name)
         self._add(
-            Expectation,
-            **self._pair(),
-            **({"allowed": allowed, "minimum": minimum} | fields),
+            Expectation(
+                index=len(self.entries),
+                at_ns=self.now_ns,
+                promise=Promise(**promised),
+                **self._pair(),
+                **({"minimum": minimum} | fields),
+            )
         )
         return self
 
@@ -88,12 +96,17 @@ class Story:
     def ends(self, outcome: Outcome, times: int = 1, **fields: Any) -> "Story":
         """So many attempts that end in this way."""
         for _ in range(times):
-            self._add(Observation, **self._pair(), outcome=outcome, **fields)
+            index = len(self.entries)
+            self._add(
+                Observation(
+                    index=index, at_ns=self.now_ns, outcome=outcome, **self._pair(), **fields
+                )
+            )
         return self
 
-    def event(self, kind: str, **facts: Any) -> "Story":
+    def event(self, event: Event) -> "Story":
         """Something that was done, or seen."""
-        self._add(Event, kind=kind, facts=facts)
+        self._add(msgspec.structs.replace(event, index=len(self.entries), at_ns=self.now_ns))
         return self
 
     @property
@@ -140,8 +153,8 @@ class Story:
         self._targets[self.target.name] = self.target
         return {"position": self.position.name, "target": self.target.name}
 
-    def _add(self, entry: type[Entry], **fields: Any) -> None:
-        self.entries.append(entry(index=len(self.entries), at_ns=self.now_ns, **fields))
+    def _add(self, entry: Entry) -> None:
+        self.entries.append(entry)
         self.now_ns += STEP_NS
 
 

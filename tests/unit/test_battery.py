@@ -18,8 +18,9 @@ from svcproof.cli.judge import judge_files
 from svcproof.clusters.fake import FakeCluster
 from svcproof.clusters.fake_defects import Defect, SkewedChoice
 from svcproof.errors import ClusterProblem, NotSupported
+from svcproof.events import FaultInjected
 from svcproof.faults import CATALOGUE, Fault, Scene
-from svcproof.history import Event, decode_lines
+from svcproof.history_reader import decode_lines
 from svcproof.matrix import SCHEMA, CellLine, CheckLine, FaultLine, Matrix, check_lines
 from svcproof.ports import ClusterFacts
 from svcproof.proof import Trial, not_green, prove
@@ -170,7 +171,7 @@ def asked(tmp_path, *defects: Defect) -> dict:
     cluster.create_namespace("ns")
     battery = Battery(cluster, "ns", run="r1", home="node-1", evidence=tmp_path)
     battery.apply()
-    event = Event(index=0, at_ns=5, kind="fault-injected", facts={"slug": "rain"})
+    event = FaultInjected(index=0, at_ns=5, number=1, slug="rain", seconds=0.5)
     return battery.ask("planted rain", events=[event])
 
 
@@ -191,7 +192,7 @@ def test_saved_histories_of_the_battery_are_judged_as_they_were(tmp_path):
     assert [item["case"] for item in items if item["verdict"] == "FAIL"] == ["inside: planted rain"]
     for path in tmp_path.rglob("*.jsonl"):
         with path.open("rb") as lines:
-            assert decode_lines(lines).events[0].kind == "fault-injected"
+            assert decode_lines(lines).events[0].word == "fault-injected"
 
 
 def answer(topic: Topic, status: Status, summary: str = "found") -> Answer:
@@ -314,7 +315,7 @@ class FakeBattery:
 
     def __init__(self, *given: dict) -> None:
         self.given = list(given)
-        self.told: list[list[Event]] = []
+        self.told: list[list[FaultInjected]] = []
 
     def ask(self, label: str, *, events=(), **_: object) -> dict:
         self.told.append(list(events))
@@ -351,9 +352,9 @@ def test_the_battery_is_told_what_was_done():
     battery = FakeBattery(answers({Topic.CLUSTER_IP}), answers())
     assert proven(battery, HARMLESS).caught
     planted, healed = battery.told
-    assert [event.kind for event in planted] == ["fault-injected"]
-    assert [event.kind for event in healed] == ["fault-injected", "fault-healed"]
-    assert planted[0].facts["slug"] == FAULT.slug
+    assert [event.word for event in planted] == ["fault-injected"]
+    assert [event.word for event in healed] == ["fault-injected", "fault-healed"]
+    assert planted[0].slug == FAULT.slug
 
 
 def test_a_fault_that_nobody_can_look_for_counts_as_not_planted():
@@ -371,12 +372,12 @@ def test_what_it_left_behind_is_told_all_the_same():
 
 
 def test_the_histories_of_the_battery_say_which_fault_is_planted(tmp_path):
-    event = Event(index=7, at_ns=5, kind="fault-injected", facts={"slug": "rain", "number": 1})
+    event = FaultInjected(index=7, at_ns=5, number=1, slug="rain", seconds=0.5)
     recorder = Recorder(tmp_path / "a.jsonl", run="r", case="a")
     Run(Measurement("a", lambda *_: iter(()), ()), FakeBench(), recorder, [event])
     (written,) = recorder.freeze().events
-    assert (written.index, written.kind) == (0, "fault-injected")
-    assert written.facts == {"slug": "rain", "number": 1, "done_at_ns": 5}
+    assert (written.index, written.word) == (0, "fault-injected")
+    assert written.particulars == {"slug": "rain", "number": 1, "seconds": 0.5, "done_at_ns": 5}
 
 
 def matrix(*faults: FaultLine, complete: bool = True) -> Matrix:

@@ -3,13 +3,14 @@
 import pytest
 
 from svcproof.checkers import CHECKS, judge
+from svcproof.events import PromiseChanged
 from svcproof.history import Outcome
 from svcproof.verdict import Status
 
 
 def changed(story):
     named = {"position": story.position.name, "target": story.target.name}
-    return story.event("promise-changed", before="answered by a", after="answered by b", **named)
+    return story.event(PromiseChanged(before="answered by a", after="answered by b", **named))
 
 
 def test_what_was_not_as_promised_is_inconclusive(story):

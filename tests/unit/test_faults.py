@@ -67,7 +67,7 @@ class Steps:
 
 
 def events(scene: Scene) -> list[tuple[str, dict]]:
-    return [(event.kind, event.facts) for event in scene.recorder.freeze().events]
+    return [(event.word, event.particulars) for event in scene.recorder.freeze().events]
 
 
 def test_steps_are_undone_in_reverse_order(scene):
@@ -122,7 +122,7 @@ def test_a_step_that_cannot_be_undone_does_not_stop_the_others(scene):
     assert steps.log[3:] == ["undo c", "undo b", "undo a"]
     assert failed.value.leftovers == (("b is broken: the node is gone", "mend b"),)
     assert "by hand: mend b" in str(failed.value)
-    assert events(scene)[-1][1]["leftovers"] == ["b is broken: the node is gone"]
+    assert events(scene)[-1][1]["leftovers"] == ("b is broken: the node is gone",)
 
 
 def test_an_error_of_the_block_survives_a_failed_healing(scene):

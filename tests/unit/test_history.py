@@ -1,20 +1,19 @@
 """The format: what is written is what is read, and damage is refused with its place."""
 
+import sys
 from typing import get_args
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec import structs
 
-from svcproof.checkers.api import API_ANSWER
-from svcproof.checkers.convergence import CONVERGED, NOT_CONVERGED
-from svcproof.checkers.endpoints import ENDPOINTS
 from svcproof.errors import BadHistory
+from svcproof.events import AnyEvent, ChangeBegan, Event, Fact, Idle, Other
 from svcproof.history import (
     VERSION,
     Attempt,
     Backend,
-    Event,
     Expectation,
     Form,
     Header,
@@ -22,18 +21,19 @@ from svcproof.history import (
     Outcome,
     Position,
     PositionDeclared,
+    Promise,
     Target,
     TargetDeclared,
     decode_attempt,
-    decode_lines,
     encode,
 )
+from svcproof.history_reader import decode_lines
 from svcproof.recorder import Recorder
-from svcproof.verdict import JUDGED
 
 HEADER = Header(version=VERSION, run="r", case="c")
 POSITION = Position(name="p", kind="pod", node="n")
 TARGET = Target(name="t", service="s", form="cluster-ip", host="10.0.0.1", port=80)
+PROMISE = Promise(outcome=Outcome.ANSWERED, rule="", allowed=(Backend(pod="x"),))
 DECLARED = [encode(HEADER), encode(PositionDeclared(POSITION)), encode(TargetDeclared(TARGET))]
 
 
@@ -65,25 +65,28 @@ attempts = st.builds(
 several = st.lists(texts, max_size=2).map(tuple)
 PROMISED = {
     "outcome": st.sampled_from(Outcome),
+    "rule": texts,
     "also": st.lists(st.sampled_from(Outcome), max_size=2).map(tuple),
     "allowed": st.lists(backends, max_size=2).map(tuple),
     "cover": st.booleans(),
-    "minimum": st.integers(0, 10**6),
-    "rule": texts,
-    "choice": st.sampled_from(["", "random", "rotation"]),
-    "affinity": st.sampled_from(["", "pin", "keep", "redraw"]),
     "affinity_ms": st.integers(0, 10**9),
     "sources": several,
     "not_sources": several,
-    "control": texts,
     "answers": st.none() | several,
     "rcode": texts,
+}
+ASKED = {
+    "minimum": st.integers(0, 10**6),
+    "choice": st.sampled_from(["", "random", "rotation"]),
+    "affinity": st.sampled_from(["", "pin", "keep", "redraw"]),
+    "control": texts,
     "unsettled": st.booleans(),
     "outage_ms": st.none() | st.integers(0, 10**6),
     "trouble_ms": st.none() | st.integers(0, 10**6),
     "rate": st.floats(0, 1e6),
 }
-promises = st.fixed_dictionaries({}, optional=PROMISED)
+promises = st.builds(Promise, **PROMISED)
+asked = st.fixed_dictionaries({}, optional=ASKED)
 facts = st.dictionaries(
     st.from_regex(r"[a-z]{1,8}", fullmatch=True).filter(lambda name: name != "kind"),
     texts
@@ -92,30 +95,45 @@ facts = st.dictionaries(
     | st.lists(texts, max_size=3),
     max_size=4,
 )
+#: Of any type that a field of an event has.
+VALUES = {
+    str: texts,
+    int: st.integers(0, 2**53),
+    float: st.floats(0, 1e6),
+    tuple[str, ...]: several,
+    dict[str, Fact]: facts,
+}
 
 
-@settings(max_examples=50)
+def events_of(kind):
+    fields = {field.name: VALUES[field.type] for field in structs.fields(kind)}
+    return st.builds(kind, **{n: s for n, s in fields.items() if n not in ("index", "at_ns")})
+
+
+events = st.one_of([events_of(kind) for kind in get_args(AnyEvent)])
+
+
+@settings(max_examples=100)
 @given(
     st.lists(
         st.tuples(st.just("o"), attempts)
-        | st.tuples(st.just("e"), facts)
-        | st.tuples(st.just("p"), promises),
+        | st.tuples(st.just("e"), events)
+        | st.tuples(st.just("p"), st.tuples(promises, asked)),
         max_size=4,
     )
 )
 def test_round_trip(tmp_path_factory, told):
     path = tmp_path_factory.mktemp("h") / "h.jsonl"
     with Recorder(path, run="r", case="c", cluster={"nodes": ["a", "b"]}) as recorder:
-        recorder.expect(
-            POSITION, TARGET, outcome=Outcome.ANSWERED, allowed=(Backend(pod="x"),), minimum=3
-        )
+        recorder.expect(POSITION, TARGET, PROMISE, minimum=3)
         for kind, value in told:
             if kind == "o":
                 recorder.observe(POSITION, TARGET, value)
             elif kind == "p":
-                recorder.expect(POSITION, TARGET, **value)
+                promise, further = value
+                recorder.expect(POSITION, TARGET, promise, **further)
             else:
-                recorder.event("happened", **value)
+                recorder.event(value)
         history = recorder.freeze()
     with path.open("rb") as file:
         assert decode_lines(file) == history
@@ -123,9 +141,9 @@ def test_round_trip(tmp_path_factory, told):
 
 def test_the_round_trip_is_of_every_field():
     """A field that is added to the format is added to the test above."""
-    given_by_the_recorder = {"index", "at_ns", "position", "target"}
-    asked = set(Expectation.__struct_fields__) - given_by_the_recorder
-    assert set(PROMISED) == asked
+    given_by_the_recorder = {"index", "at_ns", "position", "target", "promise"}
+    assert set(ASKED) == set(Expectation.__struct_fields__) - given_by_the_recorder
+    assert set(PROMISED) == set(Promise.__struct_fields__)
 
 
 POSITIONS = st.builds(
@@ -171,9 +189,15 @@ def test_an_attempt_survives_a_probers_line(attempt):
 def test_a_number_that_json_cannot_write_becomes_text(tmp_path):
     path = tmp_path / "h.jsonl"
     with Recorder(path, run="r", case="c") as recorder:
-        recorder.event("measured", rate=float("inf"))
-    (event,) = decode_lines(path.read_bytes().splitlines(keepends=True)).events
-    assert event.facts == {"rate": "inf"}
+        told = [
+            recorder.event(Other(kind="measured", facts={"rate": float("inf"), "n": 1.0})),
+            recorder.event(Idle(seconds=float("-inf"), why="")),
+            recorder.event(Idle(seconds=float("nan"), why="")),
+        ]
+    read = decode_lines(path.read_bytes().splitlines(keepends=True)).events
+    assert list(read) == told
+    assert read[0].facts == {"rate": "inf", "n": 1.0}
+    assert read[1].seconds == -sys.float_info.max
 
 
 def test_a_cell_is_an_expectation_and_what_follows_it():
@@ -181,7 +205,7 @@ def test_a_cell_is_an_expectation_and_what_follows_it():
     answered = Attempt(at_ns=1, outcome=Outcome.ANSWERED)
     recorder.observe(POSITION, TARGET, answered)  # before any expectation: in no cell
     for count in (1, 2):
-        recorder.expect(POSITION, TARGET, outcome=Outcome.ANSWERED, allowed=(), minimum=1)
+        recorder.expect(POSITION, TARGET, PROMISE)
         for _ in range(count):
             recorder.observe(POSITION, TARGET, answered)
     first, second = recorder.freeze().cells
@@ -201,12 +225,15 @@ def test_a_killed_writers_last_line_is_dropped():
     ("lines", "message"),
     [
         ([], "empty"),
-        ([b'{"type":"event","index":0,"at_ns":1,"kind":"k"}\n'], "line 1: .*not a header"),
+        ([b'{"type":"other","index":0,"at_ns":1,"kind":"k"}\n'], "line 1: .*not a header"),
         ([encode(HEADER), encode(HEADER)], "line 2: a second header"),
-        ([encode(Header(version=VERSION + 1, run="r", case="c"))], "format version 2"),
+        (
+            [encode(Header(version=VERSION + 1, run="r", case="c"))],
+            "format version 3; .* reads 1 and 2",
+        ),
         ([*DECLARED, observed(1)], "line 4: index 1 where 0 was due"),
         (
-            [*DECLARED, encode(Event(index=7, at_ns=1, kind="k"))],
+            [*DECLARED, encode(Other(index=7, at_ns=1, kind="k"))],
             "line 4: index 7 where 0 was due",
         ),
         ([*DECLARED, observed(0, position="q")], "position 'q' was not declared"),
@@ -228,7 +255,7 @@ def test_what_is_no_attempt_is_refused(line):
 
 
 def test_events_and_observations():
-    event = encode(Event(index=1, at_ns=2, kind="scaled", facts={"replicas": 3}))
+    event = encode(Other(index=1, at_ns=2, kind="scaled", facts={"replicas": 3}))
     history = decode_lines([*DECLARED, observed(0), b"\n", event])
     assert [entry.index for entry in history.observations] == [0]
     assert [entry.facts for entry in history.events] == [{"replicas": 3}]
@@ -238,7 +265,7 @@ def test_each_pair_has_cells_of_its_own():
     recorder = Recorder(None, run="r", case="c")
     other = Target(name="u", service="s", form="cluster-ip", host="10.0.0.2", port=80)
     for target in (TARGET, other):
-        recorder.expect(POSITION, target)
+        recorder.expect(POSITION, target, PROMISE)
     for target in (other, TARGET, other):
         recorder.observe(POSITION, target, Attempt(at_ns=1, outcome=Outcome.ANSWERED))
     cells = recorder.freeze().cells
@@ -246,9 +273,9 @@ def test_each_pair_has_cells_of_its_own():
 
 
 def test_what_is_promised_in_one_of_several_ways():
-    one = Expectation(index=0, at_ns=0, position="p", target="t", outcome=Outcome.REFUSED)
+    one = Promise(outcome=Outcome.REFUSED, rule="")
     assert one.outcomes == (Outcome.REFUSED,)
-    either = Expectation(index=0, at_ns=0, position="p", target="t", also=(Outcome.RESET,))
+    either = Promise(outcome=Outcome.ANSWERED, rule="", also=(Outcome.RESET,))
     assert either.outcomes == (Outcome.ANSWERED, Outcome.RESET)
 
 
@@ -268,10 +295,54 @@ def test_a_line_that_was_torn_ends_the_history():
 
 
 def test_the_words_of_events_that_are_in_saved_histories_never_change():
-    assert (JUDGED, CONVERGED, NOT_CONVERGED, ENDPOINTS, API_ANSWER) == (
-        "judged",
-        "converged",
-        "not-converged",
-        "endpoints",
-        "api-answer",
+    assert {kind.__struct_config__.tag for kind in get_args(AnyEvent)} == {
+        "converged", "not-converged", "endpoints-seen", "api-answer", "promise-changed",
+        "promise-not-seen-again", "not-promised", "judged", "fault-injected", "fault-healed",
+        "patched", "deleted", "change-began", "change-ended", "idle", "other",
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("word", ["convergd", "node-drained", "event", "Converged"])
+def test_a_kind_of_record_that_nobody_knows_is_refused(word):
+    line = b'{"type":"%s","index":0,"at_ns":1,"seconds":1}\n' % word.encode()
+    with pytest.raises(BadHistory) as refused:
+        decode_lines([*DECLARED, line], source="h.jsonl")
+    assert str(refused.value) == (
+        f"h.jsonl, line 4: unknown type of record {word!r}; this svcproof knows api-answer, "
+        "change-began, change-ended, converged, deleted, endpoints-seen, expectation, "
+        "fault-healed, fault-injected, header, idle, judged, not-converged, not-promised, "
+        "observation, other, patched, position, promise-changed, promise-not-seen-again, target"
     )
+
+
+@pytest.mark.parametrize(
+    ("event", "message"),
+    [
+        (b'"type":"api-answer","request":"r"', "line 4: .* `expected`"),
+        (b'"type":"endpoints-seen","service":"s","listed":"a","ready":[]', "line 4: .*listed"),
+        (b'"type":"judged","verdict":"PASS"', "line 4: .* `checks`"),
+    ],
+)
+def test_an_event_that_does_not_say_what_its_kind_must_is_refused(event, message):
+    with pytest.raises(BadHistory, match=message):
+        decode_lines([*DECLARED, b'{"index":0,"at_ns":1,%s}\n' % event])
+
+
+def test_an_event_that_no_reader_knows_is_not_written():
+    class Rumour(Event, frozen=True):
+        text: str
+
+    recorder = Recorder(None, run="r", case="c")
+    with pytest.raises(TypeError, match=r"Rumour is no event .* use Other"):
+        recorder.event(Rumour(text="x"))
+    assert recorder.freeze().entries == ()
+
+
+def test_what_an_event_says_in_words():
+    change = ChangeBegan(change="scaled", facts={"replicas": 3})
+    assert (change.word, change.particulars) == (
+        "change-began",
+        {"change": "scaled", "replicas": 3},
+    )
+    own = Other(kind="drained", facts={"node": "n"})
+    assert (own.word, own.particulars) == ("drained", {"node": "n"})

@@ -13,24 +13,26 @@ from click.testing import CliRunner
 
 from svcproof.cli.judge import judge_files
 from svcproof.errors import BadHistory, UsageError
-from svcproof.history import Attempt, Backend, Outcome, Position, Target, decode_lines
+from svcproof.events import Judged
+from svcproof.history import Attempt, Backend, Outcome, Position, Promise, Target
+from svcproof.history_reader import decode_lines
 from svcproof.recorder import Recorder, now_ns
-from svcproof.verdict import JUDGED
 
 PLACE = Position(name="outside", kind="outside")
 TARGET = Target(name="svc", service="svc", form="cluster-ip", host="10.0.0.1", port=80)
 WEB = Backend(pod="web", uid="u", run="r")
+PROMISE = Promise(outcome=Outcome.ANSWERED, rule="", allowed=(WEB,))
 
 
 def record(path: Path, *outcomes: Outcome, said: str = "", checks=("reachability",)) -> Path:
     with Recorder(path, run="r", case="test_x") as recorder:
-        recorder.expect(PLACE, TARGET, outcome=Outcome.ANSWERED, allowed=(WEB,), minimum=1)
+        recorder.expect(PLACE, TARGET, PROMISE)
         for outcome in outcomes:
             backend = WEB if outcome is Outcome.ANSWERED else None
             attempt = Attempt(at_ns=now_ns(), outcome=outcome, backend=backend)
             recorder.observe(PLACE, TARGET, attempt)
         if said:
-            recorder.event(JUDGED, verdict=said, checks=list(checks))
+            recorder.event(Judged(verdict=said, checks=tuple(checks)))
     return path
 
 
@@ -38,14 +40,14 @@ def record_questions(path: Path, *questions: tuple[str, str], pods="a" * 30) -> 
     """A history with several questions about one measurement, as the battery leaves them."""
     backends = {pod: Backend(pod=pod, uid=pod, run="r") for pod in "ab"}
     with Recorder(path, run="r", case="inside") as recorder:
-        recorder.expect(
-            PLACE, TARGET, allowed=tuple(backends.values()), cover=False, minimum=4, choice="random"
-        )
+        allowed = tuple(backends.values())
+        promise = Promise(outcome=Outcome.ANSWERED, rule="", allowed=allowed, cover=False)
+        recorder.expect(PLACE, TARGET, promise, minimum=4, choice="random")
         for pod in pods:
             attempt = Attempt(at_ns=now_ns(), outcome=Outcome.ANSWERED, backend=backends[pod])
             recorder.observe(PLACE, TARGET, attempt)
         for check, said in questions:
-            recorder.event(JUDGED, verdict=said, checks=[check])
+            recorder.event(Judged(verdict=said, checks=(check,)))
     return path
 
 
@@ -116,11 +118,11 @@ def test_a_verdict_is_about_what_stands_before_it(tmp_path):
     path = tmp_path / "a.jsonl"
     with Recorder(path, run="r", case="test_x") as recorder:
         for outcome, said in ((Outcome.ANSWERED, "PASS"), (Outcome.REFUSED, "FAIL")):
-            recorder.expect(PLACE, TARGET, allowed=(WEB,), minimum=1)
+            recorder.expect(PLACE, TARGET, PROMISE)
             backend = WEB if outcome is Outcome.ANSWERED else None
             attempt = Attempt(at_ns=now_ns(), outcome=outcome, backend=backend)
             recorder.observe(PLACE, TARGET, attempt)
-            recorder.event(JUDGED, verdict=said, checks=["reachability"])
+            recorder.event(Judged(verdict=said, checks=("reachability",)))
     (item,) = json.loads(judge("--json", path).output)
     assert (item["verdict"], item["compared"]) == ("FAIL", "as in the run")
 
@@ -129,11 +131,11 @@ def test_what_was_measured_after_the_last_verdict_is_no_pass(tmp_path):
     path = tmp_path / "a.jsonl"
     with Recorder(path, run="r", case="test_x") as recorder:
         for judged in (True, False):
-            recorder.expect(PLACE, TARGET, allowed=(WEB,), minimum=1)
+            recorder.expect(PLACE, TARGET, PROMISE)
             attempt = Attempt(at_ns=now_ns(), outcome=Outcome.ANSWERED, backend=WEB)
             recorder.observe(PLACE, TARGET, attempt)
             if judged:
-                recorder.event(JUDGED, verdict="PASS", checks=["reachability"])
+                recorder.event(Judged(verdict="PASS", checks=("reachability",)))
     done = judge(path)
     assert "the case went on after its last verdict" in done.output
     assert done.exit_code == 3
@@ -213,11 +215,11 @@ def test_a_history_survives_the_kill_of_its_writer(tmp_path):
     program = textwrap.dedent(
         f"""
         from pathlib import Path
-        from tests.unit.test_judge import PLACE, TARGET, WEB
+        from tests.unit.test_judge import PLACE, PROMISE, TARGET, WEB
         from svcproof.history import Attempt, Outcome
         from svcproof.recorder import Recorder, now_ns
         recorder = Recorder(Path({str(path)!r}), run="r", case="test_x")
-        recorder.expect(PLACE, TARGET, outcome=Outcome.ANSWERED, allowed=(WEB,), minimum=1)
+        recorder.expect(PLACE, TARGET, PROMISE)
         for number in range(1_000_000):
             attempt = Attempt(at_ns=now_ns(), outcome=Outcome.ANSWERED, backend=WEB)
             recorder.observe(PLACE, TARGET, attempt)

@@ -12,7 +12,11 @@ import svcproof
 ROOT = Path(svcproof.__file__).parent
 
 PURE = (
+    "svcproof.events",
     "svcproof.history",
+    "svcproof.history_reader",
+    "svcproof.history_v1",
+    "svcproof.promises",
     "svcproof.snapshot",
     "svcproof.verdict",
     "svcproof.stats",

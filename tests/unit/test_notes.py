@@ -14,7 +14,7 @@ from svcproof.cli.notes import notes
 from svcproof.cli.tour_programs import programs_for
 from svcproof.clusters.fake import FakeCluster
 from svcproof.errors import NotSupported, UsageError, WaitExpired
-from svcproof.history import Attempt, Backend, Outcome, Position, Target
+from svcproof.history import Attempt, Backend, Outcome, Position, Promise, Target
 from svcproof.images import ImageRecipe
 from svcproof.manifest_files import RUN_LABEL, load
 from svcproof.notes.catalogue import EXPERIMENTS, Experiment, chosen
@@ -290,7 +290,7 @@ def test_a_measurement_is_told_with_shares_and_sources():
     client = Position(name="outside", kind="outside")
     target = Target(name="svc at node-1", service="svc", form="node-port", host="h", port=1)
     recorder = Recorder(None, run=RUN, case="c")
-    recorder.expect(client, target)
+    recorder.expect(client, target, Promise(outcome=Outcome.ANSWERED, rule=""))
     for number in range(4):
         backend = Backend(pod=f"web-{'ab'[number // 3]}", node="node-2")
         recorder.observe(

@@ -8,6 +8,7 @@ from click.testing import CliRunner
 
 from svcproof.cli.report import report
 from svcproof.errors import BadHistory, UsageError
+from svcproof.events import Converged, NotConverged, Patched
 from svcproof.evidence import read_run
 from svcproof.history import Outcome, PositionDeclared, TargetDeclared, encode
 from svcproof.reporters.page import render, view_of
@@ -35,12 +36,24 @@ CLUSTER = ClusterLine(
     nodes=3,
 )
 
+CONVERGED = Converged(
+    position="a Pod on n1",
+    target="svc by ClusterIP",
+    seconds=0.5,
+    attempts=30,
+    streak=30,
+    limit_seconds=60.0,
+)
+NOT_CONVERGED = NotConverged(
+    position="a Pod on n1", target="svc by ClusterIP", limit_seconds=60.0, last_state="1 lost"
+)
+
 
 @pytest.fixture
 def broken(story):
     """Eight answers, a change, two time-outs, one answer by a stranger to the promise."""
     story.expect("a", "b", minimum=6, choice="random").answers(*"abababab")
-    story.at(2).event("patched", object="Service svc", changes="{'x': 1}")
+    story.at(2).event(Patched(object="Service svc", changes="{'x': 1}"))
     story.at(3).ends(Outcome.TIMED_OUT, 2, detail="<script>alert(1)</script>")
     story.answers("c")
     story.client("a Pod on n2", node="n2").expect("a", "b").answers("a", "b")
@@ -178,7 +191,7 @@ class TestThePicture:
 
     def test_times(self, story):
         story.expect("a").answers("a", connect_us=100).answers("a", connect_us=2_000_000)
-        story.event("converged", position="a Pod on n1", target="svc by ClusterIP", seconds=0.5)
+        story.event(CONVERGED)
         page = view(story, Verdict(Status.PASS, 2))
         (row,) = page.latencies
         assert (row.form, row.count, row.longest) == ("ClusterIP", 2, "2.00 s")
@@ -353,7 +366,7 @@ def test_a_pod_that_never_answered_is_told_with_what_chance_would_do(story):
 
 
 def test_whether_a_run_settled_is_no_change(story):
-    story.expect("a").event("not-converged", position="a Pod on n1").answers("a")
+    story.expect("a").event(NOT_CONVERGED).answers("a")
     assert (
         view(story, verdict(2))
         .troubled[0]

@@ -15,7 +15,7 @@ import scipy.stats  # noqa: F401
 from svcproof.clusters import fake, fake_defects, registry
 from svcproof.clusters.fake import FakeCluster
 from svcproof.errors import MissingTool
-from svcproof.history import decode_lines
+from svcproof.history_reader import decode_lines
 from svcproof.limits import Limits
 
 SUITES = str(files("svcproof") / "suites")
@@ -156,7 +156,7 @@ class TestTheSuites:
             with path.open("rb") as file:
                 history = decode_lines(file, source=str(path))
             assert history.header.cluster["proxy_mode"] == "iptables"
-            assert [event.kind for event in history.events].count("converged") >= 1
+            assert [event.word for event in history.events].count("converged") >= 1
             assert all(len(cell.observations) == 66 for cell in history.cells)
 
     def test_the_cases_of_a_kept_cluster_are_its_own(self, run, monkeypatch):

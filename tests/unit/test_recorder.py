@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from svcproof.errors import EnvironmentProblem
-from svcproof.history import Attempt, Outcome, Position, Target, decode_lines
+from svcproof.history import Attempt, Outcome, Position, Target
+from svcproof.history_reader import decode_lines
 from svcproof.recorder import Recorder, now_ns
 
 POSITION = Position(name="p", kind="outside")

@@ -19,7 +19,7 @@ from svcproof.battery.measurements import MEASUREMENTS
 from svcproof.battery.objects import NAMES, Names, battery_manifests
 from svcproof.battery.runs import Answer, Run, in_turns
 from svcproof.battery.topics import Topic
-from svcproof.history import Event
+from svcproof.events import FaultHealed, FaultInjected
 from svcproof.limits import DEFAULT_LIMITS, Limits
 from svcproof.ports import Cluster
 from svcproof.recorder import Recorder
@@ -66,7 +66,7 @@ class Battery:
         *,
         hasty: bool = False,
         silent: Collection[str] = (),
-        events: Sequence[Event] = (),
+        events: Sequence[FaultInjected | FaultHealed] = (),
         heard: Callable[[Answer], None] = lambda _: None,
     ) -> dict[Topic, Answer]:
         """Make all measurements; ``heard`` gets each answer as it comes.

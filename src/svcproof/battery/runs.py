@@ -6,15 +6,17 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
+from msgspec import structs
+
 from svcproof.battery.bench import Bench
 from svcproof.battery.measurements import Measurement, Question, Steps
 from svcproof.battery.topics import Topic
 from svcproof.checkers import CHECKS
 from svcproof.errors import NotSupported, SvcproofError
-from svcproof.history import Event
+from svcproof.events import FaultHealed, FaultInjected, Judged
 from svcproof.recorder import Recorder
 from svcproof.routing import Routing
-from svcproof.verdict import JUDGED, Finding, Status, Verdict, compose
+from svcproof.verdict import Finding, Status, Verdict, compose
 
 __all__ = ["Answer", "Run", "in_turns"]
 
@@ -63,12 +65,12 @@ class Run:
         measurement: Measurement,
         bench: Bench,
         recorder: Recorder,
-        events: Iterable[Event] = (),
+        events: Iterable[FaultInjected | FaultHealed] = (),
     ) -> None:
         self._measurement = measurement
         self._recorder = recorder
         for event in events:
-            recorder.event(event.kind, **event.facts, done_at_ns=event.at_ns)
+            recorder.event(structs.replace(event, done_at_ns=event.at_ns))
         self._steps: Steps = measurement.act(bench, Routing(bench.app, recorder, bench.limits))
         self.resume_at = 0.0
 
@@ -101,7 +103,7 @@ class Run:
 
     def _judge(self, question: Question) -> Verdict:
         verdict = compose({name: CHECKS[name] for name in question.checks})(self._recorder.freeze())
-        self._recorder.event(JUDGED, verdict=verdict.status.word, checks=list(question.checks))
+        self._recorder.event(Judged(verdict=verdict.status.word, checks=question.checks))
         return verdict
 
 

@@ -14,20 +14,21 @@ from typing import Final
 
 from svcproof.checkers.affinity import affinity
 from svcproof.checkers.answers import answers
-from svcproof.checkers.api import API_ANSWER, api
+from svcproof.checkers.api import api
 from svcproof.checkers.control import control, needs_control
-from svcproof.checkers.convergence import CONVERGED, NOT_CONVERGED, convergence
+from svcproof.checkers.convergence import convergence
 from svcproof.checkers.distribution import distribution
-from svcproof.checkers.endpoints import ENDPOINTS, endpoints
+from svcproof.checkers.endpoints import endpoints
 from svcproof.checkers.latency import latency
-from svcproof.checkers.outages import outages
+from svcproof.checkers.outages import limits_outages, outages
 from svcproof.checkers.propagation import propagation
 from svcproof.checkers.reachability import reachability
 from svcproof.checkers.responders import NOT_CONNECTED, responders
-from svcproof.checkers.sources import sources
+from svcproof.checkers.sources import asks_for_sources, sources
 from svcproof.checkers.steadiness import steadiness
 from svcproof.checkers.stillness import undisturbed
-from svcproof.history import Expectation, History, Outcome
+from svcproof.events import ApiAnswer, Converged, EndpointsSeen, Event, NotConverged
+from svcproof.history import Cell, History, Outcome
 from svcproof.verdict import Checker, Verdict, compose
 
 __all__ = [
@@ -81,12 +82,12 @@ def checks_due(history: History) -> dict[str, Checker]:
     return {name: CHECKS[name] for name in CHECKS if name not in _DUE or _DUE[name](history)}
 
 
-def _events(*kinds: str) -> Callable[[History], bool]:
-    return lambda history: any(event.kind in kinds for event in history.events)
+def _events(*kinds: type[Event]) -> Callable[[History], bool]:
+    return lambda history: any(isinstance(event, kinds) for event in history.events)
 
 
-def _expected(asks: Callable[[Expectation], bool]) -> Callable[[History], bool]:
-    return lambda history: any(asks(cell.expectation) for cell in history.cells)
+def _expected(asks: Callable[[Cell], bool]) -> Callable[[History], bool]:
+    return lambda history: any(asks(cell) for cell in history.cells)
 
 
 def _is_connected(history: History) -> bool:
@@ -98,13 +99,13 @@ def _is_timed(history: History) -> bool:
     return any(
         cell.target.protocol == "tcp"
         and cell.target.form not in NOT_CONNECTED
-        and cell.expectation.outcome is Outcome.ANSWERED
+        and cell.promise.outcome is Outcome.ANSWERED
         and any(entry.connect_us is not None for entry in cell.observations)
         for cell in history.cells
     )
 
 
-_asked_the_api: Final = _events(API_ANSWER)
+_asked_the_api: Final = _events(ApiAnswer)
 
 #: When a check is due; one that is not here always is.
 _DUE: Final[Mapping[str, Callable[[History], bool]]] = MappingProxyType(
@@ -112,17 +113,17 @@ _DUE: Final[Mapping[str, Callable[[History], bool]]] = MappingProxyType(
         # Without any connection at all only the API server can have been the subject.
         "reachability": lambda history: bool(history.cells) or not _asked_the_api(history),
         "responders": _is_connected,
-        "endpoints": _events(ENDPOINTS),
-        "convergence": _events(CONVERGED, NOT_CONVERGED),
-        "distribution": _expected(lambda expectation: bool(expectation.choice)),
-        "affinity": _expected(lambda expectation: bool(expectation.affinity)),
-        "sources": _expected(lambda e: bool(e.sources or e.not_sources) and not e.unsettled),
-        "control": lambda history: any(needs_control(cell) for cell in history.cells),
-        "answers": _expected(lambda expectation: expectation.answers is not None),
-        "api": _events(API_ANSWER),
-        "outages": _expected(lambda e: (e.outage_ms, e.trouble_ms) != (None, None)),
-        "steadiness": _expected(lambda expectation: expectation.rate > 0),
-        "propagation": _expected(lambda expectation: expectation.unsettled),
+        "endpoints": _events(EndpointsSeen),
+        "convergence": _events(Converged, NotConverged),
+        "distribution": _expected(lambda cell: bool(cell.expectation.choice)),
+        "affinity": _expected(lambda cell: bool(cell.expectation.affinity)),
+        "sources": _expected(asks_for_sources),
+        "control": _expected(needs_control),
+        "answers": _expected(lambda cell: cell.promise.answers is not None),
+        "api": _events(ApiAnswer),
+        "outages": _expected(limits_outages),
+        "steadiness": _expected(lambda cell: cell.expectation.rate > 0),
+        "propagation": _expected(lambda cell: cell.expectation.unsettled),
         "latency": _is_timed,
     }
 )

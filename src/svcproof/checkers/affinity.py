@@ -58,7 +58,7 @@ def _idle_ms(cell: Cell, previous: Mapping[int, Observation]) -> float | None:
 
 def _is_timely(cell: Cell, previous: Mapping[int, Observation]) -> bool:
     """Whether the pause before the cell was what its question needs."""
-    idle, kept = _idle_ms(cell, previous), cell.expectation.affinity_ms
+    idle, kept = _idle_ms(cell, previous), cell.promise.affinity_ms
     if idle is None or not kept:
         return True
     return idle < kept if cell.expectation.affinity == "keep" else idle > kept
@@ -66,7 +66,7 @@ def _is_timely(cell: Cell, previous: Mapping[int, Observation]) -> bool:
 
 def _mistimed(cell: Cell, previous: Mapping[int, Observation]) -> Iterator[Finding]:
     if cell.expectation.affinity in ("keep", "redraw") and not _is_timely(cell, previous):
-        idle, kept = (_idle_ms(cell, previous) or 0) / 1000, cell.expectation.affinity_ms / 1000
+        idle, kept = (_idle_ms(cell, previous) or 0) / 1000, cell.promise.affinity_ms / 1000
         longer = "less" if cell.expectation.affinity == "keep" else "more"
         yield Finding(
             status=Status.INCONCLUSIVE,
@@ -166,7 +166,7 @@ def _never_redrawn(asked: Sequence[Cell], previous: Mapping[int, Observation]) -
     wanted = [cell for cell in asked if cell.expectation.affinity == "redraw"]
     if not wanted or any(not same for _, same in drawn):
         return
-    backends = min(len(cell.expectation.allowed) for cell in wanted)
+    backends = min(len(cell.promise.allowed) for cell in wanted)
     chance = same_again_probability(backends, len(drawn)) if drawn and backends else 1.0
     enough = chance <= CELL_ALPHA
     yield Finding(
@@ -187,7 +187,7 @@ def _collapsed(asked: Sequence[Cell]) -> Iterator[Finding]:
     choices = Counter(first.uid for cell in pins if (first := _first(cell)) is not None)
     if len(choices) != 1 or len(pins) < 2:
         return
-    backends = min(len(cell.expectation.allowed) for cell in pins)
+    backends = min(len(cell.promise.allowed) for cell in pins)
     chance = same_choice_probability(backends, len(pins)) if backends > 1 else 1.0
     if chance > CELL_ALPHA:
         return

@@ -20,7 +20,7 @@ def answers(history: History) -> Verdict:
     cells = [
         cell
         for cell in history.cells
-        if cell.expectation.answers is not None and not cell.expectation.unsettled
+        if cell.promise.answers is not None and not cell.expectation.unsettled
     ]
     return judged(
         sum(len(_told(cell)) for cell in cells),
@@ -42,20 +42,20 @@ def _told(cell: Cell) -> list[Observation]:
 
 
 def _judge(cell: Cell) -> Iterator[Finding]:
-    due = {comparable(record) for record in cell.expectation.answers or ()}
+    due = {comparable(record) for record in cell.promise.answers or ()}
     wrong: dict[str, list[Observation]] = defaultdict(list)
     for entry in _told(cell):
         if entry.outcome is Outcome.ANSWERED:
             if {comparable(record) for record in entry.answers} != due:
                 wrong[_listed(entry.answers)].append(entry)
-        elif cell.expectation.rcode and entry.rcode != cell.expectation.rcode:
+        elif cell.promise.rcode and entry.rcode != cell.promise.rcode:
             wrong[f"{entry.outcome} {entry.rcode}".strip()].append(entry)
     for seen, entries in wrong.items():
         yield Finding(
             status=Status.FAIL,
             summary=f"{len(entries)} of {len(_told(cell))} answers are wrong: {seen}",
             where=cell.where,
-            expected=cell.expectation.rcode or _listed(sorted(due)),
+            expected=cell.promise.rcode or _listed(sorted(due)),
             seen=seen,
             indices=tuple(entry.index for entry in entries),
             remedy=_REMEDIES.get(cell.target.form, ""),

@@ -29,8 +29,9 @@ def control(history: History) -> Verdict:
 
 def needs_control(cell: Cell) -> bool:
     """Whether its connections are promised to fail: a name's failure is the resolver's answer."""
-    due = cell.expectation
-    return due.outcome in _FAILURES and due.answers is None and not due.unsettled
+    promise = cell.promise
+    fails = promise.outcome in _FAILURES and promise.answers is None
+    return fails and not cell.expectation.unsettled
 
 
 def _judge(cell: Cell, cells: Sequence[Cell]) -> Iterator[Finding]:

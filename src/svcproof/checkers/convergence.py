@@ -7,14 +7,11 @@ wrong, the two contradict each other, and the result is inconclusive.
 
 from __future__ import annotations
 
-from svcproof.history import Event, History
+from svcproof.events import Converged, NotConverged
+from svcproof.history import History
 from svcproof.verdict import Finding, Status, Verdict, judged
 
-__all__ = ["CONVERGED", "NOT_CONVERGED", "convergence"]
-
-#: The kinds of event that a bounded wait for the data plane ends in.
-CONVERGED = "converged"
-NOT_CONVERGED = "not-converged"
+__all__ = ["convergence"]
 
 _REMEDY = (
     "routing that is right now and then is not right: look at the kube-proxy of the entered node; "
@@ -24,20 +21,19 @@ _REMEDY = (
 
 def convergence(history: History) -> Verdict:
     """Every wait for the data plane ended in time."""
-    events = [event for event in history.events if event.kind in (CONVERGED, NOT_CONVERGED)]
+    waits = [event for event in history.events if isinstance(event, Converged | NotConverged)]
     return judged(
-        len(events), [_unsettled(event) for event in events if event.kind == NOT_CONVERGED]
+        len(waits), [_unsettled(event) for event in waits if isinstance(event, NotConverged)]
     )
 
 
-def _unsettled(event: Event) -> Finding:
-    facts = event.facts
+def _unsettled(event: NotConverged) -> Finding:
     return Finding(
         status=Status.INCONCLUSIVE,
-        summary=f"did not settle within {facts.get('limit_seconds')} s",
-        where=f"{facts.get('position')} → {facts.get('target')}",
+        summary=f"did not settle within {event.limit_seconds} s",
+        where=f"{event.position} → {event.target}",
         expected="the state that is due, steadily",
-        seen=str(facts.get("last_state")),
+        seen=event.last_state,
         indices=(event.index,),
-        remedy=str(facts.get("remedy", "")) or _REMEDY,
+        remedy=event.remedy or _REMEDY,
     )

@@ -58,7 +58,7 @@ def distribution(history: History) -> Verdict:
 
 
 def _sample(cell: Cell) -> _Sample:
-    allowed = cell.expectation.allowed
+    allowed = cell.promise.allowed
     known: dict[tuple[str, str], str] = {}
     chosen: list[str] = []
     indices: list[int] = []

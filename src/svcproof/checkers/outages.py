@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from svcproof.history import Cell, History, Observation, Outcome
 from svcproof.verdict import Fact, Finding, Status, Verdict, judged
 
-__all__ = ["Outage", "outages", "outages_of", "told"]
+__all__ = ["Outage", "limits_outages", "outages", "outages_of", "told"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,17 +33,18 @@ class Outage:
 
 def outages(history: History) -> Verdict:
     """No outage of the cells that allow one is longer than allowed, and each is over."""
-    asked = [
-        (cell, after)
-        for cell, after in _with_next(history.cells)
-        if (cell.expectation.outage_ms, cell.expectation.trouble_ms) != (None, None)
-    ]
+    asked = [(cell, after) for cell, after in _with_next(history.cells) if limits_outages(cell)]
     found = [(cell, outages_of(cell, after)) for cell, after in asked]
     return judged(
         sum(len(told(cell)) for cell, _ in asked),
         [finding for cell, windows in found for finding in _judge(cell, windows)],
         [_fact(cell, windows) for cell, windows in found],
     )
+
+
+def limits_outages(cell: Cell) -> bool:
+    """Whether it says how long there may be no answer, or trouble."""
+    return (cell.expectation.outage_ms, cell.expectation.trouble_ms) != (None, None)
 
 
 def _with_next(cells: Sequence[Cell]) -> list[tuple[Cell, Cell | None]]:
@@ -66,7 +67,7 @@ def outages_of(cell: Cell, after: Cell | None = None) -> list[Outage]:
     windows: list[Outage] = []
     failed: list[Observation] = []
     for entry in entries:
-        if entry.outcome not in cell.expectation.outcomes:
+        if entry.outcome not in cell.promise.outcomes:
             failed.append(entry)
         elif failed:
             windows.append(Outage(tuple(failed), failed[0].at_ns, entry.at_ns, over=True))
@@ -81,7 +82,7 @@ def outages_of(cell: Cell, after: Cell | None = None) -> list[Outage]:
 def _first_good(cell: Cell | None) -> Observation | None:
     if cell is None:
         return None
-    good = (entry for entry in told(cell) if entry.outcome in cell.expectation.outcomes)
+    good = (entry for entry in told(cell) if entry.outcome in cell.promise.outcomes)
     return min(good, key=lambda entry: entry.at_ns, default=None)
 
 

@@ -42,7 +42,7 @@ def _changes(cells: Sequence[Cell]) -> Iterator[tuple[Cell, Cell, Cell]]:
 
 
 def _facts(before: Cell, during: Cell, after: Cell) -> Iterator[Fact]:
-    old, new = before.expectation.allowed, after.expectation.allowed
+    old, new = before.promise.allowed, after.promise.allowed
     gained = [backend for backend in new if rightful(backend, old) is None]
     first = min(_times(during, during.observations + after.observations, gained), default=None)
     lost = [backend for backend in old if rightful(backend, new) is None]
@@ -68,7 +68,7 @@ def _times(
 
 
 def _failed(cell: Cell, entry: Observation) -> bool:
-    return entry.outcome not in (Outcome.UNKNOWN, *cell.expectation.outcomes)
+    return entry.outcome not in (Outcome.UNKNOWN, *cell.promise.outcomes)
 
 
 def _since(during: Cell, entry: Observation) -> float:

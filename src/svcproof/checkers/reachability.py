@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Container, Iterator
 
+from svcproof.checkers.outages import limits_outages
 from svcproof.history import Cell, History, Observation, Outcome
 from svcproof.verdict import Finding, Status, Verdict, judged
 
@@ -57,7 +58,7 @@ def _judge(cell: Cell) -> Iterator[Finding]:
             status=Status.INCONCLUSIVE if lost else Status.FAIL,
             summary=f"{len(attempts)} of {total} connections {_said(outcome)}",
             where=cell.where,
-            expected=f"every connection {' or '.join(cell.expectation.outcomes)}{_because(cell)}",
+            expected=f"every connection {' or '.join(cell.promise.outcomes)}{_because(cell)}",
             seen=_counts(cell, attempts),
             indices=tuple(attempt.index for attempt in attempts),
             remedy=_remedy(outcome, unexpected),
@@ -81,9 +82,8 @@ def _remedy(outcome: Outcome, beside: Container[Outcome]) -> str:
 
 def _unexpected(cell: Cell) -> dict[Outcome, list[Observation]]:
     by_outcome: dict[Outcome, list[Observation]] = defaultdict(list)
-    expected = cell.expectation.outcomes
-    due = cell.expectation
-    tolerant = due.outage_ms is not None or due.trouble_ms is not None
+    expected = cell.promise.outcomes
+    tolerant = limits_outages(cell)
     for attempt in cell.observations:
         if attempt.outcome in expected:
             continue
@@ -93,7 +93,7 @@ def _unexpected(cell: Cell) -> dict[Outcome, list[Observation]]:
 
 
 def _because(cell: Cell) -> str:
-    return f" ({cell.expectation.rule})" if cell.expectation.rule else ""
+    return f" ({cell.promise.rule})" if cell.promise.rule else ""
 
 
 def _said(outcome: Outcome) -> str:

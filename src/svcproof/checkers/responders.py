@@ -52,17 +52,17 @@ def _uninvited(
     for backend, attempts in by_backend.items():
         if backend.run != run:
             yield _stranger(cell, backend, attempts, run)
-        elif not cell.expectation.unsettled and not rightful(backend, cell.expectation.allowed):
+        elif not cell.expectation.unsettled and not rightful(backend, cell.promise.allowed):
             yield _wrong(cell, backend, attempts)
 
 
 def _absent(
     cell: Cell, by_backend: Mapping[Backend, Sequence[Observation]], run: str
 ) -> Iterator[Finding]:
-    allowed = cell.expectation.allowed
+    allowed = cell.promise.allowed
     seen = {rightful(backend, allowed) for backend in by_backend if backend.run == run}
     missing = [backend for backend in allowed if backend not in seen]
-    if missing and (cell.expectation.cover or len(missing) == len(allowed)):
+    if missing and (cell.promise.cover or len(missing) == len(allowed)):
         yield _missing(cell, missing, sum(map(len, by_backend.values())))
     elif _evidence(cell) < cell.expectation.minimum:
         yield _too_few(cell, _evidence(cell))
@@ -92,7 +92,7 @@ def rightful(backend: Backend, among: Iterable[Backend]) -> Backend | None:
 
 def _evidence(cell: Cell) -> int:
     """Attempts that tell who answers: the answered, or any ending where nobody may answer."""
-    if cell.expectation.outcome is Outcome.ANSWERED:
+    if cell.promise.outcome is Outcome.ANSWERED:
         return len(cell.answered)
     return sum(attempt.outcome is not Outcome.UNKNOWN for attempt in cell.observations)
 
@@ -117,7 +117,7 @@ def _missing(cell: Cell, missing: list[Backend], answers: int) -> Finding:
         summary=f"never answered: {_names(missing)}"
         + ("" if enough else f" (but {answers} answers are too few to tell)"),
         where=cell.where,
-        expected=f"answers by each of {_names(cell.expectation.allowed)} "
+        expected=f"answers by each of {_names(cell.promise.allowed)} "
         f"within {cell.expectation.minimum} connections",
         seen=f"{answers} answers, none by {_names(missing)}",
         indices=(cell.expectation.index,),
@@ -131,7 +131,7 @@ def _wrong(cell: Cell, backend: Backend, attempts: Sequence[Observation]) -> Fin
         status=Status.FAIL,
         summary=f"answered by a Pod that should not get traffic: {describe(backend)}",
         where=cell.where,
-        expected=f"answers only by {_names(cell.expectation.allowed)}",
+        expected=f"answers only by {_names(cell.promise.allowed)}",
         seen=f"{len(attempts)} answers by {describe(backend)}",
         indices=_indices(attempts),
         remedy="stale rules are the usual cause: look whether the entered node's kube-proxy is "

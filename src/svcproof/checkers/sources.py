@@ -12,12 +12,16 @@ from collections.abc import Iterator
 from svcproof.history import Cell, History, Observation, Outcome
 from svcproof.verdict import Fact, Finding, Status, Verdict, judged
 
-__all__ = ["sources"]
+__all__ = ["asks_for_sources", "sources"]
 
 
 def sources(history: History) -> Verdict:
     """Every answer came from a source address that its cell's rule allows, where there is one."""
-    cells = [cell for cell in history.cells if _is_asked(cell)]
+    cells = [
+        cell
+        for cell in history.cells
+        if asks_for_sources(cell) and cell.promise.outcome is Outcome.ANSWERED
+    ]
     answers = {cell.expectation.index: _answers(cell) for cell in cells}
     return judged(
         sum(map(len, answers.values())),
@@ -26,10 +30,10 @@ def sources(history: History) -> Verdict:
     )
 
 
-def _is_asked(cell: Cell) -> bool:
-    expectation = cell.expectation
-    rule = bool(expectation.sources or expectation.not_sources)
-    return rule and expectation.outcome is Outcome.ANSWERED and not expectation.unsettled
+def asks_for_sources(cell: Cell) -> bool:
+    """Whether it says which addresses a backend may see."""
+    rule = cell.promise.sources or cell.promise.not_sources
+    return bool(rule) and not cell.expectation.unsettled
 
 
 def _answers(cell: Cell) -> list[Observation]:
@@ -42,7 +46,7 @@ def _answers(cell: Cell) -> list[Observation]:
 
 
 def _judge(cell: Cell, answers: list[Observation]) -> Iterator[Finding]:
-    due, forbidden = cell.expectation.sources, cell.expectation.not_sources
+    due, forbidden = cell.promise.sources, cell.promise.not_sources
     silent = [entry for entry in answers if not entry.source_address]
     wrong = [
         entry
@@ -65,7 +69,7 @@ def _judge(cell: Cell, answers: list[Observation]) -> Iterator[Finding]:
 
 
 def _wrong(cell: Cell, wrong: list[Observation], total: int) -> Finding:
-    due = cell.expectation.sources
+    due = cell.promise.sources
     seen = ", ".join(sorted({entry.source_address for entry in wrong}))
     kept = not due
     return Finding(
@@ -75,7 +79,7 @@ def _wrong(cell: Cell, wrong: list[Observation], total: int) -> Finding:
         where=cell.where,
         expected=f"the backend sees {', '.join(due)}"
         if due
-        else f"the backend sees another address than {', '.join(cell.expectation.not_sources)}",
+        else f"the backend sees another address than {', '.join(cell.promise.not_sources)}",
         seen=seen,
         indices=tuple(entry.index for entry in wrong),
         remedy="something on the way does not rewrite what it must: look for kube-proxy's "

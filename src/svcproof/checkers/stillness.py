@@ -8,16 +8,12 @@ from __future__ import annotations
 
 from dataclasses import replace
 from functools import wraps
-from typing import Final
 
-from svcproof.history import Event, History
+from svcproof.events import PromiseChanged
+from svcproof.history import History
 from svcproof.verdict import Checker, Finding, Status, Verdict, worst
 
-__all__ = ["PROMISE_CHANGED", "undisturbed"]
-
-#: The kind of the events that say of a pair what was promised ``before`` its
-#: measurement and ``after`` it; only where both differ.
-PROMISE_CHANGED: Final = "promise-changed"
+__all__ = ["undisturbed"]
 
 
 def undisturbed(check: Checker) -> Checker:
@@ -31,7 +27,7 @@ def undisturbed(check: Checker) -> Checker:
     @wraps(check)
     def judge(history: History) -> Verdict:
         verdict = check(history)
-        changes = [event for event in history.events if event.kind == PROMISE_CHANGED]
+        changes = [event for event in history.events if isinstance(event, PromiseChanged)]
         if not changes or verdict.status is Status.PASS:
             return verdict
         findings = tuple(_excused(finding, history, changes) for finding in verdict.findings)
@@ -42,7 +38,7 @@ def undisturbed(check: Checker) -> Checker:
     return judge
 
 
-def _excused(finding: Finding, history: History, changes: list[Event]) -> Finding:
+def _excused(finding: Finding, history: History, changes: list[PromiseChanged]) -> Finding:
     if finding.unconditional or finding.status is not Status.FAIL:
         return finding
     for change in changes:
@@ -51,7 +47,7 @@ def _excused(finding: Finding, history: History, changes: list[Event]) -> Findin
                 finding,
                 status=Status.INCONCLUSIVE,
                 summary=f"{finding.summary} (but what is promised changed meanwhile)",
-                expected=f"{finding.expected}; afterwards {change.facts['after']}",
+                expected=f"{finding.expected}; afterwards {change.after}",
                 indices=(*finding.indices, change.index),
                 remedy="see who changes the Service's endpoints (a rollout, an autoscaler, "
                 "a container that ends: `kubectl get events`); run it again when they stand still",
@@ -59,9 +55,9 @@ def _excused(finding: Finding, history: History, changes: list[Event]) -> Findin
     return finding
 
 
-def _is_about(finding: Finding, history: History, change: Event) -> bool:
+def _is_about(finding: Finding, history: History, change: PromiseChanged) -> bool:
     """Whether the finding is about the measurement that ended with this change."""
-    pair = (change.facts["position"], change.facts["target"])
+    pair = (change.position, change.target)
     cells = [
         cell
         for cell in history.cells

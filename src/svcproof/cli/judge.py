@@ -17,10 +17,12 @@ import msgspec
 from svcproof.checkers import CHECKS, checks_due, judge
 from svcproof.cli.options import examples
 from svcproof.errors import BadHistory, UsageError
-from svcproof.history import Event, Expectation, History, decode_lines
+from svcproof.events import Judged as JudgedEvent
+from svcproof.history import Expectation, History
+from svcproof.history_reader import decode_lines
 from svcproof.reporters.findings import describe, describe_facts
 from svcproof.results import finding_lines
-from svcproof.verdict import JUDGED, Checker, Finding, Status, Verdict, compose, worst
+from svcproof.verdict import Checker, Finding, Status, Verdict, compose, worst
 
 __all__ = ["Judged", "judge_file", "judge_files"]
 
@@ -174,12 +176,12 @@ def judge_file(path: Path) -> Judged:
             history = decode_lines(lines, source=str(path))
     except OSError as error:
         raise BadHistory(f"{path}: {error.strerror}") from error
-    events = [event for event in history.events if event.kind == JUDGED]
+    events = [event for event in history.events if isinstance(event, JudgedEvent)]
     noted = tuple(_judge_again(history, event) for event in events)
     return Judged(path, history, _overall(history, noted), noted, _is_cut(path))
 
 
-def _judge_again(history: History, event: Event) -> _Noted:
+def _judge_again(history: History, event: JudgedEvent) -> _Noted:
     """Ask the checks of a noted verdict again, of what it was about: all that stands before it."""
     before = History(
         header=history.header,
@@ -187,10 +189,8 @@ def _judge_again(history: History, event: Event) -> _Noted:
         targets=history.targets,
         entries=history.entries[: event.index],
     )
-    asked = event.facts.get("checks")
-    names = tuple(asked) if isinstance(asked, list) else tuple(checks_due(before))
-    said = str(event.facts.get("verdict"))
-    return _Noted(names, said, compose(_checks(names, before))(before))
+    verdict = compose(_checks(event.checks, before))(before)
+    return _Noted(event.checks, event.verdict, verdict)
 
 
 def _checks(names: Sequence[str], history: History) -> Mapping[str, Checker]:
@@ -220,7 +220,7 @@ def _joined(verdicts: Sequence[Verdict]) -> Verdict:
 def _goes_on(history: History) -> bool:
     """Whether something was promised after the last verdict."""
     for entry in reversed(history.entries):
-        if isinstance(entry, Event) and entry.kind == JUDGED:
+        if isinstance(entry, JudgedEvent):
             return False
         if isinstance(entry, Expectation):
             return True

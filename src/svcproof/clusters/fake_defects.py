@@ -8,7 +8,7 @@ whether the harness still hears of it.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 import msgspec
 
@@ -190,7 +190,7 @@ class LeakingLocal(Defect):
             service.internal_traffic_policy,
         ):
             return due
-        return replace(due, outcome=Outcome.ANSWERED, allowed=dial.everybody)
+        return msgspec.structs.replace(due, outcome=Outcome.ANSWERED, allowed=dial.everybody)
 
 
 @dataclass
@@ -200,7 +200,7 @@ class WrongRefusal(Defect):
     def promised(self, dial: Dial, due: Promise) -> Promise:
         """The one for the other."""
         swapped = {Outcome.REFUSED: Outcome.TIMED_OUT, Outcome.TIMED_OUT: Outcome.REFUSED}
-        return replace(due, outcome=swapped.get(due.outcome, due.outcome))
+        return msgspec.structs.replace(due, outcome=swapped.get(due.outcome, due.outcome))
 
 
 @dataclass

@@ -236,7 +236,7 @@ class FakeNetwork:
             entry_node=node,
         )
         due = self._promised(position, service.namespace, target)
-        due = dataclasses.replace(due, allowed=tuple(map(self._known, due.allowed)))
+        due = replace(due, allowed=tuple(map(self._known, due.allowed)))
         for defect in self.defects:
             due = defect.promised(dial, due)
         if due.outcome is not Outcome.ANSWERED:

@@ -14,10 +14,10 @@ from collections.abc import Mapping
 from svcproof.expect.endpoints import endpoint_lists, hinted, usable
 from svcproof.expect.health import health_promise
 from svcproof.expect.names import name_promise
-from svcproof.expect.promises import Promise
 from svcproof.expect.routes import route_promise
 from svcproof.history import Position, Target
 from svcproof.profiles import Profile
+from svcproof.promises import Promise
 from svcproof.snapshot import Snapshot
 
 __all__ = ["Promise", "endpoint_lists", "hinted", "promise", "usable"]

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from svcproof.expect.promises import Promise
 from svcproof.history import Outcome, Target
+from svcproof.promises import Promise
 from svcproof.snapshot import Snapshot
 
 __all__ = ["health_promise"]

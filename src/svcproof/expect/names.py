@@ -7,8 +7,8 @@ from ipaddress import ip_address
 
 from svcproof.errors import NotSupported
 from svcproof.expect.endpoints import endpoints_of, family_of
-from svcproof.expect.promises import Promise
 from svcproof.history import Family, Outcome, Target
+from svcproof.promises import Promise
 from svcproof.snapshot import Endpoint, Service, Snapshot
 
 __all__ = ["name_promise"]

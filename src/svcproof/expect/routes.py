@@ -14,9 +14,9 @@ from ipaddress import ip_address, ip_network
 
 from svcproof.errors import NotSupported
 from svcproof.expect.endpoints import endpoints_of, family_of, nearest, usable
-from svcproof.expect.promises import Promise
 from svcproof.history import Backend, Outcome, Position, Target
 from svcproof.profiles import Profile
+from svcproof.promises import Promise
 from svcproof.snapshot import Endpoint, Node, Service, Snapshot
 
 __all__ = ["route_promise"]

@@ -11,15 +11,11 @@ from typing import Any, Final, Literal
 
 from svcproof.battery.topics import Topic
 from svcproof.errors import HealFailed, NotSupported
+from svcproof.events import FaultHealed, FaultInjected
 from svcproof.faults.scene import Scene
-from svcproof.history import Event
 from svcproof.ports import CanFreezeComponents, CanRunInNodes, CanStopNodes
 
 __all__ = ["Fault", "Undo", "planted", "unsupported"]
-
-#: Kinds of event in a history.
-INJECTED: Final = "fault-injected"
-HEALED: Final = "fault-healed"
 
 _POWER_WORDS: Final[Mapping[type, str]] = {
     CanRunInNodes: "run commands in its nodes",
@@ -124,7 +120,7 @@ def unsupported(fault: Fault, scene: Scene) -> str:
 
 
 @contextmanager
-def planted(fault: Fault, scene: Scene) -> Iterator[Event]:
+def planted(fault: Fault, scene: Scene) -> Iterator[FaultInjected]:
     """The fault is there inside the ``with`` block, and gone after it however that ends.
 
     Both are events in the scene's history; the block gets the first. Raises
@@ -141,20 +137,34 @@ def planted(fault: Fault, scene: Scene) -> Iterator[Event]:
         _heal(fault, scene, undo)
 
 
-def _inject(fault: Fault, scene: Scene, undo: Undo) -> Event:
+def _inject(fault: Fault, scene: Scene, undo: Undo) -> FaultInjected:
     started = time.monotonic()
+    half_done = ""
     try:
         fault.inject(scene, undo)
     except BaseException as error:
-        _record(INJECTED, fault, scene, started, half_done=f"{type(error).__name__}: {error}")
+        half_done = f"{type(error).__name__}: {error}"
         raise
-    return _record(INJECTED, fault, scene, started)
+    finally:
+        injected = scene.recorder.event(
+            FaultInjected(
+                number=fault.number, slug=fault.slug, seconds=_since(started), half_done=half_done
+            )
+        )
+    return injected
 
 
 def _heal(fault: Fault, scene: Scene, undo: Undo) -> None:
     started = time.monotonic()
     leftovers = undo.heal()
-    _record(HEALED, fault, scene, started, **_as_fact(leftovers))
+    scene.recorder.event(
+        FaultHealed(
+            number=fault.number,
+            slug=fault.slug,
+            seconds=_since(started),
+            leftovers=tuple(what for what, _ in leftovers),
+        )
+    )
     if leftovers:
         raise HealFailed(str(fault), leftovers)
     if undo.interrupted:
@@ -162,14 +172,5 @@ def _heal(fault: Fault, scene: Scene, undo: Undo) -> None:
     scene.forget_half_open()
 
 
-def _as_fact(leftovers: list[tuple[str, str]]) -> dict[str, list[str]]:
-    return {"leftovers": [what for what, _ in leftovers]} if leftovers else {}
-
-
-def _record(
-    kind: str, fault: Fault, scene: Scene, started: float, **facts: str | list[str]
-) -> Event:
-    seconds = round(time.monotonic() - started, 3)
-    return scene.recorder.event(
-        kind, number=fault.number, slug=fault.slug, seconds=seconds, **facts
-    )
+def _since(started: float) -> float:
+    return round(time.monotonic() - started, 3)

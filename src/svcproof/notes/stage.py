@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from svcproof.app import App
 from svcproof.checkers import checks_due, judge
+from svcproof.events import Judged
 from svcproof.notes.ground import Ground
 from svcproof.notes.kubectl import Kubectl
 from svcproof.notes.measured import summary, table
@@ -16,7 +17,7 @@ from svcproof.notes.model import Kind, Step, StepFailed
 from svcproof.ports import Cluster
 from svcproof.recorder import Recorder
 from svcproof.routing import Pair, Routing
-from svcproof.verdict import JUDGED, Status
+from svcproof.verdict import Status
 
 __all__ = ["Stage"]
 
@@ -130,7 +131,8 @@ class Stage:
             Routing(app, recorder, self.ground.limits).measure(pairs, failing=failing, **asked)
             history = recorder.freeze()
             verdict = judge(history)
-            recorder.event(JUDGED, verdict=verdict.status.word, checks=list(checks_due(history)))
+            checks = tuple(checks_due(history))
+            recorder.event(Judged(verdict=verdict.status.word, checks=checks))
         self._add(
             "measured",
             text,

@@ -144,11 +144,11 @@ def _view(run: RunResult, case: CaseResult, history: History, content: Pairs, ke
 def _who(history: History, findings: Sequence[FindingLine]) -> Heat | None:
     """Who answered where the finding was made, and in the pairs of the same promise."""
     about = [cell for found in findings if (cell := cell_of(history, found)) is not None]
-    promised = {cell.expectation.allowed for cell in about}
+    promised = {cell.promise.allowed for cell in about}
     alike = [
         cell
         for cell in history.cells
-        if cell.expectation.allowed in promised and not cell.expectation.unsettled
+        if cell.promise.allowed in promised and not cell.expectation.unsettled
     ]
     return heat("While that was promised which the finding is about.", alike) if about else None
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Final
 
-from svcproof.history import Cell, Expectation, History, Observation, Outcome
+from svcproof.history import Cell, History, Observation, Outcome
 from svcproof.reporters.page.heat import interval
 from svcproof.reporters.page.model import FindingGroup, FindingPlace
 from svcproof.reporters.page.moments import clock, percent
@@ -136,9 +136,7 @@ def _sure(history: History, check: str, lines: Sequence[FindingLine]) -> Iterato
 
 def _by_chance(cells: Sequence[Cell]) -> Iterator[str]:
     """How often a healthy cluster would leave out a Pod, in so many connections."""
-    rates = [
-        coverage_miss_rate(len(cell.expectation.allowed), len(cell.answered)) for cell in cells
-    ]
+    rates = [coverage_miss_rate(len(cell.promise.allowed), len(cell.answered)) for cell in cells]
     if rates:
         yield (
             "A healthy random choice leaves out a Pod in so many connections with a probability "
@@ -184,5 +182,4 @@ def _many(count: int, noun: str) -> str:
 def rules(history: History, findings: Sequence[FindingLine]) -> tuple[str, ...]:
     """The rules that were broken, in words."""
     cells = [cell for found in findings if (cell := cell_of(history, found)) is not None]
-    expectations: list[Expectation] = [cell.expectation for cell in cells]
-    return tuple(dict.fromkeys(promise.rule for promise in expectations if promise.rule))
+    return tuple(dict.fromkeys(cell.promise.rule for cell in cells if cell.promise.rule))

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
-from svcproof.history import Cell, Expectation, Observation, Outcome
+from svcproof.history import Cell, Observation, Outcome
 from svcproof.reporters.page.model import Grid, GridCell, GridRow
 from svcproof.results import FindingLine
 
@@ -56,10 +56,11 @@ def state_of(where: str, findings: Sequence[FindingLine]) -> str:
     return "bad" if "FAIL" in about else "unsure" if about else "ok"
 
 
-def expected(promise: Expectation) -> str:
-    """A promise in few words."""
+def expected(cell: Cell) -> str:
+    """What a cell promises, in few words."""
+    promise = cell.promise
     words = " or ".join(promise.outcomes)
-    if promise.unsettled:
+    if cell.expectation.unsettled:
         return f"{words} by any Pod while it changes"
     if not promise.allowed or promise.outcome is not Outcome.ANSWERED:
         return words
@@ -80,7 +81,7 @@ def seen(attempts: Sequence[Observation]) -> str:
 
 
 def _cell(group: Sequence[Cell], findings: Sequence[FindingLine]) -> GridCell:
-    phases = list(dict.fromkeys(expected(cell.expectation) for cell in group))
+    phases = list(dict.fromkeys(expected(cell) for cell in group))
     more = len(phases) - _PHASES
     due = ", then ".join(phases[:_PHASES]) + (f", then {more} more" if more > 0 else "")
     attempts = [attempt for cell in group for attempt in cell.observations]

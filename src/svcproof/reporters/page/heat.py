@@ -22,7 +22,7 @@ def heat(title: str, cells: Iterable[Cell]) -> Heat | None:
     allowed: set[str] = set()
     names: dict[str, str] = {}
     for cell in cells:
-        for backend in cell.expectation.allowed:
+        for backend in cell.promise.allowed:
             allowed.add(backend.pod)
             names[backend.pod] = _name(backend)
         for attempt in cell.answered:

@@ -5,13 +5,22 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Final
 
-from svcproof.history import Cell, Event, History, Observation, Outcome
+from svcproof.events import (
+    ApiAnswer,
+    Converged,
+    EndpointsSeen,
+    Event,
+    Idle,
+    Judged,
+    NotConverged,
+)
+from svcproof.history import Cell, History, Observation, Outcome
 from svcproof.reporters.page.model import Mark, Segment, Strip, Timeline
 
 __all__ = ["changes", "in_words", "timeline"]
 
 #: Events that are no change of the cluster.
-_QUIET: Final = ("judged", "converged", "not-converged", "api-answer", "endpoints", "idle")
+_QUIET: Final = (Judged, Converged, NotConverged, ApiAnswer, EndpointsSeen, Idle)
 _BINS: Final = 125
 _STRIPS: Final = 16
 _MARKS: Final = 24
@@ -22,16 +31,16 @@ _LONGEST: Final = 220
 
 def changes(history: History) -> list[Event]:
     """What was done to the cluster, in order."""
-    return [event for event in history.events if event.kind not in _QUIET]
+    return [event for event in history.events if not isinstance(event, _QUIET)]
 
 
 def in_words(event: Event) -> str:
     """An event and its particulars, on one line."""
     facts = ", ".join(
-        f"{_said(value)}" if name in ("object", "pod") else f"{name} {_said(value)}"
-        for name, value in event.facts.items()
+        f"{_said(value)}" if name in ("object", "pod", "change") else f"{name} {_said(value)}"
+        for name, value in event.particulars.items()
     )
-    text = f"{event.kind} {facts}".strip()
+    text = f"{event.word} {facts}".strip()
     return text if len(text) <= _LONGEST else f"{text[: _LONGEST - 1]}…"
 
 
@@ -78,7 +87,7 @@ def _state(cell: Cell, attempt: Observation, guilty: frozenset[int]) -> str:
         return "bad"
     if attempt.outcome is Outcome.UNKNOWN:
         return "unknown"
-    return "ok" if attempt.outcome in cell.expectation.outcomes else "odd"
+    return "ok" if attempt.outcome in cell.promise.outcomes else "odd"
 
 
 def _worse(one: str, other: str) -> str:

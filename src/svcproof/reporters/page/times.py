@@ -7,6 +7,7 @@ from math import log10
 from statistics import median
 from typing import Final
 
+from svcproof.events import Converged
 from svcproof.history import History
 from svcproof.reporters.page.model import ConvergenceRow, LatencyRow
 from svcproof.reporters.page.moments import duration
@@ -34,10 +35,9 @@ class Times:
                 attempt.connect_us for attempt in cell.answered if attempt.connect_us is not None
             ]
         for event in history.events:
-            seconds = event.facts.get("seconds")
-            position = history.positions.get(str(event.facts.get("position")))
-            if event.kind == "converged" and position and isinstance(seconds, int | float):
-                self._steady[position.node or "outside"].append(float(seconds))
+            if isinstance(event, Converged) and event.position in history.positions:
+                node = history.positions[event.position].node
+                self._steady[node or "outside"].append(event.seconds)
 
     def latencies(self, names: dict[str, str]) -> tuple[LatencyRow, ...]:
         """A row for each kind of entry; ``names`` is what people call them."""
