@@ -104,7 +104,10 @@ class ProbePlan:
     record type: then nothing is connected to, ``host`` is the name that is asked
     for, with the resolver (search list included) of the place where the client
     runs. ``keep_alive`` sends all requests of a worker over one connection: they
-    are then *not* fresh. The dialect ``healthz`` asks a kube-proxy health check.
+    are then *not* fresh. ``payload`` is how many bytes the request carries besides, and how
+    many the reply's body has at least, which only the app's own dialect ``echo`` can: up to 65,536
+    over TCP, 65,000 in a UDP datagram (of which a socket's buffer holds three: ask one at a
+    time). The dialect ``healthz`` asks a kube-proxy health check.
     After ``finish`` no other connection begins, those under way are waited for, and
     there are fewer attempts than ``count``.
     """
@@ -122,6 +125,7 @@ class ProbePlan:
     dialect: Literal["echo", "agnhost", "notes", "healthz"] = "echo"
     query: Literal["", "A", "AAAA", "CNAME", "SRV"] = ""
     keep_alive: bool = False
+    payload: int = 0  #: bytes
     finish: Finish | None = None
 
 

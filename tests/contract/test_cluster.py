@@ -126,8 +126,16 @@ class TestClusterContract:
         profile = profile_of(app.cluster.facts.proxy_mode)
         return promise(app.snapshot(), position, target, run=RUN, profile=profile)
 
-    def ask(self, app: App, position: Position, target: Target, count: int) -> list[Attempt]:
-        plan = ProbePlan(host=target.host, port=target.port, count=count, family=target.family)
+    def ask(
+        self, app: App, position: Position, target: Target, count: int, payload: int = 0
+    ) -> list[Attempt]:
+        plan = ProbePlan(
+            host=target.host,
+            port=target.port,
+            count=count,
+            family=target.family,
+            payload=payload,
+        )
         made = list(app.cluster.probe(position, plan))
         assert len(made) == count
         return made
@@ -229,6 +237,15 @@ class TestClusterContract:
             self.settle(app, position, target)
             seen = {a.source_address for a in self.ask(app, position, target, 10)}
             assert seen <= set(position.addresses)
+
+    @pytest.mark.parametrize("payload", [100, 1400, 65_536])
+    def test_payloads_pass_between_all_nodes(self, app: App, clients: Clients, payload: int):
+        (target, *_) = app.targets("cluster-ip", SERVICE)
+        for position in clients.everywhere("pod"):
+            self.settle(app, position, target)
+            made = self.ask(app, position, target, 30, payload=payload)
+            assert {(a.outcome, a.detail) for a in made} == {(Outcome.ANSWERED, "")}
+            assert {a.backend for a in made} == set(self.due(app, position, target).allowed)
 
     def test_a_service_without_pods_refuses(self, app: App, pod: Position):
         app.cluster.apply([service("empty")], namespace=app.namespace)

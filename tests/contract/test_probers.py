@@ -5,6 +5,7 @@ network namespace with nothing in it.
 """
 
 import ctypes
+import json
 import os
 import socket
 import struct
@@ -359,6 +360,90 @@ def test_kept_connections(place: Place, echo: Echo):
     assert outcomes(made) == {Outcome.ANSWERED}
     assert len({attempt.source_port for attempt in made}) <= 2
     assert sum(attempt.connect_us is not None for attempt in made) <= 2
+
+
+@pytest.mark.parametrize("payload", [1, 500, 1400, 65_536])
+def test_payloads_are_answered_in_kind(place: Place, echo: Echo, payload: int):
+    made = place.ask(echo.http, 5, payload=payload)
+    assert [(a.outcome, a.backend, a.detail) for a in made] == [(Outcome.ANSWERED, WEB_0, "")] * 5
+
+
+@pytest.mark.parametrize("payload", [1, 1400, 65_000])
+def test_payloads_in_datagrams(place: Place, echo: Echo, payload: int):
+    if not place.udp:
+        pytest.skip("not supported: this prober has no UDP")
+    # One at a time: three of the largest fill a socket's buffer.
+    made = place.ask(echo.udp, 5, protocol="udp", payload=payload, concurrency=1)
+    assert [(a.outcome, a.backend, a.detail) for a in made] == [(Outcome.ANSWERED, WEB_0, "")] * 5
+
+
+def whole_request(connection: socket.socket) -> bytes:
+    """A request with all of its body."""
+    came = b""
+    while b"\r\n\r\n" not in came:
+        came += connection.recv(65_536)
+    head, _, body = came.partition(b"\r\n\r\n")
+    fields = head.lower().splitlines()
+    length = next((int(f.split(b":")[1]) for f in fields if f.startswith(b"content-length")), 0)
+    while len(body) < length:
+        body += connection.recv(65_536)
+    return body
+
+
+@pytest.mark.parametrize("payload", [0, 1, 1400, 65_536])
+def test_the_request_carries_the_payload(place: Place, serve, payload: int):
+    came: list[int] = []
+
+    def measure(connection: socket.socket) -> None:
+        came.append(len(whole_request(connection)))
+        connection.close()
+
+    place.ask(serve(measure), 2, payload=payload)
+    assert came == [payload] * 2
+
+
+#: Understood where no payload is asked for.
+SHORT = json.dumps(
+    {
+        "pod": "web-0",
+        "uid": "uid-0",
+        "node": "node-1",
+        "namespace": "ns",
+        "run": "r1",
+        "client_address": LOOPBACK,
+        "client_port": 1,
+    }
+).encode()
+
+
+@pytest.mark.parametrize("payload", [0, 1400])
+def test_a_short_reply_to_a_large_payload_is_not_understood(place: Place, serve, payload: int):
+    def short(connection: socket.socket) -> None:
+        whole_request(connection)
+        head = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\nConnection: close\r\n\r\n"
+        connection.sendall(head % len(SHORT) + SHORT)
+        connection.close()
+
+    (attempt,) = place.ask(serve(short), 1, payload=payload)
+    assert attempt.outcome is Outcome.ANSWERED
+    assert attempt.backend == (None if payload else WEB_0)
+    assert ("not understood" in attempt.detail) == bool(payload)
+
+
+@pytest.mark.parametrize(("ending", "outcome"), [("closes", "reset"), ("stops", "timed-out")])
+def test_a_reply_without_its_end(place: Place, serve, ending: str, outcome: str):
+    """As where small packets arrive and large ones do not."""
+    kept: list[socket.socket] = []
+
+    def begin(connection: socket.socket) -> None:
+        whole_request(connection)
+        connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 1400\r\n\r\n" + SHORT)
+        connection.close() if ending == "closes" else kept.append(connection)
+
+    made = place.ask(serve(begin), 2, payload=1400)
+    assert [attempt.outcome for attempt in made] == [Outcome(outcome)] * 2
+    for connection in kept:
+        connection.close()
 
 
 def test_queries(place: Place):

@@ -253,6 +253,24 @@ class TestPlantedDefects:
         assert result.ret == 1
         result.stdout.fnmatch_lines(["*FAIL  reachability: * connections ended timed-out"])
 
+    @pytest.mark.parametrize(("payload", "code"), [(0, 0), (1000, 0), (1400, 1)])
+    def test_lost_large_packets_are_found_by_large_payloads(
+        self, run, monkeypatch, pytester, payload, code
+    ):
+        plant(monkeypatch, "LargePacketsLost('node-2')")
+        pytester.makepyfile(
+            test_mine=f"""
+                def test_payload(echo_app, clients, measure, judge):
+                    (target,) = echo_app.targets("cluster-ip")
+                    measure([(clients.everywhere("pod")[0], target)], plan={{"payload": {payload}}})
+                    judge()
+            """
+        )
+        result = run("-q")
+        assert result.ret == code
+        if code:
+            result.stdout.fnmatch_lines(["*FAIL  reachability: * connections ended timed-out"])
+
     @pytest.mark.parametrize(("allowed", "code"), [(50, 1), (2000, 0)])
     def test_how_long_an_outage_may_be(self, run, monkeypatch, pytester, allowed, code):
         plant(monkeypatch, "OutageAfterChange(0.2)", convergence=3.0)

@@ -135,6 +135,13 @@ def test_kept_connections_are_asked_for():
     assert "--keep-alive" not in probe_arguments(replace(kept, keep_alive=False))
 
 
+def test_a_payload_is_asked_for():
+    with_one = ProbePlan(host="h", port=1, count=1, payload=1400)
+    assert "--payload=1400" in probe_arguments(with_one)
+    without = probe_arguments(replace(with_one, payload=0))
+    assert not any(argument.startswith("--payload") for argument in without)
+
+
 def test_a_client_that_failed_says_why():
     failed = b'{"type":"failed","detail":"no descriptors"}'
     made = list(attempts([ANSWERED, failed, ANSWERED], 3))

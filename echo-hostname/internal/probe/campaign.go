@@ -9,6 +9,7 @@
 package probe
 
 import (
+	"bytes"
 	"errors"
 	"io"
 	"runtime"
@@ -201,7 +202,7 @@ func (w *lockedWriter) Write(lines []byte) (int, error) {
 func (c *campaign) makeRequests() (requests [][]byte) {
 	if c.options.Protocol == "udp" {
 		for _, datagram := range c.dialect.datagrams {
-			requests = append(requests, []byte(datagram))
+			requests = append(requests, filledUp(datagram, c.options.Payload-len(datagram)))
 		}
 		return requests
 	}
@@ -218,7 +219,15 @@ func (c *campaign) makeRequests() (requests [][]byte) {
 			// port towards that address, and 28,000 ports are gone in seconds.
 			request += "Connection: close\r\n"
 		}
-		requests = append(requests, []byte(request+"\r\n"))
+		if c.options.Payload > 0 {
+			request += "Content-Length: " + strconv.Itoa(c.options.Payload) + "\r\n"
+		}
+		requests = append(requests, filledUp(request+"\r\n", c.options.Payload))
 	}
 	return requests
+}
+
+// filledUp is a text with so many spaces behind it.
+func filledUp(text string, spaces int) []byte {
+	return append([]byte(text), bytes.Repeat([]byte{' '}, max(0, spaces))...)
 }

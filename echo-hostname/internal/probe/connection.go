@@ -105,6 +105,11 @@ func (e *engine) connectOnce(s *slot) (step, syscall.Errno) {
 		return opening, errno
 	}
 	s.fd = fd
+	if e.options.Payload > 0 {
+		// The kernel doubles it, for its own overhead; doubled again, that of small
+		// packets fits in, too.
+		_ = unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_SNDBUF, 2*maxPayload)
+	}
 	if errno := e.bind(fd, s.peer.Addr().Is4()); errno != 0 {
 		return binding, errno
 	}
@@ -207,7 +212,7 @@ func (e *engine) ask(s *slot, stage int) {
 		e.fail(s, at, errno)
 		return
 	case n < len(request):
-		// A fresh socket's buffer takes far more than a request.
+		// The socket's buffer takes far more than a request: see connectOnce.
 		e.end(s, Unknown, "send: only a part of the request was taken")
 		return
 	}
@@ -296,7 +301,7 @@ func (e *engine) understand(s *slot, reply httpReply, whole bool) {
 		e.answer(s, "", reply.keep && !s.finSeen)
 		return
 	}
-	known := whole && reply.status == 200 && e.dialect.read(s.stage, reply.body, &s.record.backend)
+	known := whole && reply.status == 200 && len(reply.body) >= e.options.Payload && e.dialect.read(s.stage, reply.body, &s.record.backend)
 	last := s.stage+1 == len(e.requests)
 	if known && !last && reply.keep && !s.finSeen {
 		s.held = append(s.held[:0], s.record.backend.pod...)
@@ -319,6 +324,9 @@ func (e *engine) understand(s *slot, reply httpReply, whole bool) {
 func (e *engine) stranger(s *slot, reply httpReply, whole bool) string {
 	if !whole {
 		return "not understood: " + excerpt(s.input[:s.used])
+	}
+	if len(reply.body) < e.options.Payload && reply.status == 200 {
+		return "not understood: a body of " + strconv.Itoa(len(reply.body)) + " bytes, shorter than the request's " + strconv.Itoa(e.options.Payload) + ": " + excerpt(reply.body)
 	}
 	if e.options.Protocol == "udp" {
 		return "not understood: " + excerpt(reply.body)

@@ -63,7 +63,7 @@ func newEngine(c *campaign, slots int, to io.Writer) (*engine, error) {
 	for i := range e.slots {
 		s := &e.slots[i]
 		s.index, s.fd = int32(i), -1
-		s.input = make([]byte, 4<<10)
+		s.input = make([]byte, 4<<10+c.options.Payload)
 		e.free = append(e.free, s)
 	}
 	return e, nil

@@ -29,6 +29,7 @@ type Options struct {
 	ResolveTimeout time.Duration
 	Dialect        string
 	KeepAlive      bool
+	Payload        int
 	FinishAtEOF    bool
 	Query          string // a record type: nothing is connected to
 	ResolvConf     string
@@ -39,6 +40,9 @@ type Options struct {
 const (
 	maxCount       = 100_000_000
 	maxConcurrency = 4096
+	maxPayload     = 65536
+	// maxDatagram is a round number below what fits into an IP packet.
+	maxDatagram = 65000
 )
 
 // rangeFlag is --source-ports.
@@ -76,6 +80,7 @@ func parse(arguments []string) (Options, *flag.FlagSet, error) {
 	flags.Var(&dialect, "dialect", "what the server understands: echo, agnhost (netexec), or only over tcp notes and healthz (kube-proxy's health checks)")
 	flags.BoolVar(&o.FinishAtEOF, "finish-at-eof", false, "begin no other attempt once standard input has ended, and wait for those under way")
 	flags.BoolVar(&o.KeepAlive, "keep-alive", false, "keep connections open and send later requests over them: the attempts are then not fresh")
+	flags.IntVar(&o.Payload, "payload", 0, "send this many `BYTES` besides, and take no reply whose body is shorter (dialect echo)")
 	flags.Var(&query, "query", "ask DNS for --host's records of this `TYPE` and connect to nothing: A, AAAA, CNAME or SRV")
 	flags.StringVar(&o.ResolvConf, "resolv-conf", "/etc/resolv.conf", "`FILE` with the name servers")
 	if err := usage.Parse(flags, arguments); err != nil {
@@ -105,10 +110,14 @@ func (o *Options) complete(bind string) error {
 		return errors.New("every timeout must be above 0")
 	case dialects[o.Dialect].datagrams == nil && o.Protocol == "udp":
 		return fmt.Errorf("--dialect %s is only for --protocol tcp", o.Dialect)
+	case o.Payload < 0 || o.Payload > o.largest():
+		return fmt.Errorf("--payload %d: give 0 to %d", o.Payload, o.largest())
+	case o.Payload > 0 && o.Dialect != "echo":
+		return errors.New("--payload is only for --dialect echo")
 	case o.Query != "" && looksLikeAddress(o.Host):
 		return fmt.Errorf("--query asks for a name; --host %s is an address", o.Host)
-	case o.Query != "" && (o.SourcePorts.size() > 0 || bind != "" || o.KeepAlive):
-		return errors.New("--source-ports, --bind and --keep-alive are for connections, and --query makes none")
+	case o.Query != "" && (o.SourcePorts.size() > 0 || bind != "" || o.KeepAlive || o.Payload > 0):
+		return errors.New("--source-ports, --bind, --keep-alive and --payload are for connections, and --query makes none")
 	}
 	if bind != "" {
 		address, err := o.address("--bind", bind)
@@ -129,6 +138,14 @@ func (o *Options) complete(bind string) error {
 	}
 	o.Concurrency = min(o.Concurrency, o.Count)
 	return nil
+}
+
+// largest is the largest payload that the protocol carries.
+func (o *Options) largest() int {
+	if o.Protocol == "udp" {
+		return maxDatagram
+	}
+	return maxPayload
 }
 
 func looksLikeAddress(host string) bool {

@@ -232,6 +232,59 @@ func TestEveryDialectOverEveryProtocol(t *testing.T) {
 	}
 }
 
+func TestAPayloadTravelsBothWays(t *testing.T) {
+	port := app(t, "127.0.0.1:0")
+	for _, protocol := range []string{"tcp", "udp"} {
+		to, largest := port, maxPayload
+		if protocol == "udp" {
+			to, largest = udpOf(port), maxDatagram
+		}
+		for _, size := range []int{1, 500, 1400, 9000, largest} {
+			for _, a := range run(t, to, "--protocol="+protocol, fmt.Sprintf("--payload=%d", size), "--count=20", "--concurrency=3") {
+				if a.Outcome != Answered || a.Backend == nil || a.Backend.Pod != "web-1" || a.Detail != "" {
+					t.Fatalf("%s %d: %+v", protocol, size, a)
+				}
+			}
+		}
+	}
+}
+
+func TestAPayloadIsBesideTheRequest(t *testing.T) {
+	// Nothing changes on the wire where there is none.
+	for size, want := range map[int]string{
+		0: "GET /json HTTP/1.1\r\nHost: 127.0.0.1:80\r\nUser-Agent: svcproof-probe\r\nConnection: close\r\n\r\n",
+		3: "GET /json HTTP/1.1\r\nHost: 127.0.0.1:80\r\nUser-Agent: svcproof-probe\r\nConnection: close\r\nContent-Length: 3\r\n\r\n   ",
+	} {
+		c := newCampaign(parsed(t, "--port=80", fmt.Sprintf("--payload=%d", size)), nil)
+		if got := string(c.requests[0]); got != want {
+			t.Errorf("%q", got)
+		}
+	}
+	for size, want := range map[int]string{0: "json", 3: "json", 6: "json  "} {
+		c := newCampaign(parsed(t, "--port=80", "--protocol=udp", fmt.Sprintf("--payload=%d", size)), nil)
+		if got := string(c.requests[0]); got != want {
+			t.Errorf("%q", got)
+		}
+	}
+}
+
+func TestAReplyShorterThanThePayloadIsNotUnderstood(t *testing.T) {
+	const body = `{"pod":"web-1","client_address":"127.0.0.1","client_port":1}`
+	whole := fmt.Sprintf("HTTP/1.1 200 OK\r\nContent-Length: %d\r\nConnection: close\r\n\r\n%s", len(body), body)
+	if a := one(t, tcpServer(t, reply(whole)), "--payload=0"); a.Backend == nil {
+		t.Errorf("without a payload: %+v", a)
+	}
+	ignoring := func(c *net.TCPConn) {
+		readRequest(c)
+		_, _ = io.CopyN(io.Discard, c, 1400)
+		_, _ = io.WriteString(c, whole)
+	}
+	a := one(t, tcpServer(t, ignoring), "--payload=1400")
+	if a.Outcome != Answered || a.Backend != nil || !strings.Contains(a.Detail, "not understood: a body of 60 bytes") {
+		t.Errorf("%+v", a)
+	}
+}
+
 func TestIPv6(t *testing.T) {
 	if probe, err := net.Listen("tcp", "[::1]:0"); err != nil {
 		t.Skipf("no IPv6 on loopback: %v", err)

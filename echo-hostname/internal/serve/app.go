@@ -62,8 +62,8 @@ func (a *app) notReady(now time.Time) string {
 	}
 }
 
-// response is a status, a type and a body; filler is the length of a body of
-// zeros instead (GET /large), which is never held in memory as a whole.
+// response is a status, a type and a body; filler is how many spaces follow in it,
+// which are never held in memory as a whole.
 type response struct {
 	status      int
 	contentType string
@@ -89,7 +89,8 @@ func (a *app) respond(req *request, client netip.AddrPort, scratch []byte) respo
 	}
 	switch path {
 	case "/json":
-		return response{status: 200, contentType: jsonT, body: a.json.Append(scratch, client)}
+		body := a.json.Append(scratch, client)
+		return response{status: 200, contentType: jsonT, body: body, filler: max(0, req.body-int64(len(body)))}
 	case "/", "/index.html":
 		return response{status: 200, contentType: htmlT, body: a.page}
 	case "/hostname": // agnhost netexec's dialect: no newline

@@ -1,6 +1,7 @@
 package serve
 
 import (
+	"bytes"
 	"net/netip"
 	"strconv"
 	"syscall"
@@ -17,14 +18,17 @@ const (
 	maxBody     = 1 << 20          // of a request, discarded
 )
 
-// filler is what GET /large sends, over and over.
-var filler [64 << 10]byte
+// filler is what long bodies are filled up with. Spaces may follow every JSON value.
+var filler = bytes.Repeat([]byte{' '}, 64<<10)
 
 // phase is what a connection waits for.
 type phase uint8
 
 const (
 	reading phase = iota
+	// discarding: the response is laid out, but the request's body is still arriving.
+	// It must have: a network that loses large packets shall not look well.
+	discarding
 	writing
 	// lingering: the last response is sent and so is our FIN; what the client
 	// still sends is thrown away until it closes. To close at once would make
@@ -61,6 +65,10 @@ func (c *conn) advance(a *app, now time.Time) {
 			if !c.serveBuffered(a) && !c.receive() {
 				return
 			}
+		case discarding:
+			if !c.discard() && !c.receive() {
+				return
+			}
 		case writing:
 			if !c.send(now) {
 				return
@@ -95,12 +103,7 @@ func (c *conn) receive() bool {
 
 // serveBuffered answers a request that has arrived whole; false if none has.
 func (c *conn) serveBuffered(a *app) bool {
-	if c.skip > 0 && c.inLength > 0 {
-		n := int(min(c.skip, int64(c.inLength)))
-		c.consume(n)
-		c.skip -= int64(n)
-	}
-	if c.skip > 0 || c.inLength == 0 {
+	if c.inLength == 0 {
 		return false
 	}
 	req, length, refuse := parseRequest(c.in[:c.inLength])
@@ -115,9 +118,20 @@ func (c *conn) serveBuffered(a *app) bool {
 	default:
 		c.closing, c.served = !req.keep || a.ending, true
 		c.prepare(a.respond(&req, c.peer, c.scratch[:0]), string(req.method) == "HEAD")
-		c.skip = req.body
 		c.consume(length)
+		c.phase, c.skip = discarding, req.body
 	}
+	return true
+}
+
+// discard throws away what has come of a request's body; false if more must come.
+func (c *conn) discard() bool {
+	n := int(min(c.skip, int64(c.inLength)))
+	c.consume(n)
+	if c.skip -= int64(n); c.skip > 0 {
+		return false
+	}
+	c.phase = writing
 	return true
 }
 
@@ -136,7 +150,7 @@ func (c *conn) refuse(status int) {
 
 // prepare lays the response out for sending.
 func (c *conn) prepare(r response, headOnly bool) {
-	length := max(int64(len(r.body)), r.filler)
+	length := int64(len(r.body)) + r.filler
 	out := append(c.outSpace[:0], "HTTP/1.1 "...)
 	out = strconv.AppendInt(out, int64(r.status), 10)
 	out = append(out, ' ')

@@ -8,7 +8,8 @@ import (
 )
 
 // answerDatagram makes the reply to one datagram: agnhost netexec's dialect
-// where it is spoken, the identity as JSON for everything else.
+// where it is spoken, the identity as JSON for everything else, filled up to the
+// length of what came.
 func (a *app) answerDatagram(datagram []byte, client netip.AddrPort, scratch []byte) []byte {
 	word := bytes.ToLower(bytes.TrimSpace(datagram))
 	switch {
@@ -17,7 +18,8 @@ func (a *app) answerDatagram(datagram []byte, client netip.AddrPort, scratch []b
 	case bytes.Equal(word, []byte("clientip")):
 		return client.AppendTo(scratch)
 	default:
-		return a.json.Append(scratch, client)
+		reply := a.json.Append(scratch, client)
+		return append(reply, filler[:max(0, len(datagram)-len(reply))]...)
 	}
 }
 

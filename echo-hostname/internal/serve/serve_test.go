@@ -232,6 +232,45 @@ func TestPipelinedAndDividedRequestsOverOneConnection(t *testing.T) {
 	}
 }
 
+func TestTheIdentityIsFilledUpToTheLengthOfTheRequestsBody(t *testing.T) {
+	r := start(t, onLoopback())
+	c := r.dial()
+	defer c.Close()
+	replies := bufio.NewReader(c)
+	for _, size := range []int{0, 1, 1400, 8192, 65536, maxBody} {
+		fmt.Fprintf(c, "GET /json HTTP/1.1\r\nContent-Length: %d\r\n\r\n%s", size, strings.Repeat("x", size))
+		response, err := http.ReadResponse(replies, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		body, err := io.ReadAll(response.Body)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !json.Valid(body) || len(body) < size || size > 1000 && len(body) > size {
+			t.Errorf("%d: %d bytes: %.200s", size, len(body), body)
+		}
+	}
+}
+
+func TestNothingIsAnsweredBeforeTheWholeRequestIsThere(t *testing.T) {
+	r := start(t, onLoopback())
+	early, late := r.dial(), r.dial()
+	defer late.Close()
+	fmt.Fprint(early, "GET /json HTTP/1.1\r\nContent-Length: 10000\r\n\r\n"+strings.Repeat("x", 9999))
+	fmt.Fprint(late, "GET /json HTTP/1.1\r\nContent-Length: 10000\r\n\r\n"+strings.Repeat("x", 9999))
+	r.do("GET", "/healthz") // has come after them, and is answered
+	_ = early.(*net.TCPConn).CloseWrite()
+	if reply, err := io.ReadAll(early); err != nil || len(reply) > 0 {
+		t.Errorf("a request without its end: %.100q, %v", reply, err)
+	}
+	fmt.Fprint(late, "x")
+	response, err := http.ReadResponse(bufio.NewReader(late), nil)
+	if err != nil || response.StatusCode != 200 || response.ContentLength != 10000 {
+		t.Errorf("%+v, %v", response, err)
+	}
+}
+
 func TestHeadHasTheLengthButNoBody(t *testing.T) {
 	got := start(t, onLoopback()).raw("HEAD /large?bytes=70000 HTTP/1.1\r\nConnection: close\r\n\r\n")
 	if !strings.Contains(got, "\r\nContent-Length: 70000\r\n") || !strings.HasSuffix(got, "\r\n\r\n") {

@@ -24,6 +24,7 @@ __all__ = [
     "Defect",
     "Dial",
     "FrozenSlices",
+    "LargePacketsLost",
     "LaxApiServer",
     "LeakingLocal",
     "LostExec",
@@ -152,6 +153,20 @@ class RefusedNodePort(Defect):
     def ending(self, dial: Dial, backend: Backend) -> Outcome:
         """A refusal at that node only."""
         return Outcome.REFUSED if dial.entry_node == self.node else Outcome.ANSWERED
+
+
+@dataclass
+class LargePacketsLost(Defect):
+    """What is larger than ``above`` bytes is lost at one node, silently, to it and from it."""
+
+    node: str
+    above: int = 1000
+
+    def ending(self, dial: Dial, backend: Backend) -> Outcome:
+        """Silence for large payloads that leave the node, enter at it or end there."""
+        passed = (dial.position.node, dial.entry_node, backend.node)
+        lost = dial.plan.payload > self.above and self.node in passed
+        return Outcome.TIMED_OUT if lost else Outcome.ANSWERED
 
 
 @dataclass

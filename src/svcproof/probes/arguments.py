@@ -53,6 +53,8 @@ def _connection_flags(plan: ProbePlan) -> list[str]:
         flags.append("--source-ports={}-{}".format(*plan.source_ports))
     if plan.keep_alive:
         flags.append("--keep-alive")
+    if plan.payload:
+        flags.append(f"--payload={plan.payload}")
     return flags
 
 

@@ -126,9 +126,10 @@ def _attempt(plan: ProbePlan, source_port: int, start: float, stop: threading.Ev
     asked = clock()
     outcome, body, detail = _ask(plan, address, source_port)
     elapsed = _micros(clock() - asked)
-    said = _understood(body) if outcome is Outcome.ANSWERED else None
+    whole = len(body) >= plan.payload
+    said = _understood(body) if outcome is Outcome.ANSWERED and whole else None
     if outcome is Outcome.ANSWERED and said is None:
-        detail = f"not understood: {body[:80]!r}"
+        detail = f"not understood: {len(body)} bytes: {body[:80]!r}"
     backend, source_address, seen_port = said or (None, "", 0)
     return Attempt(
         at_ns=began,
@@ -162,6 +163,7 @@ def _ask(plan: ProbePlan, address: str, source_port: int) -> tuple[Outcome, byte
             response = session.get(
                 f"http://{_joined(address, plan.port)}/json",
                 headers={"Host": plan.host, "Connection": "close"},
+                data=b" " * plan.payload,
                 timeout=(min(plan.connect_timeout, plan.attempt_timeout), plan.attempt_timeout),
                 allow_redirects=False,
             )
