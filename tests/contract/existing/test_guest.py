@@ -263,12 +263,17 @@ def test_an_api_server_that_falls_silent_in_mid_run(host, tmp_path):
     image = "--svc-image=svcproof.dev/echo-hostname:1"
     out = tmp_path / "out"
     with out.open("w") as report:
-        process = begin(host.kubeconfig, tmp_path, image, "-k", "test_nodeport", output=report)
+        process = begin(
+            host.kubeconfig,
+            tmp_path,
+            *("-p", "tests.contract.existing.impatient", image, "-k", "test_nodeport"),
+            output=report,
+        )
         try:
             wait_for("the run to measure", lambda: "" if histories(tmp_path) else "-", limit=60)
             host.freeze("kube-apiserver", "")
             # Each call that is under way waits for its own time limit, one after the other.
-            code = process.wait(timeout=560)
+            code = process.wait(timeout=240)
         finally:
             host.thaw("kube-apiserver", "")
             process.kill()
