@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, Final
 
 from svcproof.errors import (
     ClusterProblem,
@@ -25,14 +26,17 @@ from svcproof.places import (
     target_specs,
 )
 from svcproof.ports import Cluster
+from svcproof.profiles import Profile, profile_of
 from svcproof.snapshot import Pod, Snapshot
 from svcproof.waits import wait_for
-from svcproof.workloads import lacking, unpullable
+from svcproof.workloads import lacking, straggler, unpullable
 
 __all__ = ["App", "Clients", "client_manifests_for"]
 
 #: On client Pods: the kind of position that they are.
 CLIENT_LABEL = "svcproof.dev/client"
+#: Between two looks at Pods.
+_INTERVAL_SECONDS: Final = 0.1
 
 
 class App:
@@ -53,6 +57,13 @@ class App:
         self.run = run
         self._limits = limits
         self._revision = 0
+        self._straggler = ""  #: the node whose Pods were waited for in vain
+
+    @property
+    def profile(self) -> Profile:
+        """What this cluster's data plane promises."""
+        facts = self.cluster.facts
+        return profile_of(facts.proxy_mode, knows_pod_network=facts.knows_pod_network)
 
     def apply(self) -> None:
         """Create the objects, or change them back to what the manifests say."""
@@ -68,8 +79,8 @@ class App:
             return snapshot
         services = [manifest for manifest in self.manifests if manifest["kind"] == "Service"]
         workloads = [manifest for manifest in self.manifests if manifest["kind"] != "Service"]
-        self._wait("Pods", workloads, limit or self._limits.workload_ready)
-        self._wait("EndpointSlices", services, limit or self._limits.endpoints)
+        self._await_pods(workloads, limit or self._limits.workload_ready)
+        self._await_slices(services, limit or self._limits.endpoints)
         return self.snapshot()
 
     def scale(self, replicas: int, *, deployment: str = "") -> None:
@@ -164,22 +175,45 @@ class App:
         """The cluster's IP families."""
         return self.cluster.facts.families
 
-    def _wait(self, what: str, manifests: Sequence[Mapping[str, Any]], limit: float) -> None:
-        try:
-            wait_for(
-                f"the {what} in namespace {self.namespace}",
-                lambda: self._lacking(manifests),
-                limit=limit,
-                remedy=f"look at `kubectl -n {self.namespace} get pods,endpointslices -o wide`",
-            )
-        except WaitExpired:
-            _refuse_unpullable(self.snapshot(), finally_=True)
-            raise
+    def _await_pods(self, manifests: Sequence[Mapping[str, Any]], limit: float) -> None:
+        """Wait for Pods; where those of one node hold up all others, no longer than a straggler
+        may take, and not again for the same one."""
+        began = since = time.monotonic()
+        node = ""
+        while True:
+            snapshot = self.snapshot()
+            _refuse_unpullable(snapshot)
+            missing = lacking(manifests, snapshot)
+            if not missing:
+                self._straggler = ""
+                return
+            now, last = time.monotonic(), straggler(manifests, snapshot)
+            if last != node:
+                node, since = last, now
+            patience = self._limits.recheck if node == self._straggler else self._limits.straggler
+            if now - began >= limit or (node and now - since >= patience):
+                break
+            time.sleep(_INTERVAL_SECONDS)
+        self._straggler = node
+        _refuse_unpullable(snapshot, finally_=True)
+        raise WaitExpired(
+            f"the Pods in namespace {self.namespace}",
+            limit=round(now - began, 1),
+            last_state=missing,
+            remedy=self._remedy,
+        )
 
-    def _lacking(self, manifests: Sequence[Mapping[str, Any]]) -> str:
-        snapshot = self.snapshot()
-        _refuse_unpullable(snapshot)
-        return lacking(manifests, snapshot)
+    def _await_slices(self, manifests: Sequence[Mapping[str, Any]], limit: float) -> None:
+        wait_for(
+            f"the EndpointSlices in namespace {self.namespace}",
+            lambda: lacking(manifests, self.snapshot()),
+            limit=limit,
+            remedy=self._remedy,
+        )
+
+    @property
+    def _remedy(self) -> str:
+        return f"look at `kubectl -n {self.namespace} get pods,endpointslices -o wide`"
 
     def _only(self, kind: str) -> str:
         names = [item["metadata"]["name"] for item in self.manifests if item["kind"] == kind]

@@ -33,6 +33,7 @@ __all__ = [
     "Patched",
     "PromiseChanged",
     "PromiseNotSeenAgain",
+    "SettledLate",
 ]
 
 #: What an event of one's own may say.
@@ -122,6 +123,13 @@ class PromiseNotSeenAgain(Event, frozen=True):
     """Why nobody knows whether a promise was still in force after the measurement."""
 
     reason: str
+
+
+class SettledLate(Event, frozen=True):
+    """A pair that was given up gave what is promised after its measurement: slow, not broken."""
+
+    position: str
+    target: str
 
 
 class NotPromised(Event, frozen=True):
@@ -222,6 +230,7 @@ AnyEvent = (
     | ApiAnswer
     | PromiseChanged
     | PromiseNotSeenAgain
+    | SettledLate
     | NotPromised
     | Judged
     | FaultInjected

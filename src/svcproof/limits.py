@@ -20,11 +20,21 @@ class Limits:
     component_ready: float = 60.0
     #: A workload's Pods ready: image present, so a start and its readiness probe.
     workload_ready: float = 60.0
+    #: The Pods of one node, when those of all others are ready: such a node is not waited for
+    #: any longer, and once only.
+    straggler: float = 12.0
     #: EndpointSlices listing what they should, after a change.
     endpoints: float = 30.0
     #: Every node routing to what it should, after the EndpointSlices do
     #: (upstream's e2e allows 30 s for endpoint changes).
+    #: It is also all that a run waits in vain for its ways to settle, taken together.
     convergence: float = 60.0
+    #: One way of client and target, from its first connection on, when others settle at
+    #: once (else three times as long as nine of ten needed): kube-proxy syncs within one to two
+    #: seconds. What settles later than that, though it was measured, is inconclusive.
+    unsettled: float = 5.0
+    #: The same for a way that was waited for in vain before: one look.
+    recheck: float = 1.0
     #: Answers by exactly the wanted Pods, in a row, that count as converged.
     convergence_streak: int = 30
     #: One connection being established: above 1 s, because ICMP rate limiting

@@ -8,7 +8,7 @@ from typing import Any, Final
 from svcproof.expect import endpoint_lists
 from svcproof.snapshot import Pod, Snapshot
 
-__all__ = ["lacking", "unpullable"]
+__all__ = ["lacking", "straggler", "unpullable"]
 
 Manifest = Mapping[str, Any]
 
@@ -29,6 +29,22 @@ def lacking(manifests: Sequence[Manifest], snapshot: Snapshot) -> str:
     for manifest in manifests:
         for lack in _LOOKS.get(manifest["kind"], _nothing)(manifest, snapshot):
             return f"{manifest['kind']} {manifest['metadata']['name']}: {lack}"
+    return ""
+
+
+def straggler(manifests: Sequence[Manifest], snapshot: Snapshot) -> str:
+    """The one node that holds up all others: its Pods are not ready, and theirs are; else ""."""
+    ready: set[str] = set()
+    waited_for: set[str] = set()
+    for manifest in manifests:
+        if manifest["kind"] not in ("Deployment", "DaemonSet"):
+            continue
+        if _NEVER_READY in manifest["metadata"].get("annotations", {}):
+            continue
+        for pod in _living(manifest, snapshot):
+            (ready if pod.ready else waited_for).add(pod.node)
+    if len(waited_for) == 1 and "" not in waited_for and ready - waited_for:
+        return waited_for.pop()
     return ""
 
 

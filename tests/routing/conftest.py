@@ -5,21 +5,61 @@ Pods are what costs time: with one namespace the clients and the web servers of
 once. A module that changes its Pods sets ``OWN_NAMESPACE = True``; its clients are
 the same. ``APPS`` are the manifest files with the Deployments that a module's own
 manifest does not have.
+
+Cases begin before their turn and run side by side (:mod:`svcproof.fixtures.ahead`). The
+cases of a module that change what others of it ask about follow each other: it sets
+``IN_ORDER = True``. One that disturbs all others (``ALONE = True``) waits until they have ended.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
 from functools import cache
+from pathlib import Path
+from threading import Lock
 from types import ModuleType
-from typing import Any
+from typing import Any, TypeGuard
 
 import pytest
 
+from svcproof.fixtures.ahead import AHEAD, Ahead, can_begin_ahead
+from svcproof.fixtures.app import ready_app
+from svcproof.fixtures.measuring import Shared, open_run
 from svcproof.limits import Limits
 from svcproof.ports import CanBalanceLoad
-from svcproof.testing import App, Clients, Cluster, client_manifests_for, packaged_manifests
+from svcproof.testing import App, Clients, Cluster, Run, client_manifests_for, packaged_manifests
+
+#: Modules whose cases take longest begin first.
+LONGEST = ("change", "endpoints", "affinity", "node_death", "load_balancer")
+#: The first pass has the machine for itself for so long.
+HEAD_START_SECONDS = 2.0
+
+
+@dataclass(frozen=True)
+class Suite:
+    """The apps of all modules of this session, and the clients that send to them."""
+
+    apps: Mapping[str, App]
+    clients: Clients
+    shared: Shared
+    start_rest: Callable[[], None]
+    _ready: dict[str, Future[App]] = field(default_factory=dict, init=False)
+    _lock: Lock = field(default_factory=Lock, init=False)
+
+    def open_run(self, item: pytest.Function) -> Run:
+        """A case of one of the modules at work, once its app is ready: that is waited for once."""
+        module = item.module.__name__
+        with self._lock:
+            is_first = module not in self._ready
+            ready = self._ready.setdefault(module, Future())
+        if is_first:
+            try:
+                ready.set_result(ready_app(self.apps[module]))
+            except BaseException as error:
+                ready.set_exception(error)
+        return open_run(item, ready.result(), self.clients, self.shared)
 
 
 @pytest.fixture(scope="session")
@@ -33,42 +73,67 @@ def modules(request: pytest.FixtureRequest) -> list[ModuleType]:
 def namespaces(modules: list[ModuleType], new_namespace: Callable[[], str]) -> Mapping[str, str]:
     """Module's name → its namespace; that of the clients, which most modules share, is at ""."""
     shared = new_namespace()
-    own = {module.__name__: new_namespace() for module in modules if _has_its_own(module)}
+    own = {
+        module.__name__: new_namespace()
+        for module in modules
+        if getattr(module, "OWN_NAMESPACE", False)
+    }
     return {module.__name__: own.get(module.__name__, shared) for module in modules} | {"": shared}
 
 
 @pytest.fixture(scope="session")
-def start_all(
+def suite(
     cluster: Cluster,
     modules: list[ModuleType],
     namespaces: Mapping[str, str],
     run_id: str,
     limits: Limits,
-) -> Callable[[], None]:
-    """Makes, once, what all modules will need: it starts while the first is measured.
+    shared: Shared,
+) -> Suite:
+    """Clients and the first module's app are ready; the others' Pods start when that is measured.
 
-    That is their Pods, and their Services: kube-proxy takes a second to learn of one.
+    So do their Services: kube-proxy takes a second to learn of one.
     """
 
-    @cache
-    def start() -> None:
-        stems: dict[str, list[str]] = {}
-        for module in modules:
-            stems.setdefault(namespaces[module.__name__], []).extend(_stems(module))
-        for namespace, wanted in stems.items():
-            objects = [item for stem in dict.fromkeys(wanted) for item in packaged_manifests(stem)]
-            App(cluster, namespace, objects, run=run_id, limits=limits).apply()
+    def app_of(namespace: str, manifests: Sequence[Mapping[str, Any]]) -> App:
+        return App(cluster, namespace, manifests, run=run_id, limits=limits)
 
-    return start
+    apps = {
+        module.__name__: app_of(namespaces[module.__name__], _manifests(module))
+        for module in modules
+    }
+    clients = app_of(namespaces[""], client_manifests_for(cluster))
+    first = apps[modules[0].__name__]
+    clients.apply()
+    first.apply()
+    clients.wait_ready()
+
+    @cache
+    def start_rest() -> None:
+        for namespace in dict.fromkeys(namespaces.values()):
+            stems = dict.fromkeys(
+                stem
+                for module in modules
+                if namespaces[module.__name__] == namespace
+                for stem in _stems(module)
+            )
+            app_of(namespace, [item for stem in stems for item in packaged_manifests(stem)]).apply()
+
+    return Suite(apps, Clients(clients), shared, start_rest)
 
 
 @pytest.fixture(scope="session")
-def client_app(cluster: Cluster, namespaces: Mapping[str, str], run_id: str, limits: Limits) -> App:
-    """The client Pods, one of each kind on every node."""
-    clients = client_manifests_for(cluster)
-    app = App(cluster, namespaces[""], clients, run=run_id, limits=limits)
-    app.apply()
-    return app
+def ahead(request: pytest.FixtureRequest, cluster: Cluster, suite: Suite) -> Iterator[Ahead | None]:
+    """Runs cases before their turn; None where pytest's own order is wanted case by case."""
+    config = request.config
+    is_worker = hasattr(config, "workerinput")  # others work beside it already
+    by_hand = config.getoption("usepdb") or config.getoption("trace")
+    if is_worker or by_hand or cluster.facts.namespace:  # in one namespace modules take turns
+        yield None
+        return
+    ahead = config.stash[AHEAD] = Ahead(suite.open_run)
+    yield ahead
+    ahead.close()
 
 
 @pytest.fixture(scope="session")
@@ -86,44 +151,92 @@ def load_balancer(cluster: Cluster, modules: list[ModuleType]) -> Iterator[Calla
 
 
 @pytest.fixture(scope="module")
-def namespace(
-    request: pytest.FixtureRequest,
-    cluster: Cluster,
-    namespaces: Mapping[str, str],
-    load_balancer: Callable[[], None],
-) -> Iterator[str]:
-    """The shared namespace, or the module's own, which is deleted after it."""
-    name = namespaces[request.module.__name__]
-    yield name
-    if name != namespaces[""]:
-        cluster.delete_namespace(name)
-
-
-def _has_its_own(module: ModuleType) -> bool:
-    return getattr(module, "OWN_NAMESPACE", False)
+def namespace(request: pytest.FixtureRequest, namespaces: Mapping[str, str]) -> str:
+    """The shared namespace, or the module's own; all are deleted when the session ends."""
+    return namespaces[request.module.__name__]
 
 
 @pytest.fixture(scope="module")
-def app_manifests(request: pytest.FixtureRequest) -> Sequence[Mapping[str, Any]]:
+def echo_app(request: pytest.FixtureRequest, suite: Suite) -> App:
+    """The module's app, as its manifests want it, and ready."""
+    app = suite.apps[request.module.__name__]
+    app.apply()
+    return ready_app(app)
+
+
+@pytest.fixture(scope="module")
+def clients(suite: Suite) -> Clients:
+    """The clients that all modules share."""
+    return suite.clients
+
+
+@pytest.fixture
+def run(request: pytest.FixtureRequest, suite: Suite, ahead: Ahead | None) -> Iterator[Run]:
+    """This case at work: it has begun already, unless it is the session's first."""
+    suite.start_rest()
+    begun = None if ahead is None else ahead.run_of(request.node)
+    if begun is not None:
+        yield begun
+        return
+    app = request.getfixturevalue("echo_app")
+    run = open_run(request.node, app, suite.clients, suite.shared)
+    yield run
+    run.recorder.close()
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> None:
+    """With the first case all others begin: those of the first pass at once, the rest soon."""
+    ahead = pyfuncitem.config.stash.get(AHEAD, None)
+    if ahead is not None and getattr(pyfuncitem.module, "ALONE", False):
+        ahead.wait()
+    if ahead is None or ahead.has_begun or not _begins_ahead(pyfuncitem):
+        return
+    first: Any = pyfuncitem.funcargs["run"]
+    ahead.begin_with(pyfuncitem, first)
+    items = [
+        item
+        for item in pyfuncitem.session.items
+        if _begins_ahead(item) and not _follows(pyfuncitem, item)
+    ]
+    quick = [[item] for item in items if item.get_closest_marker("svc_quick")]
+    ahead.begin(quick)
+    ahead.begin(_lanes(items[len(quick) :]), after_seconds=HEAD_START_SECONDS)
+
+
+def _follows(first: pytest.Function, item: pytest.Item) -> bool:
+    """Whether it is the first itself, or follows it in order: then it has its turn as ever."""
+    in_order = getattr(first.module, "IN_ORDER", False)
+    return item is first or (in_order and getattr(item, "module", None) is first.module)
+
+
+def _begins_ahead(item: pytest.Item) -> TypeGuard[pytest.Function]:
+    return (
+        can_begin_ahead(item)
+        and item.path.parent == Path(__file__).parent
+        and not getattr(item.module, "ALONE", False)
+    )
+
+
+def _lanes(items: Sequence[pytest.Function]) -> list[list[pytest.Function]]:
+    """The cases of a module in order are one lane, every other case is one of its own."""
+    lanes: dict[str, list[pytest.Function]] = {}
+    for item in items:
+        in_order = getattr(item.module, "IN_ORDER", False)
+        lanes.setdefault(item.module.__name__ if in_order else item.nodeid, []).append(item)
+    return sorted(lanes.values(), key=lambda lane: _is_short(lane[0]))
+
+
+def _is_short(item: pytest.Function) -> bool:
+    return not item.module.__name__.endswith(LONGEST)
+
+
+def _manifests(module: ModuleType) -> list[Mapping[str, Any]]:
     """The module's Deployments, and the manifest file of its own name."""
-    return [item for stem in _stems(request.module) for item in packaged_manifests(stem)]
+    return [item for stem in _stems(module) for item in packaged_manifests(stem)]
 
 
 def _stems(module: ModuleType) -> tuple[str, ...]:
     """The manifest files of a module: those of ``APPS``, and that of its own name."""
     own = module.__name__.rpartition("test_")[2]
     return (*getattr(module, "APPS", ("webserver",)), own)
-
-
-@pytest.fixture(scope="module")
-def client_manifests() -> Sequence[Mapping[str, Any]]:
-    """None: the clients are there already."""
-    return ()
-
-
-@pytest.fixture(scope="module")
-def clients(client_app: App, echo_app: App, start_all: Callable[[], None]) -> Clients:
-    """The clients that all modules share."""
-    client_app.wait_ready()
-    start_all()
-    return Clients(client_app)

@@ -4,7 +4,7 @@ from itertools import product
 
 import pytest
 
-from svcproof.testing import App, Clients, Judge, Measure, Routing
+from svcproof.testing import Judge, Run
 
 PORTS = ("web-1", "web-2", "web-3")
 #: Of the manifest. Pauses stay well on one side of it; the check looks how long they were.
@@ -12,25 +12,23 @@ TIMEOUT = 10.0
 
 
 @pytest.mark.svc_slow
-def test_expiry(
-    echo_app: App, clients: Clients, routing: Routing, measure: Measure, judge: Judge
-) -> None:
+def test_expiry(run: Run, judge: Judge) -> None:
     """A client keeps its Pod until it was idle for the time-out, and then draws anew.
 
     Three ports make three independent choices of each client: enough for all of
     them to draw the same Pod again by chance less than once in 10^8 runs.
     """
-    positions = clients.everywhere("pod", "host-network")
+    positions = run.clients.everywhere("pod", "host-network")
     pairs = [
         pair
         for port in PORTS
-        for pair in product(positions, echo_app.targets("cluster-ip", port_name=port))
+        for pair in product(positions, run.app.targets("cluster-ip", port_name=port))
     ]
-    measure(pairs, affinity="pin")
+    run.measure(pairs, affinity="pin")
     for _ in range(2):
         # Twice, so that the second is later than the time-out would be had nothing renewed it.
-        routing.idle(0.6 * TIMEOUT, why="less than the time-out")
-        measure(pairs, settle=False, affinity="keep")
-    routing.idle(1.5 * TIMEOUT, why="longer than the time-out")
-    measure(pairs, settle=False, affinity="redraw")
+        run.idle(0.6 * TIMEOUT, why="less than the time-out")
+        run.measure(pairs, settle=False, affinity="keep")
+    run.idle(1.5 * TIMEOUT, why="longer than the time-out")
+    run.measure(pairs, settle=False, affinity="redraw")
     judge()

@@ -5,17 +5,19 @@ while Pods come and go. How long a change takes to reach each of them is told. T
 changes are part of every run; the others take their time (``--svc-slow``).
 """
 
-from collections.abc import Callable
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
 
 import pytest
 
 from svcproof.errors import NotSupported
-from svcproof.events import Other
 from svcproof.ports import CanRunInPods
-from svcproof.testing import App, Clients, Judge, Load, Patch, Routing, everywhere_to
+from svcproof.testing import App, Judge, Load, Run, everywhere_to
 from svcproof.waits import wait_for
 
 OWN_NAMESPACE = True  # its Pods come and go
+IN_ORDER = True
 APPS = ()
 
 DEPLOYMENT, SERVICE = "hostname-deployment", "hostname-svc-change"
@@ -23,75 +25,55 @@ DEPLOYMENT, SERVICE = "hostname-deployment", "hostname-svc-change"
 RATE = 120.0
 
 
-#: Runs a change under steady traffic.
-Run = Callable[[Callable[[Load], None]], None]
+@contextmanager
+def steady_traffic(run: Run) -> Iterator[Load]:
+    """Steady traffic to a settled Service: before, during and after a change are judged."""
+    pairs = everywhere_to(run.app, run.clients, SERVICE, "pod", "outside")
+    run.settle(pairs)
+    with run.steady(pairs, rate=RATE) as traffic:
+        traffic.expect()
+        traffic.gather()
+        yield traffic
 
 
-@pytest.fixture
-def load(echo_app: App, clients: Clients, routing: Routing) -> Run:
-    """Runs a change under steady traffic: before, during and after are judged."""
-
-    def run(change: Callable[[Load], None]) -> None:
-        pairs = everywhere_to(echo_app, clients, SERVICE, "pod", "outside")
-        routing.settle(pairs)
-        with routing.steady(pairs, rate=RATE) as traffic:
-            traffic.expect()
-            traffic.gather()
-            change(traffic)
-
-    return run
-
-
-def test_scale_up_and_down(load: Run, routing: Routing, judge: Judge) -> None:
+def test_scale_up_and_down(run: Run, judge: Judge) -> None:
     """Scaling up and down loses no connection; new Pods get traffic, old ones no more."""
-
-    def change(traffic: Load) -> None:
+    with steady_traffic(run) as traffic:
         for replicas in (5, 3):
             with traffic.changing():
-                routing.scale(replicas, deployment=DEPLOYMENT)
-
-    load(change)
+                run.scale(replicas, deployment=DEPLOYMENT)
     judge()
 
 
-def test_roll_out(load: Run, echo_app: App, routing: Routing, judge: Judge) -> None:
+def test_roll_out(run: Run, judge: Judge) -> None:
     """Rolling out a well-behaved app loses no connection, and ends with new Pods only."""
-
-    def change(traffic: Load) -> None:
-        with traffic.changing():
-            routing.change("rolled-out", lambda: echo_app.roll_out(deployment=DEPLOYMENT))
-
-    load(change)
+    with steady_traffic(run) as traffic, traffic.changing():
+        run.roll_out(deployment=DEPLOYMENT)
     judge()
 
 
 @pytest.mark.svc_slow
-def test_readiness_flip(load: Run, echo_app: App, routing: Routing, judge: Judge) -> None:
+def test_readiness_flip(run: Run, judge: Judge) -> None:
     """A Pod that says it is not ready gets no more traffic, and gets it again when it is."""
-    cluster = echo_app.cluster
+    cluster = run.app.cluster
     if not isinstance(cluster, CanRunInPods):
         raise NotSupported(
             "commands cannot be run in this cluster's Pods",
             remedy="judge a cluster behind an API server",
         )
-    victim = echo_app.pods(DEPLOYMENT)[0]
+    victim = run.app.pods(DEPLOYMENT)[0]
 
-    def flip(traffic: Load, value: str, ready: int) -> None:
-        with traffic.changing(await_app=False):
-            routing.recorder.event(
-                Other(kind="readiness-switched", facts={"pod": victim.name, "ready": value})
-            )
-            code, _, errors = cluster.run_in_pod(
-                victim.namespace, victim.name, ["/echo-hostname", "ready", value]
-            )
-            assert code == 0, errors
-            wait_for(f"{ready} ready endpoints", lambda: _not_yet(echo_app, ready), limit=30)
-
-    def change(traffic: Load) -> None:
-        flip(traffic, "false", 2)
-        flip(traffic, "true", 3)
-
-    load(change)
+    with steady_traffic(run) as traffic:
+        for value, ready in (("false", 2), ("true", 3)):
+            with (
+                traffic.changing(await_app=False),
+                run.change("readiness-switched", pod=victim.name, ready=value),
+            ):
+                code, _, errors = cluster.run_in_pod(
+                    victim.namespace, victim.name, ["/echo-hostname", "ready", value]
+                )
+                assert code == 0, errors
+                wait_for(f"{ready} ready endpoints", partial(_not_yet, run.app, ready), limit=30)
     judge()
 
 
@@ -105,49 +87,35 @@ def _not_yet(app: App, ready: int) -> str:
 
 
 @pytest.mark.svc_slow
-def test_edited_selector(load: Run, patch: Patch, judge: Judge) -> None:
+def test_edited_selector(run: Run, judge: Judge) -> None:
     """An edited selector moves all traffic to other Pods and back, without a lost connection."""
 
-    def change(traffic: Load) -> None:
+    with steady_traffic(run) as traffic:
         for app in ("other", "webserver"):
             with traffic.changing():
-                patch("Service", SERVICE, {"spec": {"selector": {"app": app}}})
-
-    load(change)
+                run.patch("Service", SERVICE, {"spec": {"selector": {"app": app}}})
     judge()
 
 
 @pytest.mark.svc_slow
-def test_switched_policy(load: Run, echo_app: App, patch: Patch, judge: Judge) -> None:
+def test_switched_policy(run: Run, judge: Judge) -> None:
     """externalTrafficPolicy switched under traffic: the client's address shows, then hides."""
-    if {pod.node for pod in echo_app.pods(DEPLOYMENT)} != set(echo_app.cluster.facts.node_names):
+    if {pod.node for pod in run.app.pods(DEPLOYMENT)} != set(run.app.cluster.facts.node_names):
         raise NotSupported(
             "some node has no Pod: under policy Local it loses connections, rightly",
             remedy="give it as many nodes as the app has Pods: --svc-nodes 3",
         )
-
-    def change(traffic: Load) -> None:
+    with steady_traffic(run) as traffic:
         for policy in ("Local", "Cluster"):
             with traffic.changing():
-                patch("Service", SERVICE, {"spec": {"externalTrafficPolicy": policy}})
-
-    load(change)
+                run.patch("Service", SERVICE, {"spec": {"externalTrafficPolicy": policy}})
     judge()
 
 
 @pytest.mark.svc_slow
-def test_relabelled_pod(
-    load: Run,
-    echo_app: App,
-    patch: Patch,
-    judge: Judge,
-) -> None:
+def test_relabelled_pod(run: Run, judge: Judge) -> None:
     """A Pod whose label no longer matches gets no more traffic; its replacement does."""
-    victim = echo_app.pods(DEPLOYMENT)[0]
-
-    def change(traffic: Load) -> None:
-        with traffic.changing():
-            patch("Pod", victim.name, {"metadata": {"labels": {"app": "on-its-own"}}})
-
-    load(change)
+    victim = run.app.pods(DEPLOYMENT)[0]
+    with steady_traffic(run) as traffic, traffic.changing():
+        run.patch("Pod", victim.name, {"metadata": {"labels": {"app": "on-its-own"}}})
     judge()

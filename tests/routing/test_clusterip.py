@@ -2,12 +2,12 @@
 
 import pytest
 
-from svcproof.testing import Judge, Measure, Position, Target
+from svcproof.testing import Judge, Position, Run, Target
 
 
 @pytest.mark.positions("pod", "host-network")
 @pytest.mark.targets("cluster-ip", "short-name", "fqdn")
-def test_clusterip(position: Position, target: Target, measure: Measure, judge: Judge) -> None:
+def test_clusterip(position: Position, target: Target, run: Run, judge: Judge) -> None:
     """A ClusterIP Service answers everywhere inside: each ready Pod, no other, no loss."""
-    measure([(position, target)])
+    run.measure([(position, target)])
     judge()

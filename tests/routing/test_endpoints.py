@@ -4,9 +4,10 @@ from itertools import product
 
 import pytest
 
-from svcproof.testing import App, Clients, Judge, Measure, Scale
+from svcproof.testing import Judge, Run
 
 OWN_NAMESPACE = True  # its Deployment changes
+IN_ORDER = True
 STEPS = [(3, 1), (1, 5), (5, 3)]
 
 
@@ -14,14 +15,11 @@ STEPS = [(3, 1), (1, 5), (5, 3)]
 def test_endpoints(
     before: int,
     after: int,
-    echo_app: App,
-    clients: Clients,
-    scale: Scale,
-    measure: Measure,
+    run: Run,
     judge: Judge,
 ) -> None:
     """EndpointSlices list exactly the ready Pods after scaling; traffic follows on every node."""
-    scale(before)
-    scale(after)
-    measure(product(clients.everywhere("pod"), echo_app.targets("cluster-ip")))
+    run.scale(before)
+    run.scale(after)
+    run.measure(product(run.clients.everywhere("pod"), run.app.targets("cluster-ip")))
     judge()

@@ -6,14 +6,15 @@ from itertools import product
 import pytest
 
 from svcproof.questions import Query, Written, name_target
-from svcproof.testing import App, Clients, Judge, Measure, Pair, Patch
+from svcproof.testing import Judge, Pair, Run
 
 ALIAS, TARGET, DANGLING = "externalname-svc", "externalname-target", "externalname-dangling"
+#: Of the same name as the alias, for the cases that change it.
+EDITED, TURNED = "externalname-edited", "externalname-turned"
 
 
 def asked(
-    app: App,
-    clients: Clients,
+    run: Run,
     query: Query,
     *,
     service: str = ALIAS,
@@ -21,86 +22,74 @@ def asked(
 ) -> Iterator[Pair]:
     """The name of a Service, asked for by a Pod on every node."""
     target = name_target(
-        app.snapshot().service(service),
+        run.app.snapshot().service(service),
         query,
         written=written,
-        cluster_domain=app.cluster.facts.cluster_domain,
+        cluster_domain=run.app.cluster.facts.cluster_domain,
     )
-    return ((position, target) for position in clients.everywhere("pod"))
+    return ((position, target) for position in run.clients.everywhere("pod"))
 
 
 @pytest.mark.parametrize("written", ["short", "full", "full with dot"])
-def test_alias(
-    written: Written, echo_app: App, clients: Clients, measure: Measure, judge: Judge
-) -> None:
+def test_alias(written: Written, run: Run, judge: Judge) -> None:
     """An ExternalName Service is an alias of exactly the external name, asked from every node."""
-    measure(asked(echo_app, clients, "CNAME", written=written))
+    run.measure(asked(run, "CNAME", written=written))
     judge()
 
 
 @pytest.mark.parametrize("query", ["A", "AAAA"])
-def test_alias_leads_to_addresses(
-    query: Query, echo_app: App, clients: Clients, measure: Measure, judge: Judge
-) -> None:
+def test_alias_leads_to_addresses(query: Query, run: Run, judge: Judge) -> None:
     """Whoever asks for an address gets the alias and the external name's own addresses."""
-    measure(asked(echo_app, clients, query))
+    run.measure(asked(run, query))
     judge()
 
 
-def test_edited_alias(
-    echo_app: App, clients: Clients, patch: Patch, measure: Measure, judge: Judge
-) -> None:
+def test_edited_alias(run: Run, judge: Judge) -> None:
     """An edited externalName is what the name leads to from then on, inside or outside."""
-    domain = echo_app.cluster.facts.cluster_domain
-    inside = f"{TARGET}.{echo_app.namespace}.svc.{domain}"
-    patch("Service", ALIAS, {"spec": {"externalName": inside}})
-    measure([*asked(echo_app, clients, "CNAME"), *asked(echo_app, clients, "A")])
-    patch("Service", ALIAS, {"spec": {"externalName": "my.database.com"}})
-    measure(asked(echo_app, clients, "CNAME"))
+    domain = run.app.cluster.facts.cluster_domain
+    inside = f"{TARGET}.{run.app.namespace}.svc.{domain}"
+    run.patch("Service", EDITED, {"spec": {"externalName": inside}})
+    run.measure([*asked(run, "CNAME", service=EDITED), *asked(run, "A", service=EDITED)])
+    run.patch("Service", EDITED, {"spec": {"externalName": "my.database.com"}})
+    run.measure(asked(run, "CNAME", service=EDITED))
     judge()
 
 
-def test_to_cluster_ip_and_back(
-    echo_app: App, clients: Clients, patch: Patch, measure: Measure, judge: Judge
-) -> None:
+def test_to_cluster_ip_and_back(run: Run, judge: Judge) -> None:
     """An alias that becomes a ClusterIP Service routes; made an alias again it is one."""
     port = {"name": "web-port", "port": 8080, "targetPort": 80}
     families = {"ipFamilyPolicy": "PreferDualStack"}
     proxied = {"type": "ClusterIP", "externalName": None, "ports": [port], **families}
-    patch("Service", ALIAS, {"spec": {**proxied, "selector": {"app": "webserver"}}})
-    measure(
+    run.patch("Service", TURNED, {"spec": {**proxied, "selector": {"app": "webserver"}}})
+    run.measure(
         [
-            *asked(echo_app, clients, "CNAME"),
-            *asked(echo_app, clients, "A"),
-            *product(clients.everywhere("pod"), echo_app.targets("fqdn", ALIAS)),
+            *asked(run, "CNAME", service=TURNED),
+            *asked(run, "A", service=TURNED),
+            *product(run.clients.everywhere("pod"), run.app.targets("fqdn", TURNED)),
         ]
     )
     alias = {"type": "ExternalName", "externalName": "my.database.com"}
     gone = {"clusterIP": None, "clusterIPs": None, "ipFamilies": None, "ipFamilyPolicy": None}
-    patch("Service", ALIAS, {"spec": {**alias, **gone, "selector": None, "ports": None}})
-    measure([*asked(echo_app, clients, "CNAME"), *asked(echo_app, clients, "A")])
+    run.patch("Service", TURNED, {"spec": {**alias, **gone, "selector": None, "ports": None}})
+    run.measure([*asked(run, "CNAME", service=TURNED), *asked(run, "A", service=TURNED)])
     judge()
 
 
-def test_dangling_alias(echo_app: App, clients: Clients, measure: Measure, judge: Judge) -> None:
+def test_dangling_alias(run: Run, judge: Judge) -> None:
     """An alias of a name that is not in the cluster gives no address, and says no other name."""
-    domain = echo_app.cluster.facts.cluster_domain
-    nobody = f"nobody.{echo_app.namespace}.svc.{domain}"
-    echo_app.cluster.patch(
-        "Service", DANGLING, {"spec": {"externalName": nobody}}, namespace=echo_app.namespace
-    )
-    measure(
+    domain = run.app.cluster.facts.cluster_domain
+    nobody = f"nobody.{run.app.namespace}.svc.{domain}"
+    run.patch("Service", DANGLING, {"spec": {"externalName": nobody}})
+    run.measure(
         [
-            *asked(echo_app, clients, "CNAME", service=DANGLING),
-            *asked(echo_app, clients, "A", service=DANGLING),
+            *asked(run, "CNAME", service=DANGLING),
+            *asked(run, "A", service=DANGLING),
         ]
     )
     judge()
 
 
-def test_alias_of_an_address(
-    echo_app: App, clients: Clients, measure: Measure, judge: Judge
-) -> None:
+def test_alias_of_an_address(run: Run, judge: Judge) -> None:
     """An externalName that looks like an address leads nowhere: it is documented as unsupported."""
-    measure(asked(echo_app, clients, "A", service="externalname-address"))
+    run.measure(asked(run, "A", service="externalname-address"))
     judge()

@@ -3,43 +3,37 @@
 from itertools import product
 
 from svcproof.errors import NotSupported
-from svcproof.testing import App, Clients, Judge, Measure, from_outside_to
+from svcproof.testing import Judge, Run, from_outside_to
 
 APPS = ("webserver", "lonely")
 ONE_NODE = "every node has a Pod: a Pod-less one needs a cluster of at least two"
 
 
-def test_cluster_answers_at_every_node(
-    echo_app: App, clients: Clients, measure: Measure, judge: Judge
-) -> None:
+def test_cluster_answers_at_every_node(run: Run, judge: Judge) -> None:
     """Policy Cluster: every node answers, with a Pod or without; the client's address is hidden."""
-    measure(from_outside_to(echo_app, clients, "lonely-svc-cluster"))
+    run.measure(from_outside_to(run.app, run.clients, "lonely-svc-cluster"))
     judge()
 
 
-def test_local_keeps_the_client(
-    echo_app: App, clients: Clients, measure: Measure, judge: Judge
-) -> None:
+def test_local_keeps_the_client(run: Run, judge: Judge) -> None:
     """Policy Local: only the entered node's own Pods answer, and they see the client's address."""
-    bearing = {pod.node for pod in echo_app.pods("hostname-deployment")}
-    pairs = from_outside_to(echo_app, clients, "hostname-svc-local")
-    measure(
+    bearing = {pod.node for pod in run.app.pods("hostname-deployment")}
+    pairs = from_outside_to(run.app, run.clients, "hostname-svc-local")
+    run.measure(
         [(client, target) for client, target in pairs if target.entry_node in bearing],
         about_sources=True,
     )
     judge()
 
 
-def test_local_without_a_pod(
-    echo_app: App, clients: Clients, measure: Measure, judge: Judge
-) -> None:
+def test_local_without_a_pod(run: Run, judge: Judge) -> None:
     """Policy Local: every request to a Pod-less node fails; the same client is served elsewhere.
 
     Clients inside count as external at any node but their own.
     """
-    bearing = {pod.node for pod in echo_app.pods("lonely-deployment")}
-    positions = clients.everywhere("outside", "host-network", "pod")
-    pairs = list(product(positions, echo_app.targets("node-port", "lonely-svc-local")))
+    bearing = {pod.node for pod in run.app.pods("lonely-deployment")}
+    positions = run.clients.everywhere("outside", "host-network", "pod")
+    pairs = list(product(positions, run.app.targets("node-port", "lonely-svc-local")))
     answering = [(client, target) for client, target in pairs if target.entry_node in bearing]
     failing = [
         (client, target)
@@ -48,19 +42,17 @@ def test_local_without_a_pod(
     ]
     if not failing:
         raise NotSupported(ONE_NODE, remedy="give it more nodes: --svc-nodes 2")
-    measure(answering, failing=failing)
+    run.measure(answering, failing=failing)
     judge()
 
 
-def test_local_short_circuit(
-    echo_app: App, clients: Clients, measure: Measure, judge: Judge
-) -> None:
+def test_local_short_circuit(run: Run, judge: Judge) -> None:
     """Policy Local: a client on a node reaches its own node's port always, Pod there or not."""
-    measure(
+    run.measure(
         (position, target)
         for position, target in product(
-            clients.everywhere("pod", "host-network"),
-            echo_app.targets("node-port", "lonely-svc-local"),
+            run.clients.everywhere("pod", "host-network"),
+            run.app.targets("node-port", "lonely-svc-local"),
         )
         if target.entry_node == position.node
     )

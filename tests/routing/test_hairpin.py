@@ -2,28 +2,28 @@
 
 from itertools import product
 
-from svcproof.testing import App, Clients, Judge, Measure
+from svcproof.testing import Judge, Run
 
 APPS = ("webserver", "lonely")
 
 
-def test_one_of_many(echo_app: App, clients: Clients, measure: Measure, judge: Judge) -> None:
+def test_one_of_many(run: Run, judge: Judge) -> None:
     """Each Pod behind a Service reaches all Pods of the Service, itself among them."""
-    measure(
+    run.measure(
         product(
-            echo_app.backends("hostname-deployment"),
-            echo_app.targets("cluster-ip", "hostname-svc-hairpin"),
+            run.app.backends("hostname-deployment"),
+            run.app.targets("cluster-ip", "hostname-svc-hairpin"),
         )
     )
     judge()
 
 
-def test_all_alone(echo_app: App, clients: Clients, measure: Measure, judge: Judge) -> None:
+def test_all_alone(run: Run, judge: Judge) -> None:
     """A Pod that is alone behind its Service reaches itself through it."""
-    measure(
+    run.measure(
         product(
-            echo_app.backends("lonely-deployment"),
-            echo_app.targets("cluster-ip", "lonely-svc-hairpin"),
+            run.app.backends("lonely-deployment"),
+            run.app.targets("cluster-ip", "lonely-svc-hairpin"),
         )
     )
     judge()

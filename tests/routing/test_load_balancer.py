@@ -1,6 +1,7 @@
 """LoadBalancer: an address outside the cluster that leads to its Pods, by either policy."""
 
 from collections.abc import Callable, Iterator
+from functools import partial
 from itertools import product
 
 import pytest
@@ -8,7 +9,7 @@ import pytest
 from svcproof.errors import NotSupported, WaitExpired
 from svcproof.limits import Limits
 from svcproof.ports import CanBalanceLoad
-from svcproof.testing import App, Clients, Judge, Measure, Pair
+from svcproof.testing import App, Judge, Pair, Run
 from svcproof.waits import wait_for
 
 # An implementation is brought up first.
@@ -28,7 +29,7 @@ def balanced(echo_app: App, limits: Limits, load_balancer: Callable[[], None]) -
     try:
         wait_for(
             "the external addresses of LoadBalancer Services",
-            lambda: _pending(echo_app),
+            partial(_pending, echo_app),
             limit=limits.workload_ready if able else limits.endpoints,
         )
     except WaitExpired as expired:
@@ -48,41 +49,43 @@ def _pending(app: App) -> str:
     return f"pending: {', '.join(pending)}" if pending else ""
 
 
-def from_outside(app: App, clients: Clients, which: str) -> Iterator[Pair]:
+def from_outside(run: Run, which: str) -> Iterator[Pair]:
     """The client outside, at a Service's external address."""
-    return product(clients.everywhere("outside"), app.targets("load-balancer", SERVICES[which]))
+    return product(
+        run.clients.everywhere("outside"), run.app.targets("load-balancer", SERVICES[which])
+    )
 
 
-def test_cluster(echo_app: App, clients: Clients, measure: Measure, judge: Judge) -> None:
+def test_cluster(run: Run, judge: Judge) -> None:
     """The external address leads to every Pod; with policy Cluster the client is hidden."""
-    measure(from_outside(echo_app, clients, "Cluster"))
+    run.measure(from_outside(run, "Cluster"))
     judge()
 
 
-def test_local(echo_app: App, clients: Clients, measure: Measure, judge: Judge) -> None:
+def test_local(run: Run, judge: Judge) -> None:
     """With policy Local the Pods behind the external address see the client's own address."""
-    measure(from_outside(echo_app, clients, "Local"), about_sources=True)
+    run.measure(from_outside(run, "Local"), about_sources=True)
     judge()
 
 
-def test_source_ranges(echo_app: App, clients: Clients, measure: Measure, judge: Judge) -> None:
+def test_source_ranges(run: Run, judge: Judge) -> None:
     """A client that is not in loadBalancerSourceRanges gets nothing, and others do."""
-    measure(
-        from_outside(echo_app, clients, "Cluster"),
-        failing=from_outside(echo_app, clients, "barred"),
+    run.measure(
+        from_outside(run, "Cluster"),
+        failing=from_outside(run, "barred"),
     )
     judge()
 
 
-def test_from_inside(echo_app: App, clients: Clients, measure: Measure, judge: Judge) -> None:
+def test_from_inside(run: Run, judge: Judge) -> None:
     """Inside, the external address of either policy leads to every Pod, by a short circuit."""
-    measure(
+    run.measure(
         product(
-            clients.everywhere("pod", "host-network"),
+            run.clients.everywhere("pod", "host-network"),
             [
                 target
                 for which in ("Cluster", "Local")
-                for target in echo_app.targets("load-balancer", SERVICES[which])
+                for target in run.app.targets("load-balancer", SERVICES[which])
             ],
         )
     )

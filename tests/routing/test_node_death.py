@@ -1,17 +1,17 @@
 """Node death: connections to a lost node's Pods fail for a bounded time, and no longer."""
 
-from collections.abc import Iterator
+from functools import partial
 from itertools import product
 
 import pytest
 
 from svcproof.errors import NotSupported
-from svcproof.events import Other
 from svcproof.ports import CanStopNodes
-from svcproof.testing import App, Clients, Cluster, Judge, Pair, Routing
+from svcproof.testing import App, Judge, Pair, Run, from_outside_to
 from svcproof.waits import wait_for
 
 OWN_NAMESPACE = True
+ALONE = True  # every other case would lose a node, too
 APPS = ("webserver",)
 
 SERVICE = "hostname-svc-death"
@@ -25,9 +25,9 @@ OUTAGE_MS = 5_000
 NOTICED_SECONDS = 120.0
 
 
-@pytest.fixture
-def stopper(cluster: Cluster) -> CanStopNodes:
+def stopper(run: Run) -> CanStopNodes:
     """The cluster, if it can stop its nodes."""
+    cluster = run.app.cluster
     if not isinstance(cluster, CanStopNodes):
         raise NotSupported(
             "the nodes of this cluster cannot be stopped",
@@ -36,53 +36,43 @@ def stopper(cluster: Cluster) -> CanStopNodes:
     return cluster
 
 
-@pytest.fixture
-def lost_node(echo_app: App, stopper: CanStopNodes) -> Iterator[str]:
-    """The last node that has a Pod; it is running again afterwards, whatever happens."""
-    node = echo_app.pods()[-1].node
-    yield node
-    stopper.start_node(node)
-
-
-def survivors(app: App, clients: Clients, lost: str) -> list[Pair]:
+def survivors(run: Run, lost: str) -> list[Pair]:
     """A Pod on every other node by ClusterIP, and the client outside at every other node."""
-    inside = [position for position in clients.everywhere("pod") if position.node != lost]
+    inside = [position for position in run.clients.everywhere("pod") if position.node != lost]
     return [
-        *product(inside, app.targets("cluster-ip")),
+        *product(inside, run.app.targets("cluster-ip")),
         *(
             (outside, target)
-            for outside, target in product(clients.everywhere("outside"), app.targets("node-port"))
+            for outside, target in from_outside_to(run.app, run.clients)
             if target.entry_node != lost
         ),
     ]
 
 
 @pytest.mark.svc_slow
-def test_node_death(
-    echo_app: App,
-    clients: Clients,
-    stopper: CanStopNodes,
-    lost_node: str,
-    routing: Routing,
-    judge: Judge,
-) -> None:
+def test_node_death(run: Run, judge: Judge) -> None:
     """When a node dies, connections are lost for a bounded time only, and it can come back."""
-    pairs = survivors(echo_app, clients, lost_node)
-    routing.settle(pairs)
-    with routing.steady(pairs, rate=RATE) as traffic:
-        traffic.expect()
-        traffic.gather()
-        with traffic.changing(await_app=False, outage_ms=OUTAGE_MS, trouble_ms=TROUBLE_MS):
-            routing.recorder.event(Other(kind="node-stopped", facts={"node": lost_node}))
-            stopper.stop_node(lost_node)
-            wait_for(
-                f"the endpoints on {lost_node} to go",
-                lambda: _still_ready(echo_app, lost_node),
-                limit=NOTICED_SECONDS,
-            )
-        with traffic.changing():
-            stopper.start_node(lost_node)
-            routing.recorder.event(Other(kind="node-started", facts={"node": lost_node}))
+    cluster = stopper(run)
+    lost = run.app.pods()[-1].node  # the last node that has a Pod
+    pairs = survivors(run, lost)
+    run.settle(pairs)
+    try:
+        with run.steady(pairs, rate=RATE) as traffic:
+            traffic.expect()
+            traffic.gather()
+            with traffic.changing(await_app=False, outage_ms=OUTAGE_MS, trouble_ms=TROUBLE_MS):
+                run.note("node-stopped", node=lost)
+                cluster.stop_node(lost)
+                wait_for(
+                    f"the endpoints on {lost} to go",
+                    partial(_still_ready, run.app, lost),
+                    limit=NOTICED_SECONDS,
+                )
+            with traffic.changing():
+                cluster.start_node(lost)
+                run.note("node-started", node=lost)
+    finally:
+        cluster.start_node(lost)  # it is running again afterwards, whatever happens
     judge()
 
 

@@ -2,9 +2,10 @@
 
 from typing import Any
 
-from svcproof.events import Deleted
 from svcproof.history import Outcome
-from svcproof.testing import App, Clients, Judge, Measure, Routing, from_outside_to
+from svcproof.testing import Judge, Run, from_outside_to
+
+IN_ORDER = True
 
 SERVICE, CONTROL = "chosen-svc", "hostname-svc-range-control"
 #: Upstream's allocator draws from 30086 on: what is below is free to be chosen (KEP-3668).
@@ -27,10 +28,10 @@ def asking_for(node_port: int, name: str = "asking-svc") -> dict[str, Any]:
     }
 
 
-def test_range(echo_app: App, routing: Routing, judge: Judge) -> None:
+def test_range(run: Run, judge: Judge) -> None:
     """Node ports are 30000 to 32767: 32768 and 29999 are refused, and the text says so."""
     for port in (29999, 32768):
-        routing.request(
+        run.request(
             f"a node port of {port}",
             asking_for(port),
             refused="The range of valid ports is 30000-32767",
@@ -38,9 +39,9 @@ def test_range(echo_app: App, routing: Routing, judge: Judge) -> None:
     judge()
 
 
-def test_collision(echo_app: App, routing: Routing, judge: Judge) -> None:
+def test_collision(run: Run, judge: Judge) -> None:
     """A node port that one Service has is refused to every other."""
-    routing.request(
+    run.request(
         f"node port {CHOSEN}, which {SERVICE} has",
         asking_for(CHOSEN),
         refused="provided port is already allocated",
@@ -48,20 +49,17 @@ def test_collision(echo_app: App, routing: Routing, judge: Judge) -> None:
     judge()
 
 
-def test_freed_port_is_closed(
-    echo_app: App, clients: Clients, routing: Routing, measure: Measure, judge: Judge
-) -> None:
+def test_freed_port_is_closed(run: Run, judge: Judge) -> None:
     """The node port of a deleted Service stops answering on every node, and may be had again."""
-    pairs = from_outside_to(echo_app, clients, SERVICE)
-    measure(pairs)
-    echo_app.cluster.delete("Service", SERVICE, namespace=echo_app.namespace)
-    routing.recorder.event(Deleted(object=f"Service {SERVICE}"))
-    routing.measure_ending(
+    pairs = from_outside_to(run.app, run.clients, SERVICE)
+    run.measure(pairs)
+    run.delete("Service", SERVICE)
+    run.measure_ending(
         pairs,
         (Outcome.REFUSED,),
         "a node port that no Service has is closed",
-        controls=from_outside_to(echo_app, clients, CONTROL),
+        controls=from_outside_to(run.app, run.clients, CONTROL),
     )
-    routing.request(f"node port {CHOSEN}, freed", asking_for(CHOSEN, SERVICE))
-    measure(pairs)
+    run.request(f"node port {CHOSEN}, freed", asking_for(CHOSEN, SERVICE))
+    run.measure(pairs)
     judge()

@@ -2,30 +2,28 @@
 
 import pytest
 
-from svcproof.testing import App, Clients, Judge, Measure, Position, Target, from_outside_to
+from svcproof.testing import Judge, Position, Run, Target, from_outside_to
 
 
 @pytest.mark.positions("outside")
 @pytest.mark.targets("node-port")
-def test_nodeport(position: Position, target: Target, measure: Measure, judge: Judge) -> None:
+def test_nodeport(position: Position, target: Target, run: Run, judge: Judge) -> None:
     """A NodePort answers from outside at every node: each ready Pod, no other, no loss."""
-    measure([(position, target)])
+    run.measure([(position, target)])
     judge()
 
 
-def test_same_port_on_every_node(
-    echo_app: App, clients: Clients, measure: Measure, judge: Judge
-) -> None:
+def test_same_port_on_every_node(run: Run, judge: Judge) -> None:
     """One and the same port number answers on all nodes in the same moment."""
-    measure(from_outside_to(echo_app, clients))
+    run.measure(from_outside_to(run.app, run.clients))
     judge()
 
 
 @pytest.mark.positions("pod", "host-network")
 @pytest.mark.targets("cluster-ip")
 def test_nodeport_has_a_clusterip(
-    position: Position, target: Target, measure: Measure, judge: Judge
+    position: Position, target: Target, run: Run, judge: Judge
 ) -> None:
     """A NodePort Service has a ClusterIP as well, and it answers everywhere inside."""
-    measure([(position, target)])
+    run.measure([(position, target)])
     judge()

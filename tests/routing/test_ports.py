@@ -4,25 +4,25 @@ from itertools import product
 
 import pytest
 
-from svcproof.testing import App, Clients, Judge, Measure, from_outside_to
+from svcproof.testing import Judge, Run, from_outside_to
 
 APPS = ()
 PORTS = ["by-name", "by-number", "over-udp"]
 
 
 @pytest.mark.parametrize("port", PORTS)
-def test_ports(port: str, echo_app: App, clients: Clients, measure: Measure, judge: Judge) -> None:
+def test_ports(port: str, run: Run, judge: Judge) -> None:
     """Every port of a Service leads to its target port on every Pod, over TCP and over UDP."""
-    measure(
+    run.measure(
         product(
-            clients.everywhere("pod", "host-network"),
-            echo_app.targets("cluster-ip", port_name=port),
+            run.clients.everywhere("pod", "host-network"),
+            run.app.targets("cluster-ip", port_name=port),
         )
     )
     judge()
 
 
-def test_udp_from_outside(echo_app: App, clients: Clients, measure: Measure, judge: Judge) -> None:
+def test_udp_from_outside(run: Run, judge: Judge) -> None:
     """A UDP node port answers from outside at every node."""
-    measure(from_outside_to(echo_app, clients, port_name="over-udp"))
+    run.measure(from_outside_to(run.app, run.clients, port_name="over-udp"))
     judge()

@@ -12,7 +12,7 @@ from svcproof.battery import Answer, Battery, Topic
 from svcproof.battery.intent import intended
 from svcproof.battery.measurements import MEASUREMENTS, Measurement, Question
 from svcproof.battery.objects import NAMES, battery_manifests
-from svcproof.battery.runs import Run, in_turns
+from svcproof.battery.runs import Turn, in_turns
 from svcproof.checkers import CHECKS
 from svcproof.cli.judge import judge_files
 from svcproof.clusters.fake import FakeCluster
@@ -99,12 +99,13 @@ def test_each_topic_is_asked_once_and_every_check_exists():
 
 
 class FakeBench:
-    app = limits = None
+    def run(self, recorder):
+        return SimpleNamespace(recorder=recorder)
 
 
-def run(name: str, act, topic: Topic = Topic.CHANGE) -> Run:
+def run(name: str, act, topic: Topic = Topic.CHANGE) -> Turn:
     measurement = Measurement(name, act, (Question(topic, ("reachability",)),))
-    return Run(measurement, FakeBench(), Recorder(None, run="r", case=name))
+    return Turn(measurement, FakeBench(), Recorder(None, run="r", case=name))
 
 
 def test_while_one_pauses_the_others_are_made():
@@ -374,7 +375,7 @@ def test_what_it_left_behind_is_told_all_the_same():
 def test_the_histories_of_the_battery_say_which_fault_is_planted(tmp_path):
     event = FaultInjected(index=7, at_ns=5, number=1, slug="rain", seconds=0.5)
     recorder = Recorder(tmp_path / "a.jsonl", run="r", case="a")
-    Run(Measurement("a", lambda *_: iter(()), ()), FakeBench(), recorder, [event])
+    Turn(Measurement("a", lambda *_: iter(()), ()), FakeBench(), recorder, [event])
     (written,) = recorder.freeze().events
     assert (written.index, written.word) == (0, "fault-injected")
     assert written.particulars == {"slug": "rain", "number": 1, "seconds": 0.5, "done_at_ns": 5}

@@ -297,7 +297,8 @@ def test_a_line_that_was_torn_ends_the_history():
 def test_the_words_of_events_that_are_in_saved_histories_never_change():
     assert {kind.__struct_config__.tag for kind in get_args(AnyEvent)} == {
         "converged", "not-converged", "endpoints-seen", "api-answer", "promise-changed",
-        "promise-not-seen-again", "not-promised", "judged", "fault-injected", "fault-healed",
+        "promise-not-seen-again",
+        "settled-late", "not-promised", "judged", "fault-injected", "fault-healed",
         "patched", "deleted", "change-began", "change-ended", "idle", "other",
     }  # fmt: skip
 
@@ -311,7 +312,8 @@ def test_a_kind_of_record_that_nobody_knows_is_refused(word):
         f"h.jsonl, line 4: unknown type of record {word!r}; this svcproof knows api-answer, "
         "change-began, change-ended, converged, deleted, endpoints-seen, expectation, "
         "fault-healed, fault-injected, header, idle, judged, not-converged, not-promised, "
-        "observation, other, patched, position, promise-changed, promise-not-seen-again, target"
+        "observation, other, patched, position, promise-changed, promise-not-seen-again, "
+        "settled-late, target"
     )
 
 

@@ -262,7 +262,7 @@ class TestPlantedDefects:
             test_mine=f"""
                 def test_payload(echo_app, clients, measure, judge):
                     (target,) = echo_app.targets("cluster-ip")
-                    measure([(clients.everywhere("pod")[0], target)], plan={{"payload": {payload}}})
+                    measure([(clients.everywhere("pod")[0], target)], payload={payload})
                     judge()
             """
         )
@@ -276,16 +276,16 @@ class TestPlantedDefects:
         plant(monkeypatch, "OutageAfterChange(0.2)", convergence=3.0)
         pytester.makepyfile(
             test_mine=f"""
-                def test_change(echo_app, clients, routing, patch, judge):
+                def test_change(echo_app, clients, run, judge):
                     (target,) = echo_app.targets("cluster-ip")
                     pairs = [(clients.everywhere("pod")[0], target)]
-                    routing.settle(pairs)
-                    with routing.steady(pairs, rate=100) as traffic:
+                    run.settle(pairs)
+                    with run.steady(pairs, rate=100) as traffic:
                         traffic.expect()
                         traffic.gather()
                         with traffic.changing(outage_ms={allowed}):
                             labels = {{"metadata": {{"labels": {{"a": "b"}}}}}}
-                            patch("Service", target.service, labels)
+                            run.patch("Service", target.service, labels)
                     judge()
             """
         )
@@ -302,12 +302,12 @@ class TestPlantedDefects:
         plant(monkeypatch, "Defect()", convergence=3.0)
         pytester.makepyfile(
             test_mine="""
-                def test_traffic(echo_app, clients, routing, cluster, judge):
+                def test_traffic(echo_app, clients, run, cluster, judge):
                     (target,) = echo_app.targets("cluster-ip")
                     selector = {"spec": {"selector": {"app": "nobody"}}}
                     cluster.patch("Service", target.service, selector, namespace=echo_app.namespace)
                     pairs = [(clients.everywhere("pod")[0], target)]
-                    with routing.steady(pairs, rate=100) as traffic:
+                    with run.steady(pairs, rate=100) as traffic:
                         traffic.expect()
                         traffic.gather()
                     judge()
@@ -377,11 +377,11 @@ class TestVerdicts:
         mine(defects="StaleEndpoints()")
         pytester.makepyfile(
             test_mine="""
-                def test_scaled(echo_app, clients, scale, measure, judge):
+                def test_scaled(echo_app, clients, run, measure, judge):
                     pairs = [(p, t) for p in clients.everywhere("pod")
                              for t in echo_app.targets("cluster-ip")]
                     measure(pairs)
-                    scale(1)
+                    run.scale(1)
                     measure(pairs)
                     judge()
             """
@@ -394,8 +394,8 @@ class TestVerdicts:
         mine(defects="FrozenSlices()")
         pytester.makepyfile(
             test_mine="""
-                def test_scaled(echo_app, clients, scale, measure, judge):
-                    scale(5)
+                def test_scaled(echo_app, clients, run, measure, judge):
+                    run.scale(5)
                     (target,) = echo_app.targets("cluster-ip")
                     measure((p, target) for p in clients.everywhere("pod"))
                     judge()
@@ -436,16 +436,16 @@ class TestVerdicts:
         mine(defects=defects)
         pytester.makepyfile(
             test_mine="""
-                def test_scaled(echo_app, clients, routing, monkeypatch, judge):
+                def test_scaled(echo_app, clients, run, monkeypatch, judge):
                     (target,) = echo_app.targets("cluster-ip")
-                    probe = routing.probe
+                    probe = echo_app.cluster.probe
 
-                    def late(*pair, **plan):
+                    def late(position, plan):
                         echo_app.scale(1)
-                        return probe(*pair, **plan)
+                        return probe(position, plan)
 
-                    monkeypatch.setattr(routing, "probe", late)
-                    routing.measure([(clients.everywhere("pod")[0], target)], settle=False)
+                    monkeypatch.setattr(echo_app.cluster, "probe", late)
+                    run.measure([(clients.everywhere("pod")[0], target)], settle=False)
                     judge()
             """
         )
@@ -454,22 +454,34 @@ class TestVerdicts:
         if code == 3:
             result.stdout.fnmatch_lines(["*(but what is promised changed*"])
 
-    def test_a_refusal_that_the_case_is_about_proves_nothing_without_a_control(
-        self, run, mine, pytester
-    ):
+    def test_a_refusal_that_the_case_is_about_needs_a_control(self, run, mine, pytester):
         mine()
         pytester.makepyfile(
             test_mine="""
-                def test_refused(echo_app, clients, scale, measure, judge):
-                    scale(0)
+                def test_refused(echo_app, clients, run, measure, judge):
+                    run.scale(0)
                     (target,) = echo_app.targets("cluster-ip")
                     measure([], failing=[(clients.everywhere("pod")[0], target)])
                     judge()
             """
         )
         result = run("-q")
-        assert result.ret == 3
-        assert "no control was named" in flat(result.stdout.str())
+        assert result.ret == 4
+        assert "nothing is to answer the same client" in flat(result.stdout.str())
+        assert "give it a control" in flat(result.stdout.str())
+
+    def test_a_question_that_is_misspelt_fails_where_it_is_asked(self, run, mine, pytester):
+        mine()
+        pytester.makepyfile(
+            test_mine="""
+                def test_misspelt(echo_app, clients, measure):
+                    (target,) = echo_app.targets("cluster-ip")
+                    measure([(clients.everywhere("pod")[0], target)], affinty="pin")
+            """
+        )
+        result = run("-q")
+        result.stdout.fnmatch_lines(["*TypeError: *affinty*", "*test_mine.py:3: TypeError"])
+        assert not list(histories(pytester)[0].read_text().splitlines()[1:])
 
     def test_only_inconclusive_is_3_with_a_word_of_its_own(self, run, mine):
         mine(defects="LostExec(after=10)")
@@ -492,7 +504,7 @@ class TestVerdicts:
 
     def test_nothing_measured_is_no_pass(self, run, mine, pytester):
         mine()
-        pytester.makepyfile(test_mine="def test_nothing(echo_app, judge): judge()")
+        pytester.makepyfile(test_mine="def test_nothing(judge): judge()")
         result = run("-q")
         assert result.ret == 3
         result.stdout.fnmatch_lines(["*nothing was judged*"])
@@ -546,9 +558,9 @@ class TestVerdicts:
         mine()
         pytester.makepyfile(
             test_mine="""
-                def test_interrupted(echo_app, clients, probe):
+                def test_interrupted(echo_app, clients, run):
                     (target,) = echo_app.targets("cluster-ip")
-                    probe(clients.everywhere("pod")[0], target, count=20)
+                    run.probe(clients.everywhere("pod")[0], target, count=20)
                     raise KeyboardInterrupt
             """
         )
@@ -864,9 +876,9 @@ class TestOnesOwnTests:
 
                 @pytest.mark.parametrize("position", [PositionSpec("pod", "node-2")], indirect=True)
                 @pytest.mark.targets("fqdn")
-                def test_mine(position, target, probe):
+                def test_mine(position, target, run):
                     assert position.node == "node-2"
-                    (seen,) = probe(position, target, count=1)
+                    (seen,) = run.probe(position, target, count=1)
                     assert seen.backend.run
             """
         )
@@ -889,7 +901,7 @@ class TestOnesOwnTests:
 
     def test_the_fixtures_are_listed_with_their_meaning(self, run):
         text = run("--fixtures", "-q").stdout.str()
-        for name in ("cluster", "namespace", "echo_app", "probe", "measure", "judge"):
+        for name in ("cluster", "namespace", "echo_app", "run", "measure", "judge"):
             assert re.search(rf"^{name}\b", text, re.MULTILINE), name
 
 

@@ -26,12 +26,12 @@ def due(*pods: str, **fields) -> Promise:
 
 
 def told(streak: Streak, *attempts: Attempt) -> str:
-    """What is lacking after all of these."""
-    lacking = streak.lacking
+    """What is missing after all of these."""
+    missing = streak.missing
     for attempt in attempts:
-        lacking = streak.add(attempt)
-    assert lacking == streak.lacking
-    return lacking
+        missing = streak.add(attempt)
+    assert missing == streak.missing
+    return missing
 
 
 def test_nothing_has_not_settled():
@@ -136,7 +136,7 @@ def test_settled_means_that_the_last_ones_were_right_and_by_everybody(history, l
         if attempt.backend is None or attempt.backend.pod == "x":
             break
         row.append(attempt.backend.pod)
-    assert (streak.lacking == "") == (len(row) >= length and set(row) == {"a", "b"})
+    assert (streak.missing == "") == (len(row) >= length and set(row) == {"a", "b"})
     assert (streak.good, streak.attempts) == (len(row), len(history))
 
 
@@ -145,4 +145,4 @@ def test_a_streak_is_not_longer_for_what_came_before_a_break(history, length):
     fresh, late = Streak(due("a", "b"), length), Streak(due("a", "b"), length)
     told(late, answer("a"), answer("b"), ended(Outcome.REFUSED), *history)
     told(fresh, ended(Outcome.REFUSED), *history)
-    assert (late.good, late.seen, late.lacking) == (fresh.good, fresh.seen, fresh.lacking)
+    assert (late.good, late.seen, late.missing) == (fresh.good, fresh.seen, fresh.missing)

@@ -1,6 +1,6 @@
 """A compact set of questions that a right cluster answers, each a history and a verdict.
 
-It uses the same :class:`~svcproof.routing.Routing` and the same checks as the
+It uses the same :class:`~svcproof.run.Run` and the same checks as the
 suites, asks every kind of Service once, and takes a few seconds: so little that it
 can be asked again for each fault that is planted.
 """
@@ -17,7 +17,7 @@ from svcproof.app import App
 from svcproof.battery.bench import Bench
 from svcproof.battery.measurements import MEASUREMENTS
 from svcproof.battery.objects import NAMES, Names, battery_manifests
-from svcproof.battery.runs import Answer, Run, in_turns
+from svcproof.battery.runs import Answer, Turn, in_turns
 from svcproof.battery.topics import Topic
 from svcproof.events import FaultHealed, FaultInjected
 from svcproof.limits import DEFAULT_LIMITS, Limits
@@ -87,12 +87,15 @@ class Battery:
         )
         answers: dict[Topic, Answer] = {}
         runs = [
-            Run(measurement, bench, self.recorder(label, measurement.name), events)
+            Turn(measurement, bench, self.recorder(label, measurement.name), events)
             for measurement in MEASUREMENTS
         ]
-        for answer in in_turns(runs):
-            answers[answer.topic] = answer
-            heard(answer)
+        try:
+            for answer in in_turns(runs):
+                answers[answer.topic] = answer
+                heard(answer)
+        finally:
+            bench.close()
         return {topic: answers[topic] for topic in Topic}
 
     def recorder(self, label: str, name: str) -> Recorder:

@@ -7,11 +7,15 @@ from typing import Any
 
 from svcproof.app import App, Clients
 from svcproof.battery.intent import intended
+from svcproof.context import Context, Workers
 from svcproof.history import Position, Target
 from svcproof.limits import Limits
+from svcproof.patience import Patience
 from svcproof.places import DialledForm, PositionKind, position_specs
 from svcproof.ports import Cluster
 from svcproof.questions import Query, name_target
+from svcproof.recorder import Recorder
+from svcproof.run import Run
 from svcproof.snapshot import Snapshot
 
 __all__ = ["Bench", "Intended"]
@@ -47,6 +51,17 @@ class Bench:
         self.limits = limits
         self.nodes = [node for node in cluster.facts.node_names if node not in silent]
         self._clients = Clients(self.app)
+        self._patience = Patience(limits)
+        self._workers = Workers()
+
+    def run(self, recorder: Recorder) -> Run:
+        """What a measurement works with."""
+        context = Context(self.app, recorder, self.limits, self._patience, self._workers)
+        return Run(context, self._clients)
+
+    def close(self) -> None:
+        """End the threads."""
+        self._workers.close()
 
     def places(self, *kinds: PositionKind) -> list[Position]:
         """The clients of these kinds."""

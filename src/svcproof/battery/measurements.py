@@ -11,13 +11,14 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from svcproof.app import App
+from svcproof.asking import Pair
 from svcproof.battery.bench import Bench
 from svcproof.battery.objects import NAMES
 from svcproof.battery.topics import Topic
 from svcproof.errors import NotSupported
 from svcproof.history import Target
 from svcproof.questions import ADDRESS_QUERIES, pod_target
-from svcproof.routing import Pair, Routing
+from svcproof.run import Run
 
 __all__ = ["MEASUREMENTS", "Measurement", "Question"]
 
@@ -38,7 +39,7 @@ _STEADY_RATE: Final = 50.0
 #: Without any answer for longer than this is an outage; one connection that is lost is none.
 _OUTAGE_MS: Final = 500
 #: Where connections hang, as many as possible should hang at once.
-_AT_ONCE: Final[dict[str, Any]] = {"concurrency": 64}
+_AT_ONCE: Final = 64
 
 
 @dataclass(frozen=True)
@@ -54,32 +55,32 @@ class Measurement:
     """Something that is done once, and the questions that it answers."""
 
     name: str
-    act: Callable[[Bench, Routing], Steps]
+    act: Callable[[Bench, Run], Steps]
     questions: tuple[Question, ...]
 
 
-def _pod_to_pod(bench: Bench, routing: Routing) -> Steps:
+def _pod_to_pod(bench: Bench, run: Run) -> Steps:
     pods = bench.app.pods(NAMES.web)
-    routing.measure(
+    run.measure(
         [
             (position, pod_target(pod, _HTTP, family))
             for position in bench.places("pod")
             for pod in pods
             for family in bench.app.families
         ],
-        plan=_AT_ONCE,
+        concurrency=_AT_ONCE,
     )
     yield from ()
 
 
-def _endpoints(bench: Bench, routing: Routing) -> Steps:
-    snapshot = bench.app.snapshot()
-    routing.record_endpoints(snapshot, [service.name for service in snapshot.services])
+def _endpoints(bench: Bench, run: Run) -> Steps:
+    services = [service.name for service in bench.app.snapshot().services]
+    run.record_endpoints(services)
     yield from ()
 
 
-def _inside(bench: Bench, routing: Routing) -> Steps:
-    routing.measure(
+def _inside(bench: Bench, run: Run) -> Steps:
+    run.measure(
         [
             (position, target)
             for position in bench.places("pod", "host-network")
@@ -87,21 +88,21 @@ def _inside(bench: Bench, routing: Routing) -> Steps:
         ],
         count=_SHARES,
         choice=True,
-        plan=_AT_ONCE,
+        concurrency=_AT_ONCE,
     )
     yield from ()
 
 
-def _node_port(bench: Bench, routing: Routing) -> Steps:
+def _node_port(bench: Bench, run: Run) -> Steps:
     (outside,) = bench.places("outside")
-    routing.measure(
+    run.measure(
         [(outside, target) for target in bench.addresses("node-port", NAMES.web_port)],
-        plan=_AT_ONCE,
+        concurrency=_AT_ONCE,
     )
     yield from ()
 
 
-def _refusal(bench: Bench, routing: Routing) -> Steps:
+def _refusal(bench: Bench, run: Run) -> Steps:
     # Where the kernel limits ICMP errors, Pods are refused after a second each; nodes never wait.
     limited = bench.app.cluster.facts.limits_refusals
     places = bench.places("host-network") if limited else bench.places("pod", "host-network")
@@ -110,26 +111,26 @@ def _refusal(bench: Bench, routing: Routing) -> Steps:
         targets = bench.addresses("cluster-ip", service)
         return [(position, target) for position in places for target in targets]
 
-    _fail(routing, to(NAMES.nobody), control=to(NAMES.turning))
+    _fail(run, to(NAMES.nobody), control=to(NAMES.turning))
     yield from ()
 
 
-def _fail(routing: Routing, failing: list[Pair], *, control: list[Pair]) -> None:
+def _fail(run: Run, failing: list[Pair], *, control: list[Pair]) -> None:
     """Only the control has to settle: a failure has nothing to settle to, and costs seconds."""
-    routing.settle(control)
-    routing.measure(control, failing=failing, settle=False, plan=_AT_ONCE)
+    run.settle(control)
+    run.measure(control, failing=failing, settle=False, concurrency=_AT_ONCE)
 
 
-def _local(bench: Bench, routing: Routing) -> Steps:
-    routing.measure(_at_local(bench, bearing=True), plan=_AT_ONCE)
+def _local(bench: Bench, run: Run) -> Steps:
+    run.measure(_at_local(bench, bearing=True), concurrency=_AT_ONCE)
     yield from ()
 
 
-def _pod_less(bench: Bench, routing: Routing) -> Steps:
+def _pod_less(bench: Bench, run: Run) -> Steps:
     failing = _at_local(bench, bearing=False)
     if not failing:
         raise NotSupported("every node has a Pod: it takes a second node")
-    _fail(routing, failing, control=_at_local(bench, bearing=True))
+    _fail(run, failing, control=_at_local(bench, bearing=True))
     yield from ()
 
 
@@ -141,64 +142,63 @@ def _at_local(bench: Bench, *, bearing: bool) -> list[Pair]:
     return [(outside, target) for target in targets if (target.entry_node in home) == bearing]
 
 
-def _affinity(bench: Bench, routing: Routing) -> Steps:
+def _affinity(bench: Bench, run: Run) -> Steps:
     pairs = [
         (position, target)
         for port in _STICKY_PORTS
         for target in bench.addresses("cluster-ip", NAMES.web_sticky, port)
         for position in bench.places("pod", "host-network")
     ]
-    routing.measure(pairs, count=_STICKY, affinity="pin", plan=_AT_ONCE)
+    run.measure(pairs, count=_STICKY, affinity="pin", concurrency=_AT_ONCE)
     yield _PAUSE_SECONDS
     # Not settled: that would renew what must have lasted.
-    routing.measure(pairs, count=_STICKY, settle=False, affinity="keep", plan=_AT_ONCE)
+    run.measure(pairs, count=_STICKY, settle=False, affinity="keep", concurrency=_AT_ONCE)
 
 
-def _hairpin(bench: Bench, routing: Routing) -> Steps:
-    routing.measure(
+def _hairpin(bench: Bench, run: Run) -> Steps:
+    run.measure(
         [
             (backend, target)
             for backend in bench.app.backends(NAMES.lonely)
             for target in bench.addresses("cluster-ip", NAMES.web_local)
         ],
-        plan=_AT_ONCE,
+        concurrency=_AT_ONCE,
     )
     yield from ()
 
 
-def _steady(bench: Bench, routing: Routing) -> Steps:
+def _steady(bench: Bench, run: Run) -> Steps:
     """To a Service with one Pod: a client has answers or has none, and no chance is in it."""
     pairs = [
         (position, target)
         for position in bench.places("pod")
         for target in bench.addresses("cluster-ip", NAMES.web_local)
     ]
-    plan = {"rate": _STEADY_RATE, "concurrency": _STEADY}
-    routing.measure(pairs, count=_STEADY, outage_ms=_OUTAGE_MS, plan=plan)
+    run.measure(pairs, count=_STEADY, outage_ms=_OUTAGE_MS, rate=_STEADY_RATE, concurrency=_STEADY)
     yield from ()
 
 
-def _headless(bench: Bench, routing: Routing) -> Steps:
+def _headless(bench: Bench, run: Run) -> Steps:
     families = bench.app.families
-    _ask(bench, routing, [bench.name(NAMES.web_headless, ADDRESS_QUERIES[f]) for f in families])
+    _ask(bench, run, [bench.name(NAMES.web_headless, ADDRESS_QUERIES[f]) for f in families])
     yield from ()
 
 
-def _external_name(bench: Bench, routing: Routing) -> Steps:
-    _ask(bench, routing, [bench.name(NAMES.alias, "CNAME")])
+def _external_name(bench: Bench, run: Run) -> Steps:
+    _ask(bench, run, [bench.name(NAMES.alias, "CNAME")])
     yield from ()
 
 
-def _ask(bench: Bench, routing: Routing, names: list[Target]) -> None:
+def _ask(bench: Bench, run: Run, names: list[Target]) -> None:
     pairs = [(position, name) for position in bench.places("pod") for name in names]
-    routing.measure(pairs, plan=_AT_ONCE)
+    run.measure(pairs, concurrency=_AT_ONCE)
 
 
-def _api(bench: Bench, routing: Routing) -> Steps:
+def _api(bench: Bench, run: Run) -> Steps:
     """A new Service is accepted, and one with a name that no object can have is refused."""
     try:
-        routing.request("a new Service", _service(NAMES.fresh))
-        routing.request(f"a Service {_NO_NAME}", _service(_NO_NAME), refused="is invalid")
+        run.request("a new Service", _service(NAMES.fresh))
+        run.request(f"a Service {_NO_NAME}", _service(_NO_NAME), refused="is invalid")
     finally:
         bench.app.cluster.delete("Service", NAMES.fresh, namespace=bench.app.namespace)
     yield from ()
@@ -213,13 +213,13 @@ def _service(name: str) -> dict[str, Any]:
     }
 
 
-def _change(bench: Bench, routing: Routing) -> Steps:
+def _change(bench: Bench, run: Run) -> Steps:
     """The Service is turned to another app and back: traffic must follow on every node."""
     app = bench.app
     (manifest,) = (item for item in app.manifests if _is_service(item, NAMES.turning))
     # As the API server has it: here the change is meant.
     turned = App(app.cluster, app.namespace, [manifest], run=app.run, limits=bench.limits)
-    changing = Routing(turned, routing.recorder, bench.limits)
+    changing = run.with_app(turned)
     pairs = [
         (position, target)
         for position in bench.places("pod")
@@ -227,15 +227,15 @@ def _change(bench: Bench, routing: Routing) -> Steps:
     ]
     try:
         _turn(changing, NAMES.web)
-        changing.measure(pairs, plan=_AT_ONCE)
+        changing.measure(pairs, concurrency=_AT_ONCE)
     finally:
         _turn(changing, NAMES.lonely)
-    changing.measure(pairs, plan=_AT_ONCE)
+    changing.measure(pairs, concurrency=_AT_ONCE)
     yield from ()
 
 
-def _turn(routing: Routing, app: str) -> None:
-    routing.patch("Service", NAMES.turning, {"spec": {"selector": {"app": app}}})
+def _turn(run: Run, app: str) -> None:
+    run.patch("Service", NAMES.turning, {"spec": {"selector": {"app": app}}})
 
 
 def _is_service(manifest: Any, name: str) -> bool:

@@ -15,10 +15,9 @@ from svcproof.checkers import CHECKS
 from svcproof.errors import NotSupported, SvcproofError
 from svcproof.events import FaultHealed, FaultInjected, Judged
 from svcproof.recorder import Recorder
-from svcproof.routing import Routing
 from svcproof.verdict import Finding, Status, Verdict, compose
 
-__all__ = ["Answer", "Run", "in_turns"]
+__all__ = ["Answer", "Turn", "in_turns"]
 
 
 @dataclass(frozen=True)
@@ -57,7 +56,7 @@ class Answer:
         return ""
 
 
-class Run:
+class Turn:
     """One measurement under way; ``events`` of another history are repeated in its own first."""
 
     def __init__(
@@ -71,7 +70,7 @@ class Run:
         self._recorder = recorder
         for event in events:
             recorder.event(structs.replace(event, done_at_ns=event.at_ns))
-        self._steps: Steps = measurement.act(bench, Routing(bench.app, recorder, bench.limits))
+        self._steps: Steps = measurement.act(bench, bench.run(recorder))
         self.resume_at = 0.0
 
     def go_on(self) -> list[Answer]:
@@ -107,7 +106,7 @@ class Run:
         return verdict
 
 
-def in_turns(runs: Iterable[Run]) -> Iterator[Answer]:
+def in_turns(runs: Iterable[Turn]) -> Iterator[Answer]:
     """The answers of all runs, one after the other; one that pauses is resumed in time."""
     waiting = list(runs)
     try:

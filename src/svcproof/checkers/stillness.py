@@ -2,6 +2,7 @@
 
 Pods come and go while connections are made: a rollout, an autoscaler, a container
 that dies. What then looks wrong was judged by a promise that was no longer in force.
+And a rule may come late: what was measured before it came looks as if it never would.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 from dataclasses import replace
 from functools import wraps
 
-from svcproof.events import PromiseChanged
+from svcproof.events import PromiseChanged, SettledLate
 from svcproof.history import History
 from svcproof.verdict import Checker, Finding, Status, Verdict, worst
 
@@ -17,7 +18,8 @@ __all__ = ["undisturbed"]
 
 
 def undisturbed(check: Checker) -> Checker:
-    """The same check, which fails nobody by a promise that changed while it was measured.
+    """The same check, which fails no pair by a promise that changed while it was measured,
+    and none that was not waited for long enough.
 
     Such findings are inconclusive: they stay, with both promises. A measurement that
     kept to the earlier promise all the time passes. A promise that changed and came
@@ -27,7 +29,9 @@ def undisturbed(check: Checker) -> Checker:
     @wraps(check)
     def judge(history: History) -> Verdict:
         verdict = check(history)
-        changes = [event for event in history.events if isinstance(event, PromiseChanged)]
+        changes = [
+            event for event in history.events if isinstance(event, PromiseChanged | SettledLate)
+        ]
         if not changes or verdict.status is Status.PASS:
             return verdict
         findings = tuple(_excused(finding, history, changes) for finding in verdict.findings)
@@ -38,24 +42,39 @@ def undisturbed(check: Checker) -> Checker:
     return judge
 
 
-def _excused(finding: Finding, history: History, changes: list[PromiseChanged]) -> Finding:
+def _excused(
+    finding: Finding, history: History, changes: list[PromiseChanged | SettledLate]
+) -> Finding:
     if finding.unconditional or finding.status is not Status.FAIL:
         return finding
     for change in changes:
-        if _is_about(finding, history, change):
-            return replace(
-                finding,
-                status=Status.INCONCLUSIVE,
-                summary=f"{finding.summary} (but what is promised changed meanwhile)",
-                expected=f"{finding.expected}; afterwards {change.after}",
-                indices=(*finding.indices, change.index),
-                remedy="see who changes the Service's endpoints (a rollout, an autoscaler, "
-                "a container that ends: `kubectl get events`); run it again when they stand still",
+        if not _is_about(finding, history, change):
+            continue
+        if isinstance(change, SettledLate):
+            but, expected = "it was right soon after", finding.expected
+            remedy = (
+                "it was late, not lost: look why that node's rules come late (its kube-proxy's "
+                "log, its load), or raise Limits.unsettled"
             )
+        else:
+            but = "what is promised changed meanwhile"
+            expected = f"{finding.expected}; afterwards {change.after}"
+            remedy = (
+                "see who changes the Service's endpoints (a rollout, an autoscaler, "
+                "a container that ends: `kubectl get events`); run it again when they stand still"
+            )
+        return replace(
+            finding,
+            status=Status.INCONCLUSIVE,
+            summary=f"{finding.summary} (but {but})",
+            expected=expected,
+            indices=(*finding.indices, change.index),
+            remedy=remedy,
+        )
     return finding
 
 
-def _is_about(finding: Finding, history: History, change: PromiseChanged) -> bool:
+def _is_about(finding: Finding, history: History, change: PromiseChanged | SettledLate) -> bool:
     """Whether the finding is about the measurement that ended with this change."""
     pair = (change.position, change.target)
     cells = [

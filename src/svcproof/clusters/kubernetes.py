@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from svcproof.clusters import objects
 from svcproof.clusters.kubernetes_api import Api
+from svcproof.clusters.looks import SharedLooks
 from svcproof.clusters.pod_command import run_in_pod
 from svcproof.errors import ApiRefused, ApplyFailed
 from svcproof.history import Attempt, Position
@@ -53,6 +54,7 @@ class KubernetesCluster:
         self._on_close = on_close
         self._probers: dict[tuple[str, str], PodProber] = {}
         self._probers_lock = threading.Lock()
+        self._looks = SharedLooks(self._look)
         self.kubeconfig = kubeconfig
         self.api = Api(
             kubeconfig,
@@ -119,6 +121,10 @@ class KubernetesCluster:
         self._delete(self._path(kind, name, namespace))
 
     def snapshot(self, namespace: str) -> Snapshot:
+        """The nodes and that namespace, as they are after this was called."""
+        return self._looks.snapshot(namespace)
+
+    def _look(self, namespace: str) -> Snapshot:
         """Four lists, one call each."""
         scoped = f"/namespaces/{namespace}"
         return Snapshot(

@@ -8,11 +8,14 @@ from pathlib import Path
 from typing import Any, Final
 
 from svcproof.app import App, Clients, client_manifests_for
+from svcproof.context import Context, Workers
 from svcproof.errors import ClusterProblem, NotSupported
 from svcproof.images import ImageRecipe, write_images
 from svcproof.limits import DEFAULT_LIMITS, Limits
 from svcproof.manifest_files import load
+from svcproof.patience import Patience
 from svcproof.ports import CanLoadImages, Cluster
+from svcproof.recorder import Recorder
 from svcproof.waits import wait_for
 
 __all__ = ["CLIENTS", "DEPLOYMENT", "NAMESPACE", "RUN", "Ground", "recipes"]
@@ -66,6 +69,8 @@ class Ground:
         self._measured = 0
         self.limits = limits
         self._manifests = manifests
+        self._patience = Patience(limits)
+        self._workers = Workers()
 
     def prepare(self, program: Path, directory: Path) -> None:
         """Bring the images, and make the namespaces.
@@ -106,8 +111,13 @@ class Ground:
             f" {len(facts.node_names)} nodes, {' and '.join(facts.families)}"
         )
 
+    def context(self, app: App, recorder: Recorder) -> Context:
+        """What one measurement works with."""
+        return Context(app, recorder, self.limits, self._patience, self._workers)
+
     def clear(self) -> None:
         """Take away what :meth:`prepare` made, and all that is in it."""
+        self._workers.close()
         for namespace in (NAMESPACE, CLIENTS):
             self.cluster.delete_namespace(namespace)
 

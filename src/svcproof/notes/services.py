@@ -89,14 +89,15 @@ def _shares(stage: Stage, app: App) -> None:
         look="the shares: near a third each, and not exactly.",
         count=_COUNT,
         choice=True,
-        plan={"concurrency": 1},
+        concurrency=1,
     )
     stage.measure(
         "And requests over one connection that is kept open, from one Pod.",
         app,
         product(stage.ground.clients.everywhere("pod")[:1], app.targets("cluster-ip")),
         expected="one Pod answers all: the choice is made per connection, not per request",
-        plan={"keep_alive": True, "concurrency": 1},
+        keep_alive=True,
+        concurrency=1,
         affinity="pin",
         cover=False,
     )

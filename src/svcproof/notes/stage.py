@@ -8,15 +8,17 @@ from collections.abc import Callable, Iterable
 from typing import Any, Final
 
 from svcproof.app import App
+from svcproof.asking import Ask, Pair
 from svcproof.checkers import checks_due, judge
 from svcproof.events import Judged
+from svcproof.history import Affinity
+from svcproof.measurement import measure
 from svcproof.notes.ground import Ground
 from svcproof.notes.kubectl import Kubectl
 from svcproof.notes.measured import summary, table
 from svcproof.notes.model import Kind, Step, StepFailed
 from svcproof.ports import Cluster
 from svcproof.recorder import Recorder
-from svcproof.routing import Pair, Routing
 from svcproof.verdict import Status
 
 __all__ = ["Stage"]
@@ -121,15 +123,31 @@ class Stage:
         expected: str,
         look: str = "",
         failing: Iterable[Pair] = (),
-        **asked: Any,
+        count: int = 0,
+        cover: bool = True,
+        choice: bool = False,
+        about_sources: bool = False,
+        affinity: Affinity = "",
+        concurrency: int = 0,
+        keep_alive: bool = False,
     ) -> None:
         """Send many fresh connections and have the suites' own checks judge them."""
+        ask = Ask(
+            pairs=tuple(pairs),
+            failing=tuple(failing),
+            count=count,
+            cover=cover,
+            choice=choice,
+            about_sources=about_sources,
+            affinity=affinity,
+            concurrency=concurrency,
+            keep_alive=keep_alive,
+        )
         case = f"notes: {text}"
         described = self.cluster.facts.described()
         path = self.ground.next_history()
         with Recorder(path, run=self.ground.run, case=case, cluster=described) as recorder:
-            Routing(app, recorder, self.ground.limits).measure(pairs, failing=failing, **asked)
-            history = recorder.freeze()
+            history = measure(ask, self.ground.context(app, recorder))
             verdict = judge(history)
             checks = tuple(checks_due(history))
             recorder.event(Judged(verdict=verdict.status.word, checks=checks))

@@ -5,19 +5,21 @@ from __future__ import annotations
 import threading
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Final
+from typing import Final
 
-from msgspec import structs
+import msgspec
 
+from svcproof.asking import Pair
+from svcproof.context import Context
 from svcproof.history import Outcome, Position, Target
+from svcproof.measurement import settle_pairs
 from svcproof.ports import Finish
+from svcproof.probing import attempts, plan_of
+from svcproof.promising import wanted
 from svcproof.stats import sample_size
 from svcproof.waits import wait_for
-
-if TYPE_CHECKING:
-    from svcproof.routing import Routing
 
 __all__ = ["Load"]
 
@@ -36,11 +38,9 @@ _JOIN_SECONDS: Final = 10.0
 class Load:
     """Traffic of several pairs, each from a thread of its own, recorded as it comes."""
 
-    def __init__(
-        self, routing: Routing, pairs: Sequence[tuple[Position, Target]], *, rate: float
-    ) -> None:
+    def __init__(self, context: Context, pairs: Sequence[Pair], *, rate: float) -> None:
         self.rate = rate
-        self._routing = routing
+        self._context = context
         self._pairs = pairs
         self._made: Counter[tuple[str, str]] = Counter()
         self._wanted: Counter[tuple[str, str]] = Counter()
@@ -54,36 +54,60 @@ class Load:
             for pair in pairs
         ]
 
-    def expect(self, *, cover: bool = True, **asked: Any) -> None:
+    def expect(
+        self,
+        *,
+        cover: bool = True,
+        minimum: int = 0,
+        unsettled: bool = False,
+        outage_ms: int | None = None,
+        trouble_ms: int | None = None,
+    ) -> None:
         """From now on the rules promise what they do as the cluster is now.
 
-        ``asked`` are fields of :class:`~svcproof.history.Expectation`; without ``cover`` not
-        every backend must answer. That there is anybody to answer is what the case says:
-        an app that vanished behind its back is a failure, no promise of refusals.
+        That there is any backend to answer is what the case says: an app that vanished
+        behind its back is a failure, no promise of refusals. ``minimum`` is the fewest
+        connections that decide it, 0 for the usual sample; the others are fields of
+        :class:`~svcproof.history.Expectation`.
         """
-        snapshot = self._routing.app.snapshot()
+        app, recorder = self._context.app, self._context.recorder
+        snapshot = app.snapshot()
         for position, target in self._pairs:
-            due = self._routing.wanted(position, target, snapshot)
-            if not cover:
-                due = structs.replace(due, cover=False)
-            fields = {"minimum": sample_size(len(due.allowed)), "rate": self.rate} | asked
-            expectation = self._routing.recorder.expect(position, target, due, **fields)
+            promise = wanted(app, position, target, snapshot)
+            expectation = recorder.expect(
+                position,
+                target,
+                promise if cover else msgspec.structs.replace(promise, cover=False),
+                minimum=minimum or sample_size(len(promise.allowed)),
+                rate=self.rate,
+                unsettled=unsettled,
+                outage_ms=outage_ms,
+                trouble_ms=trouble_ms,
+            )
             pair = (position.name, target.name)
             self._since_ns[pair] = expectation.at_ns
             self._made[pair] = 0
             self._wanted[pair] = expectation.minimum
 
     @contextmanager
-    def changing(self, *, await_app: bool = True, **asked: Any) -> Iterator[None]:
+    def changing(
+        self,
+        *,
+        await_app: bool = True,
+        outage_ms: int | None = None,
+        trouble_ms: int | None = None,
+    ) -> Iterator[None]:
         """A change of the cluster, and the time until it has reached every place.
 
         Meanwhile any Pod of the run may answer, and every connection still must be
-        answered; ``asked`` are further fields of the expectations of that time
-        (``outage_ms``). From then on the rules hold for the cluster as it is then.
+        answered, except for the outage that is allowed. From then on the rules hold for
+        the cluster as it is then.
         """
-        self.expect(unsettled=True, cover=False, minimum=1, **asked)
+        self.expect(
+            unsettled=True, cover=False, minimum=1, outage_ms=outage_ms, trouble_ms=trouble_ms
+        )
         yield
-        self._routing.settle(self._pairs, await_app=await_app)
+        settle_pairs(self._pairs, self._context, awaits_app=await_app)
         self.gather()  # a change can be over before a client's next connection
         self.expect()
         self.gather()
@@ -96,7 +120,7 @@ class Load:
         wait_for(
             "enough connections of each client",
             self._short,
-            limit=self._routing.limits.convergence,
+            limit=self._context.limits.convergence,
         )
 
     def __enter__(self) -> Load:
@@ -110,7 +134,7 @@ class Load:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        # What hangs still has not been told: no more begin, and those are waited for.
+        # What hangs still is not known yet: no more begin, and those are waited for.
         self._finish.set()
         if error is not None:
             self._over.set()
@@ -119,24 +143,28 @@ class Load:
         self._over.set()
 
     def _send(self, position: Position, target: Target) -> None:
-        routing = self._routing
-        plan: dict[str, Any] = {
-            "rate": self.rate,
-            "concurrency": _CONCURRENCY,
-            "source_ports": _SOURCE_PORTS,
-            "finish": self._finish,
-        }
-        with closing(routing.attempts(position, target, _ENDLESS, **plan)) as attempts:
-            for attempt in attempts:
-                if self._over.is_set():
-                    return
-                routing.recorder.observe(position, target, attempt)
-                # One that began before belongs to what was promised then.
-                began = attempt.at_ns >= self._since_ns[position.name, target.name]
-                if began and attempt.outcome is not Outcome.UNKNOWN:
-                    self._made[position.name, target.name] += 1
+        context = self._context
+        plan = plan_of(
+            target,
+            _ENDLESS,
+            context.limits,
+            rate=self.rate,
+            concurrency=_CONCURRENCY,
+            source_ports=_SOURCE_PORTS,
+            finish=self._finish,
+        )
+        for attempt in attempts(context, position, plan):
+            if self._over.is_set():
+                return
+            context.recorder.observe(position, target, attempt)
+            # One that began before belongs to what was promised then.
+            began = attempt.at_ns >= self._since_ns[position.name, target.name]
+            if began and attempt.outcome is not Outcome.UNKNOWN:
+                self._made[position.name, target.name] += 1
 
     def _short(self) -> str:
+        if self._context.stopped.is_set():
+            return ""
         short = [
             f"{position} → {target}: {self._made[position, target]} of {wanted}"
             for (position, target), wanted in self._wanted.items()

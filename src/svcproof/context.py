@@ -1,0 +1,69 @@
+"""What one case works with, and what all cases of a run share."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
+from typing import Final, TypeVar
+
+from svcproof.app import App
+from svcproof.limits import Limits
+from svcproof.patience import Patience
+from svcproof.recorder import Recorder
+
+__all__ = ["Context", "Workers"]
+
+_T = TypeVar("_T")
+
+#: Pairs that are measured at the same time: more than two processors' worth would only
+#: slow each other down.
+_BUSY: Final = 6
+#: Pairs that are asked at the same time whether they have settled.
+_SETTLING: Final = 12
+#: Pairs that hardly do anything but wait: for refusals, for silence, to settle.
+_WAITING: Final = 128
+
+
+class Workers:
+    """The threads that all cases of a run send from: a few that work, many that wait.
+
+    ``settling`` is held by who has the processors work while a pair settles.
+    """
+
+    def __init__(self) -> None:
+        self.settling = threading.BoundedSemaphore(_SETTLING)
+        self.busy = ThreadPoolExecutor(_BUSY, thread_name_prefix="svcproof-busy")
+        self.waiting = ThreadPoolExecutor(_WAITING, thread_name_prefix="svcproof-waiting")
+
+    def close(self) -> None:
+        """Begin nothing else; what is under way ends by its own limits."""
+        for pool in (self.busy, self.waiting):
+            pool.shutdown(wait=False, cancel_futures=True)
+
+
+@dataclass(frozen=True)
+class Context:
+    """One case's app and history, its limits, and what its run knows.
+
+    ``stopped`` ends what is under way: another pair of the case failed in a way that
+    the harness cannot go on from, or the run is over.
+    """
+
+    app: App
+    recorder: Recorder
+    limits: Limits
+    patience: Patience
+    workers: Workers
+    stopped: threading.Event = field(default_factory=threading.Event)
+
+    def results(self, futures: Sequence[Future[_T]]) -> list[_T]:
+        """What all of them gave; what one raises, and Ctrl-C, stops the others."""
+        try:
+            return [future.result() for future in futures]
+        except BaseException:
+            self.stopped.set()
+            for future in futures:
+                future.cancel()
+            raise

@@ -1,0 +1,156 @@
+"""Waiting until a pair gives what is promised, steadily: so many times in a row, by every backend.
+
+That sample is thrown away, only how long it took is recorded.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from contextlib import nullcontext
+from dataclasses import dataclass
+from threading import Lock
+from typing import Final
+
+from svcproof.asking import Asked
+from svcproof.context import Context
+from svcproof.events import Converged, NotConverged
+from svcproof.history import Outcome
+from svcproof.pacing import concurrency_of
+from svcproof.patience import way_of
+from svcproof.probing import attempts, plan_of
+from svcproof.streak import Streak
+
+__all__ = ["Settled", "has_settled", "settle", "settle_all"]
+
+#: Source ports for settling: the kernel chooses higher ones, steady traffic takes lower.
+_PORTS: Final = (20_000, 29_999)
+_NEXT_PORT: Final[dict[tuple[str, str, int], int]] = {}
+_PORTS_LOCK: Final = Lock()
+#: How long a connection may take while things settle: a refusal arrives after 1.02 s
+#: at the latest, and can be told from silence then. No evidence yet: who waits longer for
+#: a Pod that is gone only learns of it later.
+_CONNECT_SECONDS: Final = 1.3
+#: A name, which the cluster's DNS answers in milliseconds, or the resolver asks again.
+_ANSWER_SECONDS: Final = 2.0
+#: Between two looks.
+_INTERVAL_SECONDS: Final = 0.1
+#: Enough in a row where every answer is the same, or none may come.
+_SHORT_STREAK: Final = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """How a wait ended. ``hangs``: some connection was waited for, as where packets are lost."""
+
+    asked: Asked
+    in_time: bool = True
+    hangs: bool = False
+
+
+def settle_all(asked: Sequence[Asked], context: Context) -> list[Settled]:
+    """Wait for all of them side by side; how each wait ended."""
+    futures = [context.workers.waiting.submit(settle, each, context) for each in asked]
+    return context.results(futures)
+
+
+def settle(asked: Asked, context: Context) -> Settled:
+    """Wait until the pair gives what is promised; record how it went.
+
+    How long it is waited for is decided anew while it lasts: the run may find out
+    meanwhile that others take long as well.
+    """
+    way, service = way_of(asked.position, asked.target), asked.target.service
+    streak = _streak_of(asked, context)
+    began = 0.0
+    while True:
+        # Where connections hang it costs nothing to wait for more of them.
+        with nullcontext() if streak.hangs else context.workers.settling:
+            began = began or time.monotonic()
+            missing = _extend(streak, asked, context)
+        seconds = time.monotonic() - began
+        limit = context.patience.seconds(way, service)
+        if context.stopped.is_set():
+            return Settled(asked)  # nobody knows whether it would have settled
+        if not missing or seconds >= limit:
+            break
+        context.stopped.wait(_INTERVAL_SECONDS)
+    if not missing:
+        context.patience.settled(way, service, seconds)
+        context.recorder.event(
+            Converged(
+                position=asked.position.name,
+                target=asked.target.name,
+                seconds=round(seconds, 3),
+                attempts=streak.attempts,
+                streak=streak.length,
+                limit_seconds=round(limit, 1),
+            )
+        )
+        return Settled(asked, hangs=streak.hangs)
+    context.patience.gave_up(way, service, seconds)
+    context.recorder.event(
+        NotConverged(
+            position=asked.position.name,
+            target=asked.target.name,
+            seconds=round(seconds, 3),
+            attempts=streak.attempts,
+            streak=streak.length,
+            limit_seconds=round(limit, 1),
+            last_state=missing,
+        )
+    )
+    return Settled(asked, in_time=False, hangs=streak.hangs)
+
+
+def has_settled(asked: Asked, context: Context) -> bool:
+    """One look, after a wait that was given up: whether the pair gives what is promised now."""
+    streak = _streak_of(asked, context)
+    right = not _extend(streak, asked, context) and not context.stopped.is_set()
+    if right:
+        way = way_of(asked.position, asked.target)
+        context.patience.healed(way, asked.target.service)
+    return right
+
+
+def _streak_of(asked: Asked, context: Context) -> Streak:
+    promise, length = asked.promise, context.limits.convergence_streak
+    if promise.outcome is not Outcome.ANSWERED or promise.answers is not None:
+        length = min(length, _SHORT_STREAK)
+    return Streak(promise, length, pinned=asked.is_pinned, own_pod=asked.position.pod)
+
+
+def _extend(streak: Streak, asked: Asked, context: Context) -> str:
+    """Make a batch of attempts, up to the first that is wrong; what is missing then."""
+    position, target, limits = asked.position, asked.target, context.limits
+    plan = plan_of(
+        target,
+        streak.batch,
+        limits,
+        concurrency=concurrency_of(asked, context.app.cluster.facts, streak.batch),
+        connect_timeout=min(limits.silence, _CONNECT_SECONDS),
+        attempt_timeout=min(limits.attempt, _ANSWER_SECONDS),
+        source_ports=None if target.query else _unused_ports(asked, streak.batch),
+        payload=asked.ask.payload,
+    )
+    for attempt in attempts(context, position, plan):
+        missing = streak.add(attempt)
+        if streak.broken:
+            return missing
+    return streak.missing
+
+
+def _unused_ports(asked: Asked, count: int) -> tuple[int, int]:
+    """Ports that this pair has not used for long, and that no measurement will use.
+
+    A connection that failed while things settled leaves its port pinned to a Pod
+    that is gone (docs/decisions/0012): the measurement must not run into it.
+    """
+    low, high = _PORTS
+    pair = (asked.position.name, asked.target.host, asked.target.port)
+    with _PORTS_LOCK:
+        first = _NEXT_PORT.get(pair, low)
+        if first + count > high:
+            first = low
+        _NEXT_PORT[pair] = first + count
+    return first, first + count - 1
