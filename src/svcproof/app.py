@@ -244,6 +244,23 @@ class Clients:
     def __init__(self, app: App) -> None:
         self._app = app
         self._positions: dict[PositionSpec, Position] = {}
+        self.missing: Mapping[str, str] = {}  #: node without a client → why
+
+    def wait_ready(self) -> None:
+        """Wait until there is a client of each kind on every node; leave out those of one
+        that holds up all others, and say so in ``missing``.
+
+        Raises :class:`~svcproof.errors.WaitExpired` where no node has all of its clients.
+        """
+        try:
+            self._app.wait_ready()
+        except WaitExpired as expired:
+            snapshot = self._app.snapshot()
+            clients = [pod for pod in snapshot.pods if CLIENT_LABEL in pod.labels]
+            without = {pod.node for pod in clients if not pod.ready}
+            if not without or not {pod.node for pod in clients} - without:
+                raise
+            self.missing = dict.fromkeys(sorted(without), expired.last_state)
 
     def position(self, spec: PositionSpec) -> Position:
         """The ready client at a place. Raises ``NotSupported`` where there can be none."""
@@ -254,13 +271,15 @@ class Clients:
         """The clients of these kinds, on every node.
 
         Kinds that the cluster does not allow are left out, as its facts tell every
-        report; where it allows none of them, :class:`~svcproof.errors.NotSupported`.
+        report, and nodes that are ``missing``, as every history does. Where none of the
+        kinds is allowed: :class:`~svcproof.errors.NotSupported`.
         """
         facts = self._app.cluster.facts
         allowed = [kind for kind in kinds if kind not in facts.lacking_positions]
         if not allowed:
             raise NotSupported(facts.lacking_positions[kinds[0]])
-        return self._resolve(list(position_specs(allowed, facts.node_names)))
+        nodes = [node for node in facts.node_names if node not in self.missing]
+        return self._resolve(list(position_specs(allowed, nodes)))
 
     def _resolve(self, specs: Sequence[PositionSpec]) -> list[Position]:
         """One look at the cluster for all that are not known yet."""

@@ -18,6 +18,7 @@ __all__ = [
     "ApiAnswer",
     "ChangeBegan",
     "ChangeEnded",
+    "ClientMissing",
     "Converged",
     "Deleted",
     "EndpointsSeen",
@@ -132,6 +133,13 @@ class SettledLate(Event, frozen=True):
     target: str
 
 
+class ClientMissing(Event, frozen=True):
+    """Why there is no client on a node: nothing is sent from there."""
+
+    node: str
+    reason: str
+
+
 class NotPromised(Event, frozen=True):
     """Why nothing is promised to this pair, so that it was not measured."""
 
@@ -231,6 +239,7 @@ AnyEvent = (
     | PromiseChanged
     | PromiseNotSeenAgain
     | SettledLate
+    | ClientMissing
     | NotPromised
     | Judged
     | FaultInjected

@@ -123,6 +123,7 @@ def _measure_pair(settled: Settled, context: Context) -> None:
         affinity="" if asked.is_failing else ask.affinity,
         control=asked.control,
         outage_ms=None if asked.is_failing else ask.outage_ms,
+        payload=ask.payload,
     )
     plan = plan_of(
         asked.target,

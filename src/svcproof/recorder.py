@@ -115,6 +115,7 @@ class Recorder:
         outage_ms: int | None = None,
         trouble_ms: int | None = None,
         rate: float = 0.0,
+        payload: int = 0,
     ) -> Expectation:
         """Append what is promised to ``position`` from here on; opens a cell.
 
@@ -136,6 +137,7 @@ class Recorder:
                 outage_ms=outage_ms,
                 trouble_ms=trouble_ms,
                 rate=rate,
+                payload=payload,
             )
             self._append(expectation)
             self._progress = replace(

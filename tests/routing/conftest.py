@@ -102,10 +102,10 @@ def suite(
         module.__name__: app_of(namespaces[module.__name__], _manifests(module))
         for module in modules
     }
-    clients = app_of(namespaces[""], client_manifests_for(cluster))
-    first = apps[modules[0].__name__]
-    clients.apply()
-    first.apply()
+    client_app = app_of(namespaces[""], client_manifests_for(cluster))
+    client_app.apply()
+    apps[modules[0].__name__].apply()
+    clients = Clients(client_app)
     clients.wait_ready()
 
     @cache
@@ -119,7 +119,7 @@ def suite(
             )
             app_of(namespace, [item for stem in stems for item in packaged_manifests(stem)]).apply()
 
-    return Suite(apps, Clients(clients), shared, start_rest)
+    return Suite(apps, clients, shared, start_rest)
 
 
 @pytest.fixture(scope="session")

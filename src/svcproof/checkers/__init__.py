@@ -15,6 +15,7 @@ from typing import Final
 from svcproof.checkers.affinity import affinity
 from svcproof.checkers.answers import answers
 from svcproof.checkers.api import api
+from svcproof.checkers.clients import clients
 from svcproof.checkers.control import control, needs_control
 from svcproof.checkers.convergence import convergence
 from svcproof.checkers.distribution import distribution
@@ -27,7 +28,7 @@ from svcproof.checkers.responders import NOT_CONNECTED, responders
 from svcproof.checkers.sources import asks_for_sources, sources
 from svcproof.checkers.steadiness import steadiness
 from svcproof.checkers.stillness import undisturbed
-from svcproof.events import ApiAnswer, Converged, EndpointsSeen, Event, NotConverged
+from svcproof.events import ApiAnswer, ClientMissing, Converged, EndpointsSeen, Event, NotConverged
 from svcproof.history import Cell, History, Outcome
 from svcproof.verdict import Checker, Verdict, compose
 
@@ -37,6 +38,7 @@ __all__ = [
     "answers",
     "api",
     "checks_due",
+    "clients",
     "control",
     "convergence",
     "distribution",
@@ -57,6 +59,7 @@ CHECKS: Final[Mapping[str, Checker]] = MappingProxyType(
         "reachability": undisturbed(reachability),
         "responders": undisturbed(responders),
         "endpoints": endpoints,
+        "clients": clients,
         "convergence": convergence,
         "distribution": undisturbed(distribution),
         "affinity": undisturbed(affinity),
@@ -114,6 +117,7 @@ _DUE: Final[Mapping[str, Callable[[History], bool]]] = MappingProxyType(
         "reachability": lambda history: bool(history.cells) or not _asked_the_api(history),
         "responders": _is_connected,
         "endpoints": _events(EndpointsSeen),
+        "clients": _events(ClientMissing),
         "convergence": _events(Converged, NotConverged),
         "distribution": _expected(lambda cell: bool(cell.expectation.choice)),
         "affinity": _expected(lambda cell: bool(cell.expectation.affinity)),

@@ -7,7 +7,7 @@ wrong, the two contradict each other, and the result is inconclusive.
 
 from __future__ import annotations
 
-from svcproof.events import Converged, NotConverged
+from svcproof.events import Converged, NotConverged, SettledLate
 from svcproof.history import History
 from svcproof.verdict import Finding, Status, Verdict, judged
 
@@ -20,10 +20,25 @@ _REMEDY = (
 
 
 def convergence(history: History) -> Verdict:
-    """Every wait for the data plane ended in time."""
+    """Every wait for the data plane ended in time, or what was waited for was right soon after.
+
+    Then the measurement alone decides: wrong connections are those of a pair that was late
+    (:func:`~svcproof.checkers.stillness.undisturbed`).
+    """
     waits = [event for event in history.events if isinstance(event, Converged | NotConverged)]
+    late = {
+        (event.position, event.target): event.index
+        for event in history.events
+        if isinstance(event, SettledLate)
+    }
     return judged(
-        len(waits), [_unsettled(event) for event in waits if isinstance(event, NotConverged)]
+        len(waits),
+        [
+            _unsettled(event)
+            for event in waits
+            if isinstance(event, NotConverged)
+            and late.get((event.position, event.target), -1) < event.index
+        ],
     )
 
 

@@ -58,7 +58,8 @@ def _judge(cell: Cell) -> Iterator[Finding]:
             status=Status.INCONCLUSIVE if lost else Status.FAIL,
             summary=f"{len(attempts)} of {total} connections {_said(outcome)}",
             where=cell.where,
-            expected=f"every connection {' or '.join(cell.promise.outcomes)}{_because(cell)}",
+            expected=f"every connection{_size(cell)} "
+            f"{' or '.join(cell.promise.outcomes)}{_because(cell)}",
             seen=_counts(cell, attempts),
             indices=tuple(attempt.index for attempt in attempts),
             remedy=_remedy(outcome, unexpected),
@@ -94,6 +95,11 @@ def _unexpected(cell: Cell) -> dict[Outcome, list[Observation]]:
 
 def _because(cell: Cell) -> str:
     return f" ({cell.promise.rule})" if cell.promise.rule else ""
+
+
+def _size(cell: Cell) -> str:
+    payload = cell.expectation.payload
+    return f" of {payload:,} bytes each way" if payload else ""
 
 
 def _said(outcome: Outcome) -> str:

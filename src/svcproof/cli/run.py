@@ -26,6 +26,7 @@ _OF_PYTEST: Final = (
 )
 _EXAMPLES: Final = examples(
     "svcproof run                                     # a fresh cluster, all promises",
+    "svcproof run --quick --svc-name default          # each kind of way once, in seconds",
     "svcproof run --svc-kubeconfig ~/.kube/config     # a cluster that is there",
     "svcproof run -k clusterip --svc-proxy-mode nftables",
     "svcproof run --svc-name default --junit-xml routing.xml",
@@ -44,6 +45,7 @@ class _OptionsOfPytest(click.Command):
             (f"{option} {variable}".strip(), text + (f" (default: {default})" if default else ""))
             for option, (_, default, variable, text) in OPTIONS.items()
         ]
+        rows.append(("--quick", "the same as --svc-quick"))
         rows.append(("--help", "show this message and exit; -h shows that of pytest"))
         with formatter.section("Options"):
             formatter.write_dl(rows)
@@ -80,7 +82,7 @@ def run(pytest_arguments: tuple[str, ...]) -> None:
             # Not the package's directory: nothing is to be written there.
             f"--rootdir={Path.cwd()}",
             str(package / "suites"),
-            *pytest_arguments,
+            *("--svc-quick" if word == "--quick" else word for word in pytest_arguments),
         ]
         # In this process's place: signals and the exit code are pytest's.
         os.execv(sys.executable, [sys.executable, "-m", "pytest", *arguments])
