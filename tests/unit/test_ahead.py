@@ -1,0 +1,134 @@
+"""Cases that begin before their turn."""
+
+import inspect
+import threading
+import time
+from types import SimpleNamespace
+
+import pytest
+
+from svcproof.events import NotConverged
+from svcproof.fixtures.ahead import Ahead
+from svcproof.fixtures.outcome import CASE, Case
+from svcproof.recorder import Recorder
+
+SOON = 5.0
+
+
+class Item:
+    """As much of a pytest item as is asked."""
+
+    def __init__(self, name: str, function, *, quick: bool = False) -> None:
+        self.nodeid = self.name = name
+        self.function = function
+        self.stash = {}
+        self._fixtureinfo = SimpleNamespace(argnames=tuple(inspect.signature(function).parameters))
+        self._quick = quick
+
+    def get_closest_marker(self, name: str):
+        return (name == "svc_quick" and self._quick) or None
+
+
+def open_run(item: Item):
+    recorder = Recorder(None, run="r", case=item.nodeid)
+    item.stash[CASE] = Case(recorder)
+    return SimpleNamespace(
+        recorder=recorder, context=SimpleNamespace(stopped=threading.Event()), name=item.name
+    )
+
+
+@pytest.fixture
+def ahead():
+    ahead = Ahead(open_run)
+    yield ahead
+    ahead.close()
+
+
+def test_lanes_run_side_by_side_and_a_lane_in_order(ahead):
+    log, both = [], threading.Barrier(2)
+
+    def first(run):
+        both.wait(SOON)  # another lane is at the same point
+        log.append("first")
+
+    def second(run):
+        log.append("second")
+
+    def other(run):
+        both.wait(SOON)
+
+    items = [Item("first", first), Item("second", second), Item("other", other)]
+    ahead.begin([items[:2], items[2:]])
+    for item in items:
+        assert ahead.take(item).result(SOON) is None
+    assert log == ["first", "second"]
+
+
+def test_what_a_case_raises_is_raised_in_its_turn_and_the_lane_goes_on(ahead):
+    def wrong(run):
+        raise ValueError("wrong")
+
+    items = [Item("wrong", wrong), Item("right", lambda: None)]
+    ahead.begin([items])
+    assert ahead.take(items[1]).result(SOON) is None
+    with pytest.raises(ValueError, match="wrong"):
+        ahead.take(items[0]).result(SOON)
+
+
+def test_how_a_case_ended_is_taken_once(ahead):
+    item = Item("one", lambda: None)
+    ahead.begin([[item]])
+    assert ahead.take(item) is not None
+    assert ahead.take(item) is None  # whoever runs it again, runs it anew
+
+
+def test_those_that_come_later_let_the_first_have_a_start(ahead):
+    log = []
+
+    def quick(run):
+        time.sleep(0.1)
+        log.append("quick")
+
+    ahead.begin([[Item("quick", quick, quick=True)]])
+    late = Item("late", lambda: log.append("late"))
+    ahead.begin([[late]], after_seconds=SOON)
+    ahead.take(late).result(SOON)
+    assert log == ["quick", "late"]
+
+
+def test_the_end_of_a_session_stops_what_is_under_way_and_begins_nothing_else():
+    ahead, log, under_way = Ahead(open_run), [], threading.Event()
+
+    def endless(run):
+        under_way.set()
+        run.context.stopped.wait(SOON)
+        log.append("stopped" if run.context.stopped.is_set() else "not stopped")
+
+    lane = [Item("endless", endless), Item("next", lambda: log.append("next"))]
+    ahead.begin([lane])
+    assert under_way.wait(SOON)
+    ahead.close()
+    assert log == ["stopped"]
+    assert ahead.take(lane[1]).cancelled()
+
+
+def test_bad_news_of_the_first_pass_is_told_once(ahead):
+    def unsettled(run):
+        run.recorder.event(
+            NotConverged(position="p", target="t", limit_seconds=5.0, last_state="refused")
+        )
+
+    quick, slow = Item("quick", unsettled, quick=True), Item("slow", unsettled)
+    ahead.begin([[quick]])
+    ahead.begin([[slow]])
+    for item in (quick, slow):
+        ahead.take(item).result(SOON)
+    assert [event.last_state for event in ahead.bad_news()] == ["refused"]
+    assert ahead.bad_news() == []
+
+
+def test_how_long_a_case_took_is_its_own_time(ahead):
+    item = Item("one", lambda: time.sleep(0.05))
+    ahead.begin([[item]])
+    ahead.take(item).result(SOON)
+    assert item.stash[CASE].seconds >= 0.05
