@@ -4,6 +4,7 @@ import json
 import re
 import subprocess
 import sys
+import threading
 from importlib.resources import files
 from pathlib import Path
 from xml.etree import ElementTree
@@ -164,6 +165,50 @@ class TestTheSuites:
         monkeypatch.setattr(registry, "open_cluster", lambda *_: FakeCluster(nodes=2))
         result = run("-q", SUITES, "--svc-name=kept", "--svc-nodes=5", "-k", "test_nodeport[")
         assert result.parseoutcomes()["passed"] == 2
+
+
+class TestCasesAhead:
+    """The suites' cases begin before their turn; pytest's own manners stay."""
+
+    def test_the_report_is_in_pytests_order_and_the_first_look_comes_first(self, run):
+        result = run("-v", SUITES, "-k", "test_dns or test_topology or first_look or clusterip")
+        named = re.findall(r"(test_\w+)\.py::", result.stdout.str())
+        first, *others = dict.fromkeys(named)
+        assert first == "test_first_look"
+        assert len(others) > 3
+        assert others == sorted(others)
+
+    def test_the_first_pass_alone(self, run):
+        result = run("-q", SUITES, "--svc-quick")
+        assert result.parseoutcomes()["passed"] == 6
+        assert result.parseoutcomes()["deselected"] > 50
+
+    def test_a_first_pass_of_nothing_says_so(self, run):
+        result = run("-q", SUITES, "--svc-quick", "-k", "no_such_case")
+        assert result.ret == 4
+        result.stdout.fnmatch_lines(["svcproof: no case was selected by -k 'no_such_case'*"])
+
+    def test_the_first_failure_ends_it_where_that_is_wanted(self, run, monkeypatch):
+        plant(monkeypatch, "DeadEndpoint()")
+        result = run("-q", "-x", SUITES, "-k", "first_look or clusterip or dns")
+        assert result.ret == 1
+        assert result.parseoutcomes()["failed"] == 1
+        assert "stopping after 1 failures" in result.stdout.str()
+        assert not [each for each in threading.enumerate() if "svcproof-lane" in each.name]
+
+    def test_what_failed_last_is_run_again_alone(self, monkeypatch, pytester):
+        plant(monkeypatch, "DeadEndpoint()")
+        arguments = ("-q", "--svc-cluster=fake", SUITES, "-k", "test_pod_to_pod or test_alias")
+        failed = pytester.runpytest(*arguments)
+        again = pytester.runpytest("--lf", *arguments)
+        assert failed.parseoutcomes()["failed"] == again.parseoutcomes()["failed"] == 1
+        assert "passed" not in again.parseoutcomes()
+
+    def test_bad_news_of_the_first_pass_is_on_the_screen_before_its_verdict(self, run, monkeypatch):
+        plant(monkeypatch, "DeadEndpoint()")
+        text = run("-v", SUITES, "--svc-quick").stdout.str()
+        early = text.index("svcproof: not so far: a Pod on ")
+        assert early < text.index("test_cluster_ip FAILED")
 
 
 class TestPlantedDefects:
