@@ -41,7 +41,9 @@ def concurrency_of(asked: Asked, facts: ClusterFacts, count: int, *, hangs: bool
     promise = asked.promise
     if promise.outcome is Outcome.ANSWERED or promise.answers is not None:
         wanted = asked.ask.concurrency or _ANSWERED
-        return min(count, max(wanted, _HANGING)) if hangs else wanted
+        # Each worker keeps a connection of its own: more of them would be another question.
+        side_by_side = hangs and not asked.ask.keep_alive
+        return min(count, max(wanted, _HANGING)) if side_by_side else wanted
     if promise.outcome is not Outcome.TIMED_OUT and facts.limits_refusals:
         return 1
     return asked.ask.concurrency or failure_size()

@@ -101,6 +101,7 @@ def facts(*, limits_refusals: bool) -> ClusterFacts:
         (asked(ANSWERED), False, 8),
         (asked(ANSWERED, concurrency=1), False, 1),
         (asked(ANSWERED, concurrency=1), True, 66),
+        (asked(ANSWERED, keep_alive=True, concurrency=1), True, 1),
         (asked(SILENT, is_failing=True), False, failure_size()),
         (asked(REFUSED, is_failing=True), False, 1),
     ],

@@ -198,7 +198,7 @@ class TestCasesAhead:
 
     def test_what_failed_last_is_run_again_alone(self, monkeypatch, pytester):
         plant(monkeypatch, "DeadEndpoint()")
-        arguments = ("-q", "--svc-cluster=fake", SUITES, "-k", "test_pod_to_pod or test_alias")
+        arguments = ("-q", "--svc-cluster=fake", SUITES, "-k", "test_by_name or test_alias")
         failed = pytester.runpytest(*arguments)
         again = pytester.runpytest("--lf", *arguments)
         assert failed.parseoutcomes()["failed"] == again.parseoutcomes()["failed"] == 1
