@@ -21,16 +21,22 @@ microseconds.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from bisect import bisect_left
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, replace
 from functools import cached_property
+from heapq import merge
 from operator import attrgetter
-from typing import Final, Literal, NamedTuple
+from typing import TYPE_CHECKING, Final, Literal
 
 import msgspec
 
 from svcproof.errors import BadHistory
 from svcproof.events import AnyEvent, Event
 from svcproof.promises import Backend, Outcome, Promise
+
+if TYPE_CHECKING:
+    from svcproof.attempts import Attempts, Table
 
 __all__ = [
     "VERSION",
@@ -50,6 +56,7 @@ __all__ = [
     "PositionDeclared",
     "Promise",
     "Record",
+    "Step",
     "Target",
     "TargetDeclared",
     "decode_attempt",
@@ -231,13 +238,30 @@ class TargetDeclared(msgspec.Struct, frozen=True, tag="target", tag_field="type"
     target: Target
 
 
-class Cell(msgspec.Struct, frozen=True, kw_only=True, dict=True):
-    """One expectation and the attempts it is about: what checkers judge."""
+Step = Expectation | Event
+Entry = Step | Observation
+#: What a line can hold.
+Record = Header | PositionDeclared | TargetDeclared | Expectation | Observation | AnyEvent
+
+# Histories of a million attempts are read: attempts and backends hold nothing that
+# could form a cycle, so the collector need not look at them (gc=False).
+_encoder: Final = msgspec.json.Encoder()
+_attempt_decoder: Final = msgspec.json.Decoder(Attempt)
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Cell:
+    """One expectation and the attempts it is about: what checkers judge.
+
+    ``attempts`` are arrays, ``observations`` the same one by one, out of all ``records``
+    of the history: those of a saved one are decoded when they are asked for.
+    """
 
     expectation: Expectation
     position: Position
     target: Target
-    observations: tuple[Observation, ...]
+    attempts: Attempts
+    records: Sequence[Observation]
 
     @property
     def promise(self) -> Promise:
@@ -250,90 +274,109 @@ class Cell(msgspec.Struct, frozen=True, kw_only=True, dict=True):
         return f"{self.position} → {self.target}"
 
     @cached_property
+    def observations(self) -> tuple[Observation, ...]:
+        """The attempts one by one, in the order in which they ended."""
+        return self.each(self.attempts)
+
+    @cached_property
     def answered(self) -> tuple[Observation, ...]:
         """The attempts that were answered, in the order in which they ended."""
-        return tuple(entry for entry in self.observations if entry.outcome is Outcome.ANSWERED)
+        return self.each(self.attempts.answered)
 
     @cached_property
     def choices(self) -> tuple[Observation, ...]:
         """The answers that say by whom, in the order in which the attempts began."""
-        named = (entry for entry in self.answered if entry.backend is not None)
-        return tuple(sorted(named, key=attrgetter("at_ns")))
+        return self.each(self.attempts.choices)
+
+    def first(self, attempts: Attempts) -> Observation:
+        """The first of some of its attempts."""
+        return self.records[int(attempts.rows[0])]
+
+    def each(self, attempts: Attempts) -> tuple[Observation, ...]:
+        """Some of its attempts, one by one."""
+        return tuple(self.records[row] for row in attempts.rows.tolist())
 
 
-Entry = Expectation | Observation | Event
-#: What a line can hold.
-Record = Header | PositionDeclared | TargetDeclared | Expectation | Observation | AnyEvent
+@dataclass(frozen=True, kw_only=True)
+class History:
+    """An immutable history.
 
-# Histories of a million attempts are read: attempts and backends hold nothing that
-# could form a cycle, so the collector need not look at them (gc=False).
-_encoder: Final = msgspec.json.Encoder()
-_attempt_decoder: Final = msgspec.json.Decoder(Attempt)
-
-
-class History(msgspec.Struct, frozen=True, kw_only=True, dict=True):
-    """An immutable history. ``entries`` are in the order of their ``index``."""
+    ``steps`` are its expectations and events, ``observations`` its attempts, each in
+    the order of their ``index``. ``table`` holds the attempts as arrays, where a reader has
+    them already.
+    """
 
     header: Header
     positions: dict[str, Position]
     targets: dict[str, Target]
-    entries: tuple[Entry, ...]
+    steps: tuple[Step, ...]
+    observations: Sequence[Observation]
+    table: Table | None = field(default=None, compare=False, repr=False)
 
-    @property
-    def observations(self) -> Iterator[Observation]:
-        """The observations, in order."""
-        return (entry for entry in self.entries if isinstance(entry, Observation))
+    @classmethod
+    def of(
+        cls,
+        header: Header,
+        positions: dict[str, Position],
+        targets: dict[str, Target],
+        entries: Iterable[Entry],
+    ) -> History:
+        """A history of entries that are there one by one."""
+        steps: list[Step] = []
+        observations: list[Observation] = []
+        for entry in entries:
+            if isinstance(entry, Observation):
+                observations.append(entry)
+            else:
+                steps.append(entry)
+        return cls(
+            header=header,
+            positions=positions,
+            targets=targets,
+            steps=tuple(steps),
+            observations=tuple(observations),
+        )
+
+    @cached_property
+    def entries(self) -> tuple[Entry, ...]:
+        """All entries, in order."""
+        return tuple(merge(self.steps, self.observations, key=attrgetter("index")))
 
     @cached_property
     def events(self) -> tuple[Event, ...]:
         """The events, in order."""
-        return tuple(entry for entry in self.entries if isinstance(entry, Event))
+        return tuple(step for step in self.steps if isinstance(step, Event))
 
     @cached_property
     def cells(self) -> tuple[Cell, ...]:
         """Every expectation with its attempts, in the order of the expectations."""
-        opened: list[_Opened] = []
-        current: dict[tuple[str, str], _Opened] = {}
-        for entry in self.entries:
-            if isinstance(entry, Observation):
-                cell = current.get((entry.position, entry.target))
-                if cell is not None:
-                    cell.whose(entry).append(entry)
-            elif isinstance(entry, Expectation):
-                pair = (entry.position, entry.target)
-                current[pair] = _Opened(entry, [], _steady(current.get(pair)))
-                opened.append(current[pair])
+        from svcproof.attempts import by_cell, tabulated
+
+        table = self.table or tabulated(self.observations)
+        expectations = [step for step in self.steps if isinstance(step, Expectation)]
         return tuple(
             Cell(
-                expectation=cell.expectation,
-                position=self.positions[cell.expectation.position],
-                target=self.targets[cell.expectation.target],
-                observations=tuple(cell.attempts),
+                expectation=expectation,
+                position=self.positions[expectation.position],
+                target=self.targets[expectation.target],
+                attempts=attempts,
+                records=self.observations,
             )
-            for cell in opened
+            for expectation, attempts in zip(
+                expectations, by_cell(table, expectations), strict=True
+            )
         )
 
-
-class _Opened(NamedTuple):
-    """A cell that is being filled; ``before`` is the pair's cell before, under steady traffic."""
-
-    expectation: Expectation
-    attempts: list[Observation]
-    before: _Opened | None
-
-    def whose(self, attempt: Observation) -> list[Observation]:
-        """Where an attempt belongs: to the cell in which it began, whenever it ended."""
-        cell = self
-        while cell.before is not None and attempt.at_ns < cell.expectation.at_ns:
-            cell = cell.before
-        return cell.attempts
-
-
-def _steady(before: _Opened | None) -> _Opened | None:
-    """The cell before, if the pair has been through a change: traffic goes across cells then."""
-    if before is not None and (before.expectation.unsettled or before.before is not None):
-        return before
-    return None
+    def before(self, step: Step) -> History:
+        """What stands before one of its steps."""
+        steps = self.steps[: bisect_left(self.steps, step.index, key=attrgetter("index"))]
+        attempts = step.index - len(steps)
+        return replace(
+            self,
+            steps=steps,
+            observations=self.observations[:attempts],
+            table=self.table and self.table.first(attempts),
+        )
 
 
 def encode(record: Record | Entry) -> bytes:

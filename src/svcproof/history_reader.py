@@ -90,12 +90,7 @@ class _Reader:
     @property
     def history(self) -> History:
         """What was read so far."""
-        return History(
-            header=self._header,
-            positions=self._positions,
-            targets=self._targets,
-            entries=tuple(self._entries),
-        )
+        return History.of(self._header, self._positions, self._targets, self._entries)
 
     def read(self, number: int, lines: Sequence[bytes]) -> None:
         """Read lines, the first of which has this number; all at once where that goes."""

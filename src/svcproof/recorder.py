@@ -32,6 +32,7 @@ from svcproof.history import (
     PositionDeclared,
     Promise,
     Record,
+    Step,
     Target,
     TargetDeclared,
     encode,
@@ -76,7 +77,8 @@ class Recorder:
         self._lock = threading.Lock()
         self._positions: dict[str, Position] = {}
         self._targets: dict[str, Target] = {}
-        self._entries: list[Entry] = []
+        self._steps: list[Step] = []
+        self._observations: list[Observation] = []
         self._progress = Progress()
         self._file = None if path is None else _open(path)
         self._header = Header(version=VERSION, run=run, case=case, cluster=cluster or {})
@@ -92,12 +94,13 @@ class Recorder:
         with self._lock:
             self._declare(position, target)
             observation = Observation(
-                index=len(self._entries),
+                index=self._next,
                 position=position.name,
                 target=target.name,
                 **{name: getattr(attempt, name) for name in _ATTEMPT_FIELDS},
             )
-            self._append(observation)
+            self._observations.append(observation)
+            self._write(observation)
             self._progress = replace(self._progress, made=self._progress.made + 1)
         return observation
 
@@ -124,7 +127,7 @@ class Recorder:
         with self._lock:
             self._declare(position, target)
             expectation = Expectation(
-                index=len(self._entries),
+                index=self._next,
                 at_ns=now_ns(),
                 position=position.name,
                 target=target.name,
@@ -139,7 +142,8 @@ class Recorder:
                 rate=rate,
                 payload=payload,
             )
-            self._append(expectation)
+            self._steps.append(expectation)
+            self._write(expectation)
             self._progress = replace(
                 self._progress,
                 due=self._progress.due + expectation.minimum,
@@ -157,9 +161,10 @@ class Recorder:
             raise TypeError(f"{type(event).__name__} is no event of a history: use Other")
         said = {name: _finite(getattr(event, name)) for name in event.__struct_fields__}
         with self._lock:
-            said |= {"index": len(self._entries), "at_ns": now_ns()}
+            said |= {"index": self._next, "at_ns": now_ns()}
             complete = type(event)(**said)
-            self._append(complete)
+            self._steps.append(complete)
+            self._write(complete)
         return complete
 
     def freeze(self) -> History:
@@ -169,7 +174,8 @@ class Recorder:
                 header=self._header,
                 positions=dict(self._positions),
                 targets=dict(self._targets),
-                entries=tuple(self._entries),
+                steps=tuple(self._steps),
+                observations=tuple(self._observations),
             )
 
     @property
@@ -194,6 +200,10 @@ class Recorder:
     ) -> None:
         self.close()
 
+    @property
+    def _next(self) -> int:
+        return len(self._steps) + len(self._observations)
+
     def _declare(self, position: Position, target: Target) -> None:
         if self._positions.get(position.name) != position:
             self._positions[position.name] = position
@@ -201,10 +211,6 @@ class Recorder:
         if self._targets.get(target.name) != target:
             self._targets[target.name] = target
             self._write(TargetDeclared(target))
-
-    def _append(self, entry: Entry) -> None:
-        self._entries.append(entry)
-        self._write(entry)
 
     def _write(self, record: Record | Entry) -> None:
         if self._file is None:

@@ -111,12 +111,8 @@ class Story:
 
     @property
     def history(self) -> History:
-        return History(
-            header=Header(version=VERSION, run=RUN, case="story"),
-            positions=dict(self._positions),
-            targets=dict(self._targets),
-            entries=tuple(self.entries),
-        )
+        header = Header(version=VERSION, run=RUN, case="story")
+        return History.of(header, dict(self._positions), dict(self._targets), self.entries)
 
     @property
     def saved(self) -> History:

@@ -19,7 +19,7 @@ from svcproof.verdict import (
 )
 
 PASS, INCONCLUSIVE, FAIL = Status.PASS, Status.INCONCLUSIVE, Status.FAIL
-EMPTY = History(header=Header(version=1, run="r", case="c"), positions={}, targets={}, entries=())
+EMPTY = History.of(Header(version=1, run="r", case="c"), {}, {}, ())
 
 MERGED = {
     (PASS, PASS): PASS,

@@ -103,7 +103,7 @@ def _is_timed(history: History) -> bool:
         cell.target.protocol == "tcp"
         and cell.target.form not in NOT_CONNECTED
         and cell.promise.outcome is Outcome.ANSWERED
-        and any(entry.connect_us is not None for entry in cell.observations)
+        and (cell.attempts.connect_us >= 0).any()
         for cell in history.cells
     )
 

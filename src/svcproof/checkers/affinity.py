@@ -14,12 +14,10 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from itertools import pairwise
-
-from msgspec import structs
+from typing import NamedTuple
 
 from svcproof.checkers.responders import describe
-from svcproof.history import Backend, Cell, History, Observation
+from svcproof.history import Backend, Cell, History
 from svcproof.stats import CELL_ALPHA, same_again_probability, same_choice_probability
 from svcproof.verdict import Fact, Finding, Status, Verdict, judged
 
@@ -40,23 +38,27 @@ def affinity(history: History) -> Verdict:
         *_never_redrawn(asked, previous),
         *_collapsed(asked),
     ]
-    return judged(sum(len(cell.choices) for cell in asked), findings, _facts(asked, previous))
+    return judged(
+        sum(len(cell.attempts.choices) for cell in asked), findings, _facts(asked, previous)
+    )
 
 
-def _pod(entry: Observation) -> Backend:
-    assert entry.backend is not None  # noqa: S101  (choices say by whom)
-    return entry.backend
+class _Last(NamedTuple):
+    """The last answer of a pair, and when its last attempt was."""
+
+    backend: Backend
+    at_ns: int
 
 
-def _idle_ms(cell: Cell, previous: Mapping[int, Observation]) -> float | None:
+def _idle_ms(cell: Cell, previous: Mapping[int, _Last]) -> float | None:
     """How long the client made no connection before this cell; ``None`` if it never had."""
     before = previous.get(cell.expectation.index)
-    if before is None or not cell.observations:
+    if before is None or not cell.attempts:
         return None
-    return (min(entry.at_ns for entry in cell.observations) - before.at_ns) / 1e6
+    return (int(cell.attempts.at_ns.min()) - before.at_ns) / 1e6
 
 
-def _is_timely(cell: Cell, previous: Mapping[int, Observation]) -> bool:
+def _is_timely(cell: Cell, previous: Mapping[int, _Last]) -> bool:
     """Whether the pause before the cell was what its question needs."""
     idle, kept = _idle_ms(cell, previous), cell.promise.affinity_ms
     if idle is None or not kept:
@@ -64,7 +66,7 @@ def _is_timely(cell: Cell, previous: Mapping[int, Observation]) -> bool:
     return idle < kept if cell.expectation.affinity == "keep" else idle > kept
 
 
-def _mistimed(cell: Cell, previous: Mapping[int, Observation]) -> Iterator[Finding]:
+def _mistimed(cell: Cell, previous: Mapping[int, _Last]) -> Iterator[Finding]:
     if cell.expectation.affinity in ("keep", "redraw") and not _is_timely(cell, previous):
         idle, kept = (_idle_ms(cell, previous) or 0) / 1000, cell.promise.affinity_ms / 1000
         longer = "less" if cell.expectation.affinity == "keep" else "more"
@@ -80,35 +82,50 @@ def _mistimed(cell: Cell, previous: Mapping[int, Observation]) -> Iterator[Findi
 
 
 def _first(cell: Cell) -> Backend | None:
-    found = cell.choices
-    return _pod(found[0]) if found else None
+    choices = cell.attempts.choices
+    return cell.first(choices).backend if choices else None
 
 
-def _previous(cells: Sequence[Cell]) -> dict[int, Observation]:
+def _previous(cells: Sequence[Cell]) -> dict[int, _Last]:
     """Expectation's index → the last answer that the same pair had in a cell before.
 
     Its time is that of the last attempt: one without an answer may have renewed the affinity.
     """
-    last: dict[tuple[str, str], Observation] = {}
-    previous: dict[int, Observation] = {}
+    last: dict[tuple[str, str], _Last] = {}
+    previous: dict[int, _Last] = {}
     for cell in cells:
         pair = (cell.position.name, cell.target.name)
         if pair in last:
             previous[cell.expectation.index] = last[pair]
-        answer = max(cell.choices, key=lambda entry: entry.at_ns, default=last.get(pair))
-        if answer is not None:
-            times = [entry.at_ns for entry in (answer, *cell.observations)]
-            last[pair] = structs.replace(answer, at_ns=max(times))
+        latest = _latest(cell, last.get(pair))
+        if latest is not None:
+            last[pair] = latest
     return previous
+
+
+def _latest(cell: Cell, before: _Last | None) -> _Last | None:
+    """The last answer of a cell, or that before it, at the time of the cell's last attempt."""
+    choices = cell.attempts.choices
+    if choices:
+        begins = choices.at_ns
+        backend = cell.first(choices.where(begins == begins[-1])).backend
+        before = before if backend is None else _Last(backend, int(begins[-1]))
+    if before is None or not cell.attempts:
+        return before
+    return before._replace(at_ns=max(before.at_ns, int(cell.attempts.at_ns.max())))
 
 
 def _switches(cell: Cell) -> Iterator[Finding]:
     if cell.expectation.affinity not in _STICKY:
         return
-    found = cell.choices
-    switched = [b for a, b in pairwise(found) if _pod(a).uid != _pod(b).uid]
+    found = cell.attempts.choices
+    uids: dict[str, int] = {}
+    pods = found.backend_numbers(lambda backend: uids.setdefault(backend.uid, len(uids)))
+    switched = found.where((pods[1:] != pods[:-1]).nonzero()[0] + 1)
     if switched:
-        counts = Counter(describe(_pod(entry)) for entry in found)
+        counts: Counter[str] = Counter()
+        for backend, number in found.backends.items():
+            counts[describe(backend) if backend else ""] += number
         yield Finding(
             status=Status.FAIL,
             summary=f"the client changed its Pod {len(switched)} times in {len(found)} connections",
@@ -116,14 +133,14 @@ def _switches(cell: Cell) -> Iterator[Finding]:
             expected="one and the same Pod for all connections of a client (sessionAffinity "
             "ClientIP)",
             seen=", ".join(f"{pod} ({number})" for pod, number in counts.most_common()),
-            indices=tuple(entry.index for entry in switched),
+            indices=switched.indices,
             remedy="look whether the Service still says ClientIP and the rules of the entered node "
             "know it (xt_recent lists, nftables affinity sets), and whether the client's address "
             "changes on the way",
         )
 
 
-def _losses(cell: Cell, previous: Mapping[int, Observation]) -> Iterator[Finding]:
+def _losses(cell: Cell, previous: Mapping[int, _Last]) -> Iterator[Finding]:
     last, now = previous.get(cell.expectation.index), _first(cell)
     if cell.expectation.affinity != "keep" or now is None or not _is_timely(cell, previous):
         return
@@ -143,13 +160,13 @@ def _losses(cell: Cell, previous: Mapping[int, Observation]) -> Iterator[Finding
             where=cell.where,
             expected=f"still {describe(before)}",
             seen=describe(now),
-            indices=(cell.choices[0].index,),
+            indices=cell.attempts.choices.indices[:1],
             remedy="compare the Service's timeoutSeconds with the rules of the entered node; a "
             "connection must renew it (iptables `--set`, nftables `update`)",
         )
 
 
-def _redraws(asked: Sequence[Cell], previous: Mapping[int, Observation]) -> list[tuple[Cell, bool]]:
+def _redraws(asked: Sequence[Cell], previous: Mapping[int, _Last]) -> list[tuple[Cell, bool]]:
     """Each redraw with an old and a new choice, and whether they are the same."""
     drawn = []
     for cell in asked:
@@ -157,11 +174,11 @@ def _redraws(asked: Sequence[Cell], previous: Mapping[int, Observation]) -> list
         if cell.expectation.affinity != "redraw" or not _is_timely(cell, previous):
             continue
         if last is not None and now is not None:
-            drawn.append((cell, _pod(last).uid == now.uid))
+            drawn.append((cell, last.backend.uid == now.uid))
     return drawn
 
 
-def _never_redrawn(asked: Sequence[Cell], previous: Mapping[int, Observation]) -> Iterator[Finding]:
+def _never_redrawn(asked: Sequence[Cell], previous: Mapping[int, _Last]) -> Iterator[Finding]:
     drawn = _redraws(asked, previous)
     wanted = [cell for cell in asked if cell.expectation.affinity == "redraw"]
     if not wanted or any(not same for _, same in drawn):
@@ -220,10 +237,10 @@ def _independent(cells: Iterable[Cell]) -> list[Cell]:
     return list(chosen.values())
 
 
-def _facts(asked: Sequence[Cell], previous: Mapping[int, Observation]) -> Iterator[Fact]:
+def _facts(asked: Sequence[Cell], previous: Mapping[int, _Last]) -> Iterator[Fact]:
     sticky = [cell for cell in asked if cell.expectation.affinity in _STICKY]
     if sticky:
-        attempts = sum(len(cell.choices) for cell in sticky)
+        attempts = sum(len(cell.attempts.choices) for cell in sticky)
         clients = len({cell.position.name for cell in sticky})
         yield Fact("sticky connections", f"{attempts:,} of {clients} clients")
     choices = Counter(

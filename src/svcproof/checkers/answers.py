@@ -23,7 +23,7 @@ def answers(history: History) -> Verdict:
         if cell.promise.answers is not None and not cell.expectation.unsettled
     ]
     return judged(
-        sum(len(_told(cell)) for cell in cells),
+        sum(len(cell.attempts.known) for cell in cells),
         [found for cell in cells for found in _judge(cell)],
         [_fact(cell) for cell in cells],
     )
@@ -37,8 +37,8 @@ def comparable(record: str) -> str:
     return " ".join([owner, "SRV", *rest.split()[3:]])
 
 
-def _told(cell: Cell) -> list[Observation]:
-    return [entry for entry in cell.observations if entry.outcome is not Outcome.UNKNOWN]
+def _told(cell: Cell) -> tuple[Observation, ...]:
+    return cell.each(cell.attempts.known)
 
 
 def _judge(cell: Cell) -> Iterator[Finding]:

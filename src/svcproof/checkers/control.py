@@ -8,10 +8,13 @@ both must overlap in time.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
 
-from svcproof.checkers.outages import told
-from svcproof.history import Cell, History, Observation, Outcome
+from svcproof.history import Cell, History, Outcome
 from svcproof.verdict import Finding, Status, Verdict, judged
+
+if TYPE_CHECKING:
+    from svcproof.attempts import Attempts
 
 __all__ = ["control", "needs_control"]
 
@@ -23,7 +26,7 @@ def control(history: History) -> Verdict:
     """Every cell whose connections must fail has a control, which answered meanwhile."""
     cells = history.cells
     asked = [cell for cell in cells if needs_control(cell)]
-    evidence = sum(bool(told(cell)) for cell in asked)
+    evidence = sum(len(cell.attempts.known) > 0 for cell in asked)
     return judged(evidence, [found for cell in asked for found in _judge(cell, cells)])
 
 
@@ -39,21 +42,20 @@ def _judge(cell: Cell, cells: Sequence[Cell]) -> Iterator[Finding]:
         yield _finding(cell, "no control was named", "no control")
         return
     answers = [
-        attempt
+        other.attempts.answered
         for other in cells
         if other.position == cell.position and other.target.name == cell.expectation.control
-        for attempt in other.observations
-        if attempt.outcome is Outcome.ANSWERED
     ]
-    if not answers:
+    known = cell.attempts.known
+    if not any(map(len, answers)):
         yield _finding(cell, "its control never answered", "no answer by the control")
-    elif told(cell) and not _overlap(told(cell), answers):
+    elif known and not any(_overlap(known, some) for some in answers):
         yield _finding(cell, "its control answered at another time", "answers at another time only")
 
 
-def _overlap(attempts: Sequence[Observation], answers: Sequence[Observation]) -> bool:
-    begin, end = min(a.at_ns for a in attempts), max(a.at_ns for a in attempts)
-    return any(begin - _WINDOW_NS <= a.at_ns <= end + _WINDOW_NS for a in answers)
+def _overlap(attempts: Attempts, answers: Attempts) -> bool:
+    begin, end = attempts.at_ns.min() - _WINDOW_NS, attempts.at_ns.max() + _WINDOW_NS
+    return bool(((begin <= answers.at_ns) & (answers.at_ns <= end)).any())
 
 
 #: "Meanwhile": an attempt's begin is known, its end is up to six seconds later.

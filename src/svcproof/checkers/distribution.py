@@ -9,34 +9,47 @@ would not have missed.
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
-from collections.abc import Iterator, Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from math import isfinite
+from typing import TYPE_CHECKING, Final
 
 from svcproof.checkers.responders import describe, rightful
 from svcproof.history import Backend, Cell, History
 from svcproof.stats import CELL_ALPHA, classify, goodness_of_fit, rotation, smallest_skew
 from svcproof.verdict import Fact, Finding, Status, Verdict, judged
 
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
 __all__ = ["distribution"]
 
+#: Indices that a finding names: the choices are evidence together, and not one by one.
+_SHOWN: Final = 12
+#: The number of a Pod that is not among them: another check's business.
+_NONE: Final = -1
 
-@dataclass(frozen=True)
+
+@dataclass(frozen=True, eq=False)
 class _Sample:
     """The Pods that were chosen, in the order of the connections' begins, and among whom."""
 
     where: str
     backends: tuple[Backend, ...]
-    choices: tuple[str, ...]
-    indices: tuple[int, ...]
+    choices: NDArray[np.int64]  #: numbers of Pods, by name
+    first: tuple[int, ...]  #: their indices, of the first of them
 
     @cached_property
     def counts(self) -> list[int]:
         """Connections per backend, in the order of ``backends``."""
-        counted = Counter(self.choices)
-        return [counted[backend.pod] for backend in self.backends]
+        import numpy as np
+
+        numbers = _numbers(self.backends)
+        counted = np.bincount(self.choices, minlength=len(numbers))
+        return [int(counted[numbers[backend.pod]]) for backend in self.backends]
 
 
 def distribution(history: History) -> Verdict:
@@ -59,25 +72,29 @@ def distribution(history: History) -> Verdict:
 
 def _sample(cell: Cell) -> _Sample:
     allowed = cell.promise.allowed
-    known: dict[tuple[str, str], str] = {}
-    chosen: list[str] = []
-    indices: list[int] = []
-    for entry in cell.choices:
-        backend = entry.backend
-        if backend is None:
-            continue
-        pod = known.get((backend.uid, backend.pod))
-        if pod is None:
-            due = rightful(backend, allowed)
-            pod = known[backend.uid, backend.pod] = due.pod if due else ""
-        if pod:
-            chosen.append(pod)
-            indices.append(entry.index)
-    return _Sample(cell.where, allowed, tuple(chosen), tuple(indices))
+    numbers = _numbers(allowed)
+
+    def number(backend: Backend) -> int:
+        due = rightful(backend, allowed)
+        return numbers[due.pod] if due and due.pod else _NONE
+
+    choices = cell.attempts.choices
+    pods = choices.backend_numbers(number)
+    of_these = choices.where(pods != _NONE)
+    first = of_these.where(slice(_SHOWN)).indices
+    return _Sample(cell.where, allowed, pods[pods != _NONE], first)
+
+
+def _numbers(backends: Iterable[Backend]) -> dict[str, int]:
+    """A number for each Pod, the same wherever the same Pods are."""
+    names = sorted({backend.pod for backend in backends})
+    return {name: number for number, name in enumerate(names)}
 
 
 def _pooled(samples: Sequence[_Sample]) -> list[_Sample]:
     """All places together: a skew that no single place could show."""
+    import numpy as np
+
     groups: dict[tuple[str, ...], list[_Sample]] = defaultdict(list)
     for sample in samples:
         groups[tuple(sorted(backend.pod for backend in sample.backends))].append(sample)
@@ -85,7 +102,7 @@ def _pooled(samples: Sequence[_Sample]) -> list[_Sample]:
         _Sample(
             f"all {len(group)} places together",
             group[0].backends,
-            tuple(choice for sample in group for choice in sample.choices),
+            np.concatenate([sample.choices for sample in group]),
             (),
         )
         for group in groups.values()
@@ -108,7 +125,7 @@ def _judge_shares(sample: _Sample) -> Iterator[Finding]:
         expected=f"each of {len(sample.backends)} backends gets 1/{len(sample.backends)}, up to "
         "chance",
         seen=f"{_shares(sample)}; so uneven by chance: {fit.p_value:.1e} (limit {CELL_ALPHA:.0e})",
-        indices=sample.indices[:12],
+        indices=sample.first,
         remedy="look at the rules of the entered node for this Service: the probabilities "
         "(iptables-save | grep statistic; nft list table ip kube-proxy), a backend that is there "
         "twice, a topology hint, or another proxy in front of it",
@@ -128,7 +145,7 @@ def _judge_rotation(sample: _Sample) -> Iterator[Finding]:
         where=sample.where,
         expected="one backend after the other, always in the same order",
         seen=f"{_word(sample)}: {_shares(sample)}",
-        indices=sample.indices[:12],
+        indices=sample.first,
         remedy="only one client, one node and one address at a time see the rotation; look at the "
         "scheduler of the virtual server",
     )
@@ -138,7 +155,7 @@ def _untellable(sample: _Sample) -> str:
     """Why nothing can be said about this choice; "" if something can."""
     if len(sample.backends) < 2:
         return "a choice among one backend is none"
-    return "" if sample.choices else "nobody answered"
+    return "" if len(sample.choices) else "nobody answered"
 
 
 def _undecided(sample: _Sample, why: str) -> Finding:
@@ -165,7 +182,7 @@ def _shares(sample: _Sample) -> str:
 
 
 def _facts_of_choice(sample: _Sample) -> Iterator[Fact]:
-    if len(sample.backends) > 1 and sample.choices:
+    if len(sample.backends) > 1 and len(sample.choices):
         yield Fact("choice", _word(sample), sample.where)
 
 

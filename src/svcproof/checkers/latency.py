@@ -10,11 +10,16 @@ what a busy machine does, so only connects close above them count.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Final
+from collections.abc import Iterator, Sequence
+from functools import reduce
+from operator import or_
+from typing import TYPE_CHECKING, Final
 
-from svcproof.history import Cell, History, Observation
+from svcproof.history import Cell, History
 from svcproof.verdict import Fact, Finding, Status, Verdict, judged
+
+if TYPE_CHECKING:
+    from svcproof.attempts import Attempts
 
 __all__ = ["latency"]
 
@@ -30,48 +35,46 @@ _NOTABLE_SHARE: Final = 0.005
 def latency(history: History) -> Verdict:
     """Connections are made at once, without a repeated SYN."""
     cells = [cell for cell in history.cells if cell.target.protocol == "tcp"]
-    taken = [entry.connect_us for cell in cells for entry in cell.answered if _connected(entry)]
-    late = [
-        (cell, entry)
-        for cell in cells
-        for entry in cell.answered
-        if (entry.connect_us or 0) >= _REPEATED_AT[0] and _connected(entry) and _is_repeated(entry)
-    ]
-    return judged(len(taken), _judge(late, len(taken)), _facts(taken))
+    late = [(cell, _repeated(cell.attempts.timed)) for cell in cells]
+    total = sum(len(cell.attempts.timed) for cell in cells)
+    return judged(total, _judge([each for each in late if each[1]], total), _facts(cells))
 
 
-def _connected(entry: Observation) -> bool:
-    return entry.connect_us is not None
+def _repeated(timed: Attempts) -> Attempts:
+    """Those that took as long as it takes with a repeated SYN."""
+    slow = timed.where(timed.connect_us >= _REPEATED_AT[0])
+    taken = slow.connect_us
+    return slow.where(reduce(or_, [(at <= taken) & (taken < at + _SLACK) for at in _REPEATED_AT]))
 
 
-def _is_repeated(entry: Observation) -> bool:
-    taken = entry.connect_us or 0
-    return any(at <= taken < at + _SLACK for at in _REPEATED_AT)
-
-
-def _judge(late: list[tuple[Cell, Observation]], total: int) -> Iterator[Finding]:
-    if len(late) < _NOTABLE or len(late) < _NOTABLE_SHARE * total:
+def _judge(late: Sequence[tuple[Cell, Attempts]], total: int) -> Iterator[Finding]:
+    number = sum(len(attempts) for _, attempts in late)
+    if number < _NOTABLE or number < _NOTABLE_SHARE * total:
         return
-    places = dict.fromkeys(cell.where for cell, _ in late)
+    places = list(dict.fromkeys(cell.where for cell, _ in late))
+    taken = [us for _, attempts in late for us in attempts.connect_us.tolist()]
     yield Finding(
         status=Status.FAIL,
-        summary=f"packets are lost: {len(late)} of {total} connections needed a second SYN",
-        where="; ".join(list(places)[:3]) + (" …" if len(places) > 3 else ""),
+        summary=f"packets are lost: {number} of {total} connections needed a second SYN",
+        where="; ".join(places[:3]) + (" …" if len(places) > 3 else ""),
         expected="a connection is made in milliseconds",
-        seen=", ".join(f"{(entry.connect_us or 0) / 1e6:.2f} s" for _, entry in late[:6]),
-        indices=tuple(entry.index for _, entry in late),
+        seen=", ".join(f"{us / 1e6:.2f} s" for us in taken[:6]),
+        indices=tuple(index for _, attempts in late for index in attempts.indices),
         remedy="after 1, 2, 3, 4, 5 and 7 s kernels repeat a lost SYN: look for loss on the way "
         "(links, conntrack table full, port races), from the places and nodes that these share",
     )
 
 
-def _facts(connects: list[int | None]) -> Iterator[Fact]:
-    taken = sorted(microseconds or 0 for microseconds in connects)
-    if taken:
-        quantiles = {q: taken[min(len(taken) - 1, int(q * len(taken)))] for q in (0.5, 0.99)}
-        yield Fact(
-            "connect time",
-            f"median {quantiles[0.5] / 1000:.2f} ms, 99 % {quantiles[0.99] / 1000:.2f} ms, "
-            f"longest {taken[-1] / 1000:.1f} ms",
-            size=taken[-1] / 1e6,
-        )
+def _facts(cells: Sequence[Cell]) -> Iterator[Fact]:
+    timed = [cell.attempts.timed for cell in cells]
+    if not any(map(len, timed)):
+        return
+    taken = timed[0].followed_by(*timed[1:]).connect_us.copy()
+    median, most, longest = len(taken) // 2, int(0.99 * len(taken)), len(taken) - 1
+    taken.partition([median, most, longest])
+    yield Fact(
+        "connect time",
+        f"median {taken[median] / 1000:.2f} ms, 99 % {taken[most] / 1000:.2f} ms, "
+        f"longest {taken[longest] / 1000:.1f} ms",
+        size=float(taken[longest]) / 1e6,
+    )

@@ -7,20 +7,24 @@ which may be the first of the pair's next cell.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from svcproof.history import Cell, History, Observation, Outcome
+from svcproof.history import Cell, History
 from svcproof.verdict import Fact, Finding, Status, Verdict, judged
 
-__all__ = ["Outage", "limits_outages", "outages", "outages_of", "told"]
+if TYPE_CHECKING:
+    from svcproof.attempts import Attempts
+
+__all__ = ["Outage", "limits_outages", "outages", "outages_of"]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Outage:
     """A run of failed attempts; ``over`` is whether a good one followed."""
 
-    attempts: tuple[Observation, ...]
+    attempts: Attempts
     begin_ns: int
     end_ns: int
     over: bool
@@ -36,7 +40,7 @@ def outages(history: History) -> Verdict:
     asked = [(cell, after) for cell, after in _with_next(history.cells) if limits_outages(cell)]
     found = [(cell, outages_of(cell, after)) for cell, after in asked]
     return judged(
-        sum(len(told(cell)) for cell, _ in asked),
+        sum(len(cell.attempts.known) for cell, _ in asked),
         [finding for cell, windows in found for finding in _judge(cell, windows)],
         [_fact(cell, windows) for cell, windows in found],
     )
@@ -63,32 +67,40 @@ def outages_of(cell: Cell, after: Cell | None = None) -> list[Outage]:
 
     ``after`` is the pair's next cell: what was not over when the cell was may be there.
     """
-    entries = sorted(told(cell), key=lambda entry: entry.at_ns)
-    windows: list[Outage] = []
-    failed: list[Observation] = []
-    for entry in entries:
-        if entry.outcome not in cell.promise.outcomes:
-            failed.append(entry)
-        elif failed:
-            windows.append(Outage(tuple(failed), failed[0].at_ns, entry.at_ns, over=True))
-            failed = []
-    if failed:
-        good = _first_good(after)
-        end_ns = failed[-1].at_ns if good is None else good.at_ns
-        windows.append(Outage(tuple(failed), failed[0].at_ns, end_ns, over=good is not None))
-    return windows
+    attempts = cell.attempts.known.in_time
+    failed = (~attempts.ended(*cell.promise.outcomes)).nonzero()[0].tolist()
+    return [_outage(attempts, run, after) for run in _runs(failed)]
 
 
-def _first_good(cell: Cell | None) -> Observation | None:
+def _runs(places: Iterable[int]) -> list[range]:
+    """Runs of places one after the other."""
+    runs: list[range] = []
+    for place in places:
+        if runs and runs[-1].stop == place:
+            runs[-1] = range(runs[-1].start, place + 1)
+        else:
+            runs.append(range(place, place + 1))
+    return runs
+
+
+def _outage(attempts: Attempts, run: range, after: Cell | None) -> Outage:
+    failed = attempts.where(slice(run.start, run.stop))
+    begin_ns, end_ns = int(failed.at_ns[0]), int(failed.at_ns[-1])
+    if run.stop < len(attempts):
+        return Outage(failed, begin_ns, int(attempts.at_ns[run.stop]), over=True)
+    good_ns = _first_good(after)
+    if good_ns is None:
+        return Outage(failed, begin_ns, end_ns, over=False)
+    return Outage(failed, begin_ns, good_ns, over=True)
+
+
+def _first_good(cell: Cell | None) -> int | None:
+    """When the cell's first good attempt began."""
     if cell is None:
         return None
-    good = (entry for entry in told(cell) if entry.outcome in cell.promise.outcomes)
-    return min(good, key=lambda entry: entry.at_ns, default=None)
-
-
-def told(cell: Cell) -> list[Observation]:
-    """The attempts of which it is known how they ended: others are no evidence."""
-    return [entry for entry in cell.observations if entry.outcome is not Outcome.UNKNOWN]
+    known = cell.attempts.known
+    good = known.where(known.ended(*cell.promise.outcomes))
+    return int(good.at_ns.min()) if good else None
 
 
 def _judge(cell: Cell, windows: Sequence[Outage]) -> Iterator[Finding]:
@@ -103,14 +115,14 @@ def _judge_trouble(cell: Cell, windows: Sequence[Outage]) -> Iterator[Finding]:
         return
     seconds = (windows[-1].end_ns - windows[0].begin_ns) / 1e9
     if seconds > allowed_ms / 1000:
-        attempts = [attempt for window in windows for attempt in window.attempts]
+        attempts = [window.attempts for window in windows]
         yield Finding(
             status=Status.FAIL,
             summary=f"connections failed now and then for {seconds:.2f} s",
             where=cell.where,
             expected=f"for at most {allowed_ms / 1000:g} s",
-            seen=f"{len(attempts)} attempts failed",
-            indices=tuple(attempt.index for attempt in attempts),
+            seen=f"{sum(map(len, attempts))} attempts failed",
+            indices=attempts[0].followed_by(*attempts[1:]).indices,
             remedy="see in the history which event stands before these attempts",
         )
 
@@ -130,18 +142,18 @@ def _judge_windows(cell: Cell, windows: Sequence[Outage]) -> Iterator[Finding]:
                 expected=f"at most {allowed:g} s without an answer",
                 seen=f"{len(window.attempts)} attempts {_endings(window)}, from {since:.2f} s "
                 "after the change on",
-                indices=tuple(attempt.index for attempt in window.attempts),
+                indices=window.attempts.indices,
                 remedy="see in the history which event stands before these attempts",
             )
 
 
 def _endings(window: Outage) -> str:
-    return ", ".join(sorted({str(attempt.outcome) for attempt in window.attempts}))
+    return ", ".join(sorted(map(str, window.attempts.endings)))
 
 
 def _fact(cell: Cell, windows: Sequence[Outage]) -> Fact:
     if not windows:
-        return Fact("outage", f"none in {len(told(cell))} attempts", cell.where)
+        return Fact("outage", f"none in {len(cell.attempts.known)} attempts", cell.where)
     longest = max(windows, key=lambda window: window.seconds)
     since = (longest.begin_ns - cell.expectation.at_ns) / 1e9
     return Fact(

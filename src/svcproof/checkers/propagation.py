@@ -12,9 +12,8 @@ from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
 
-from svcproof.checkers.outages import told
 from svcproof.checkers.responders import rightful
-from svcproof.history import Backend, Cell, History, Observation, Outcome
+from svcproof.history import Backend, Cell, History
 from svcproof.verdict import Fact, Verdict, judged
 
 __all__ = ["propagation"]
@@ -24,7 +23,7 @@ def propagation(history: History) -> Verdict:
     """For each place, when a change arrived there: it is told, and always passes."""
     changes = list(_changes(history.cells))
     return judged(
-        sum(len(told(during)) for _, during, _ in changes),
+        sum(len(during.attempts.known) for _, during, _ in changes),
         (),
         [fact for change in changes for fact in _facts(*change)],
     )
@@ -43,33 +42,22 @@ def _changes(cells: Sequence[Cell]) -> Iterator[tuple[Cell, Cell, Cell]]:
 
 def _facts(before: Cell, during: Cell, after: Cell) -> Iterator[Fact]:
     old, new = before.promise.allowed, after.promise.allowed
-    gained = [backend for backend in new if rightful(backend, old) is None]
-    first = min(_times(during, during.observations + after.observations, gained), default=None)
-    lost = [backend for backend in old if rightful(backend, new) is None]
-    last = max(_times(during, during.observations + after.observations, lost), default=None)
-    failed = max(
-        (_since(during, e) for e in during.observations if _failed(during, e)), default=None
-    )
-    for name, seconds in (
-        ("first answer by a new Pod", first),
-        ("last answer by an old Pod", last),
-        ("last failed connection", failed),
+    attempts = during.attempts.followed_by(after.attempts)
+    gained = attempts.where(attempts.answered_by(lambda who: _is_only_of(new, old, who)))
+    lost = attempts.where(attempts.answered_by(lambda who: _is_only_of(old, new, who)))
+    known = during.attempts.known
+    failed = known.where(~known.ended(*during.promise.outcomes))
+    for name, found, end in (
+        ("first answer by a new Pod", gained, min),
+        ("last answer by an old Pod", lost, max),
+        ("last failed connection", failed, max),
     ):
-        if seconds is not None:
+        if found:
+            seconds = (end(found.at_ns.tolist()) - during.expectation.at_ns) / 1e9
             yield Fact(name, f"{seconds:.3f} s after the change began", during.where, seconds)
 
 
-def _times(
-    during: Cell, entries: Sequence[Observation], whose: Sequence[Backend]
-) -> Iterator[float]:
-    for entry in entries:
-        if entry.backend is not None and rightful(entry.backend, whose) is not None:
-            yield _since(during, entry)
-
-
-def _failed(cell: Cell, entry: Observation) -> bool:
-    return entry.outcome not in (Outcome.UNKNOWN, *cell.promise.outcomes)
-
-
-def _since(during: Cell, entry: Observation) -> float:
-    return (entry.at_ns - during.expectation.at_ns) / 1e9
+def _is_only_of(these: Sequence[Backend], others: Sequence[Backend], who: Backend) -> bool:
+    """Whether a backend is one of these that none of the others is."""
+    among = [backend for backend in these if rightful(backend, others) is None]
+    return rightful(who, among) is not None

@@ -6,12 +6,15 @@ how a backend that eats every third connection passes there.
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Container, Iterator
+from typing import TYPE_CHECKING
 
 from svcproof.checkers.outages import limits_outages
-from svcproof.history import Cell, History, Observation, Outcome
+from svcproof.history import Cell, History, Outcome
 from svcproof.verdict import Finding, Status, Verdict, judged
+
+if TYPE_CHECKING:
+    from svcproof.attempts import Attempts
 
 __all__ = ["reachability"]
 
@@ -40,7 +43,7 @@ def reachability(history: History) -> Verdict:
     """
     cells = history.cells
     findings = [finding for cell in cells for finding in _judge(cell)]
-    return judged(sum(len(cell.observations) for cell in cells), findings)
+    return judged(sum(len(cell.attempts) for cell in cells), findings)
 
 
 _LATE_REFUSALS = (
@@ -50,7 +53,7 @@ _LATE_REFUSALS = (
 
 
 def _judge(cell: Cell) -> Iterator[Finding]:
-    total = len(cell.observations)
+    total = len(cell.attempts)
     unexpected = _unexpected(cell)
     for outcome, attempts in unexpected.items():
         lost = outcome is Outcome.UNKNOWN
@@ -61,7 +64,7 @@ def _judge(cell: Cell) -> Iterator[Finding]:
             expected=f"every connection{_size(cell)} "
             f"{' or '.join(cell.promise.outcomes)}{_because(cell)}",
             seen=_counts(cell, attempts),
-            indices=tuple(attempt.index for attempt in attempts),
+            indices=attempts.indices,
             remedy=_remedy(outcome, unexpected),
         )
     if total < cell.expectation.minimum:
@@ -81,16 +84,13 @@ def _remedy(outcome: Outcome, beside: Container[Outcome]) -> str:
     return (_LATE_REFUSALS if late else "") + _REMEDIES[outcome]
 
 
-def _unexpected(cell: Cell) -> dict[Outcome, list[Observation]]:
-    by_outcome: dict[Outcome, list[Observation]] = defaultdict(list)
-    expected = cell.promise.outcomes
-    tolerant = limits_outages(cell)
-    for attempt in cell.observations:
-        if attempt.outcome in expected:
-            continue
-        if not tolerant or attempt.outcome is Outcome.UNKNOWN:
-            by_outcome[attempt.outcome].append(attempt)
-    return by_outcome
+def _unexpected(cell: Cell) -> dict[Outcome, Attempts]:
+    attempts, expected = cell.attempts, cell.promise.outcomes
+    return {
+        outcome: attempts.where(attempts.ended(outcome))
+        for outcome in attempts.endings
+        if outcome not in expected and (outcome is Outcome.UNKNOWN or not limits_outages(cell))
+    }
 
 
 def _because(cell: Cell) -> str:
@@ -106,10 +106,8 @@ def _said(outcome: Outcome) -> str:
     return "could not be told" if outcome is Outcome.UNKNOWN else f"ended {outcome}"
 
 
-def _counts(cell: Cell, attempts: list[Observation]) -> str:
-    counts: dict[Outcome, int] = defaultdict(int)
-    for attempt in cell.observations:
-        counts[attempt.outcome] += 1
-    text = ", ".join(f"{number} {outcome}" for outcome, number in counts.items())
-    detail = attempts[0].detail
+def _counts(cell: Cell, attempts: Attempts) -> str:
+    endings = cell.attempts.endings.items()
+    text = ", ".join(f"{number} {outcome}" for outcome, number in endings)
+    detail = cell.first(attempts).detail
     return f"{text} ({detail})" if detail else text

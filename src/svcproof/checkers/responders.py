@@ -8,12 +8,14 @@ backend was chosen.
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Final
+from collections.abc import Iterable, Iterator, Mapping
+from typing import TYPE_CHECKING, Final
 
-from svcproof.history import Backend, Cell, History, Observation, Outcome
+from svcproof.history import Backend, Cell, History, Outcome
 from svcproof.verdict import Finding, Status, Verdict, judged
+
+if TYPE_CHECKING:
+    from svcproof.attempts import Attempts
 
 __all__ = ["NOT_CONNECTED", "describe", "responders", "rightful"]
 
@@ -36,8 +38,8 @@ def responders(history: History) -> Verdict:
 
 
 def _judge(cell: Cell, run: str) -> Iterator[Finding]:
-    answers = cell.answered
-    nameless = [answer for answer in answers if answer.backend is None]
+    answers = cell.attempts.answered
+    nameless = answers.where(~answers.answered_by(lambda _: True))
     if nameless:
         yield _nameless(cell, nameless)
     by_backend = _by_backend(answers)
@@ -46,9 +48,7 @@ def _judge(cell: Cell, run: str) -> Iterator[Finding]:
         yield from _absent(cell, by_backend, run)
 
 
-def _uninvited(
-    cell: Cell, by_backend: Mapping[Backend, Sequence[Observation]], run: str
-) -> Iterator[Finding]:
+def _uninvited(cell: Cell, by_backend: Mapping[Backend, Attempts], run: str) -> Iterator[Finding]:
     for backend, attempts in by_backend.items():
         if backend.run != run:
             yield _stranger(cell, backend, attempts, run)
@@ -56,9 +56,7 @@ def _uninvited(
             yield _wrong(cell, backend, attempts)
 
 
-def _absent(
-    cell: Cell, by_backend: Mapping[Backend, Sequence[Observation]], run: str
-) -> Iterator[Finding]:
+def _absent(cell: Cell, by_backend: Mapping[Backend, Attempts], run: str) -> Iterator[Finding]:
     allowed = cell.promise.allowed
     seen = {rightful(backend, allowed) for backend in by_backend if backend.run == run}
     missing = [backend for backend in allowed if backend not in seen]
@@ -68,15 +66,21 @@ def _absent(
         yield _too_few(cell, _evidence(cell))
 
 
-def _by_backend(answers: Sequence[Observation]) -> dict[Backend, list[Observation]]:
-    # By what tells one from another: to hash a whole backend for each of a million
-    # answers takes longer than all other checks together.
-    grouped: dict[tuple[str, str, str], list[Observation]] = defaultdict(list)
-    for answer in answers:
-        backend = answer.backend
+def _by_backend(answers: Attempts) -> dict[Backend, Attempts]:
+    """The answers of each Pod, in the order in which the Pods came up."""
+    pods: dict[tuple[str, str, str], Backend] = {}
+    for backend in answers.backends:
         if backend is not None:
-            grouped[backend.uid, backend.pod, backend.run].append(answer)
-    return {attempts[0].backend: attempts for attempts in grouped.values() if attempts[0].backend}
+            pods.setdefault(_identity(backend), backend)
+    return {backend: _answers_of(who, answers) for who, backend in pods.items()}
+
+
+def _answers_of(who: tuple[str, str, str], answers: Attempts) -> Attempts:
+    return answers.where(answers.answered_by(lambda backend: _identity(backend) == who))
+
+
+def _identity(backend: Backend) -> tuple[str, str, str]:
+    return backend.uid, backend.pod, backend.run
 
 
 def rightful(backend: Backend, among: Iterable[Backend]) -> Backend | None:
@@ -93,12 +97,8 @@ def rightful(backend: Backend, among: Iterable[Backend]) -> Backend | None:
 def _evidence(cell: Cell) -> int:
     """Attempts that tell who answers: the answered, or any ending where nobody may answer."""
     if cell.promise.outcome is Outcome.ANSWERED:
-        return len(cell.answered)
-    return sum(attempt.outcome is not Outcome.UNKNOWN for attempt in cell.observations)
-
-
-def _indices(attempts: Sequence[Observation]) -> tuple[int, ...]:
-    return tuple(attempt.index for attempt in attempts)
+        return len(cell.attempts.answered)
+    return len(cell.attempts.known)
 
 
 def _names(backends: list[Backend] | tuple[Backend, ...]) -> str:
@@ -126,20 +126,20 @@ def _missing(cell: Cell, missing: list[Backend], answers: int) -> Finding:
     )
 
 
-def _wrong(cell: Cell, backend: Backend, attempts: Sequence[Observation]) -> Finding:
+def _wrong(cell: Cell, backend: Backend, attempts: Attempts) -> Finding:
     return Finding(
         status=Status.FAIL,
         summary=f"answered by a Pod that should not get traffic: {describe(backend)}",
         where=cell.where,
         expected=f"answers only by {_names(cell.promise.allowed)}",
         seen=f"{len(attempts)} answers by {describe(backend)}",
-        indices=_indices(attempts),
+        indices=attempts.indices,
         remedy="stale rules are the usual cause: look whether the entered node's kube-proxy is "
         "alive and has seen the last change of the EndpointSlices",
     )
 
 
-def _stranger(cell: Cell, backend: Backend, attempts: Sequence[Observation], run: str) -> Finding:
+def _stranger(cell: Cell, backend: Backend, attempts: Attempts, run: str) -> Finding:
     whose = f"run {backend.run!r}" if backend.run else "no run at all"
     return Finding(
         status=Status.FAIL,
@@ -147,21 +147,21 @@ def _stranger(cell: Cell, backend: Backend, attempts: Sequence[Observation], run
         where=cell.where,
         expected=f"answers only by Pods of this run, {run!r}",
         seen=f"{len(attempts)} answers by {describe(backend)} in namespace {backend.namespace!r}",
-        indices=_indices(attempts),
+        indices=attempts.indices,
         remedy="the address leads to somebody else's Pods: look for another Service or host port "
         "with the same address, or an address range that is used twice",
         unconditional=True,
     )
 
 
-def _nameless(cell: Cell, attempts: Sequence[Observation]) -> Finding:
+def _nameless(cell: Cell, attempts: Attempts) -> Finding:
     return Finding(
         status=Status.FAIL,
         summary=f"a stranger answered: {len(attempts)} answers do not say by whom",
         where=cell.where,
         expected="each answer names its Pod, as the app under test does",
-        seen=attempts[0].detail or "an answer without an identity",
-        indices=_indices(attempts),
+        seen=cell.first(attempts).detail or "an answer without an identity",
+        indices=attempts.indices,
         remedy="the address leads to something else than the app, or the app was replaced by an "
         "image whose dialect the probe was not told of",
         unconditional=True,

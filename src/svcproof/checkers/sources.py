@@ -8,9 +8,13 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
-from svcproof.history import Cell, History, Observation, Outcome
+from svcproof.history import Cell, History, Outcome
 from svcproof.verdict import Fact, Finding, Status, Verdict, judged
+
+if TYPE_CHECKING:
+    from svcproof.attempts import Attempts
 
 __all__ = ["asks_for_sources", "sources"]
 
@@ -36,24 +40,21 @@ def asks_for_sources(cell: Cell) -> bool:
     return bool(rule) and not cell.expectation.unsettled
 
 
-def _answers(cell: Cell) -> list[Observation]:
-    return [
-        entry
-        for entry in cell.answered
-        if entry.backend is not None
-        and not (cell.position.pod and entry.backend.pod == cell.position.pod)
-    ]
+def _answers(cell: Cell) -> Attempts:
+    answers, own = cell.attempts.answered, cell.position.pod
+    return answers.where(answers.answered_by(lambda backend: not own or backend.pod != own))
 
 
-def _judge(cell: Cell, answers: list[Observation]) -> Iterator[Finding]:
+def _judge(cell: Cell, answers: Attempts) -> Iterator[Finding]:
     due, forbidden = cell.promise.sources, cell.promise.not_sources
-    silent = [entry for entry in answers if not entry.source_address]
-    wrong = [
-        entry
-        for entry in answers
-        if entry.source_address
-        and ((due and entry.source_address not in due) or entry.source_address in forbidden)
-    ]
+    silent = answers.where(answers.seen_as(lambda address: not address))
+    wrong = answers.where(
+        answers.seen_as(
+            lambda address: (
+                bool(address) and ((bool(due) and address not in due) or address in forbidden)
+            )
+        )
+    )
     if silent:
         yield Finding(
             status=Status.INCONCLUSIVE,
@@ -61,16 +62,16 @@ def _judge(cell: Cell, answers: list[Observation]) -> Iterator[Finding]:
             where=cell.where,
             expected="each answer tells the client's address as the backend saw it",
             seen="nothing",
-            indices=tuple(entry.index for entry in silent),
+            indices=silent.indices,
             remedy="the app must tell it; agnhost's /hostname and the notes' page do not",
         )
     if wrong:
         yield _wrong(cell, wrong, len(answers))
 
 
-def _wrong(cell: Cell, wrong: list[Observation], total: int) -> Finding:
+def _wrong(cell: Cell, wrong: Attempts, total: int) -> Finding:
     due = cell.promise.sources
-    seen = ", ".join(sorted({entry.source_address for entry in wrong}))
+    seen = ", ".join(sorted(wrong.sources))
     kept = not due
     return Finding(
         status=Status.FAIL,
@@ -81,7 +82,7 @@ def _wrong(cell: Cell, wrong: list[Observation], total: int) -> Finding:
         if due
         else f"the backend sees another address than {', '.join(cell.promise.not_sources)}",
         seen=seen,
-        indices=tuple(entry.index for entry in wrong),
+        indices=wrong.indices,
         remedy="something on the way does not rewrite what it must: look for kube-proxy's "
         "masquerade rule on the entered node"
         if kept
@@ -90,7 +91,7 @@ def _wrong(cell: Cell, wrong: list[Observation], total: int) -> Finding:
     )
 
 
-def _fact(cell: Cell, answers: list[Observation]) -> Fact:
-    counts = Counter(entry.source_address or "(not told)" for entry in answers)
+def _fact(cell: Cell, answers: Attempts) -> Fact:
+    counts = Counter({address or "(not told)": n for address, n in answers.sources.items()})
     text = ", ".join(f"{address} ({number})" for address, number in counts.most_common(4))
     return Fact("source address seen", text or "no answer", cell.where)

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from itertools import pairwise
 from typing import Final
 
-from svcproof.checkers.outages import told
 from svcproof.history import Cell, History
 from svcproof.verdict import Fact, Finding, Status, Verdict, judged
 
@@ -22,17 +20,19 @@ def steadiness(history: History) -> Verdict:
     """No pair's traffic paused for longer than a second, or twenty turns if that is longer."""
     asked = [cell for cell in history.cells if cell.expectation.rate > 0]
     return judged(
-        sum(len(told(cell)) for cell in asked),
+        sum(len(cell.attempts.known) for cell in asked),
         [finding for cell in asked for finding in _judge(cell)],
-        [_fact(cell) for cell in asked if cell.observations],
+        [_fact(cell) for cell in asked if cell.attempts],
     )
 
 
 def longest_pause(cell: Cell) -> float:
     """Seconds between two begins, or from what was promised to the first of them."""
-    begins = sorted(entry.at_ns for entry in told(cell))
-    times = [cell.expectation.at_ns, *begins]
-    return max((later - earlier for earlier, later in pairwise(times)), default=0) / 1e9
+    begins = cell.attempts.known.in_time.at_ns
+    if not len(begins):
+        return 0.0
+    pauses = begins[1:] - begins[:-1]
+    return float(max(begins[0] - cell.expectation.at_ns, pauses.max(initial=0))) / 1e9
 
 
 def _judge(cell: Cell) -> Iterator[Finding]:
@@ -44,7 +44,7 @@ def _judge(cell: Cell) -> Iterator[Finding]:
             summary=f"the traffic paused for {pause:.2f} s",
             where=cell.where,
             expected=f"{cell.expectation.rate:g} connections a second",
-            seen=f"{len(told(cell))} connections",
+            seen=f"{len(cell.attempts.known)} connections",
             indices=(cell.expectation.index,),
             remedy="run it again where the client has processor time; whether connections "
             "would have failed meanwhile is not known",

@@ -183,12 +183,7 @@ def judge_file(path: Path) -> Judged:
 
 def _judge_again(history: History, event: JudgedEvent) -> _Noted:
     """Ask the checks of a noted verdict again, of what it was about: all that stands before it."""
-    before = History(
-        header=history.header,
-        positions=history.positions,
-        targets=history.targets,
-        entries=history.entries[: event.index],
-    )
+    before = history.before(event)
     verdict = compose(_checks(event.checks, before))(before)
     return _Noted(event.checks, event.verdict, verdict)
 
@@ -219,10 +214,10 @@ def _joined(verdicts: Sequence[Verdict]) -> Verdict:
 
 def _goes_on(history: History) -> bool:
     """Whether something was promised after the last verdict."""
-    for entry in reversed(history.entries):
-        if isinstance(entry, JudgedEvent):
+    for step in reversed(history.steps):
+        if isinstance(step, JudgedEvent):
             return False
-        if isinstance(entry, Expectation):
+        if isinstance(step, Expectation):
             return True
     return False
 

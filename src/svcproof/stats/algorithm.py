@@ -13,11 +13,10 @@ from __future__ import annotations
 
 import enum
 import math
-from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from svcproof.stats.choices import Dependence, encoded, repeats, rotates
+from svcproof.stats.choices import Choices, Dependence, encoded, repeats, rotates
 from svcproof.stats.shares import goodness_of_fit
 from svcproof.stats.sizes import CELL_ALPHA
 
@@ -51,9 +50,7 @@ class Classification:
     neighbours: Dependence
 
 
-def classify(
-    sequence: Sequence[Hashable], backends: int, alpha: float = CELL_ALPHA
-) -> Classification:
+def classify(sequence: Choices, backends: int, alpha: float = CELL_ALPHA) -> Classification:
     """Name the rule behind a sequence of choices among so many backends.
 
     Undecided below :func:`classification_size`. A random draw is called something else

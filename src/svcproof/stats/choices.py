@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 from svcproof.stats.binomial import two_sided
 from svcproof.stats.sizes import CELL_ALPHA
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 __all__ = [
+    "Choices",
     "Dependence",
     "Rotation",
     "dependence",
@@ -27,6 +28,10 @@ __all__ = [
     "same_again_probability",
     "same_choice_probability",
 ]
+
+
+#: Whoever was chosen, in order: anything that can be told apart, or numbers.
+Choices: TypeAlias = "Sequence[Hashable] | NDArray[np.int64]"
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +53,7 @@ class Dependence:
     p_value: float
 
 
-def rotation(sequence: Sequence[Hashable], backends: int) -> Rotation:
+def rotation(sequence: Choices, backends: int) -> Rotation:
     """Is this strict rotation: the same order of all backends, again and again?
 
     Of the k^n sequences that n draws among k can give, k!/(k-m)! are rotations, with
@@ -58,7 +63,7 @@ def rotation(sequence: Sequence[Hashable], backends: int) -> Rotation:
     return Rotation(strict=rotates(codes, backends), chance=_chance(len(codes), backends))
 
 
-def dependence(sequence: Sequence[Hashable], backends: int, lag: int = 1) -> Dependence:
+def dependence(sequence: Choices, backends: int, lag: int = 1) -> Dependence:
     """Are choices independent of the one ``lag`` before? The number of repeats tells.
 
     Under a uniform, independent draw, whatever came before, each of the n - lag pairs
@@ -93,16 +98,20 @@ def redraws_needed(backends: int, alpha: float = CELL_ALPHA) -> int:
     return draws
 
 
-def encoded(sequence: Sequence[Hashable], backends: int) -> NDArray[np.int64]:
+def encoded(sequence: Choices, backends: int) -> NDArray[np.int64]:
     """The choices as numbers, in the order in which they came up first."""
     import numpy as np
 
     if backends < 1:
         raise ValueError(f"one backend or more, not {backends}")
-    numbers = {choice: number for number, choice in enumerate(dict.fromkeys(sequence))}
-    if len(numbers) > backends:
-        raise ValueError(f"{len(numbers)} different choices among {backends} backends")
-    return np.fromiter(map(numbers.__getitem__, sequence), dtype=np.int64, count=len(sequence))
+    if not isinstance(sequence, np.ndarray):
+        numbers = {choice: number for number, choice in enumerate(dict.fromkeys(sequence))}
+        sequence = np.fromiter(map(numbers.__getitem__, sequence), np.int64, len(sequence))
+    different, first, codes = np.unique(sequence, return_index=True, return_inverse=True)
+    if len(different) > backends:
+        raise ValueError(f"{len(different)} different choices among {backends} backends")
+    rank: NDArray[np.int64] = first.argsort().argsort()
+    return rank[codes]
 
 
 def rotates(codes: NDArray[np.int64], backends: int) -> bool:
