@@ -16,9 +16,14 @@ _HOSTNAME: Final = "kubernetes.io/hostname"
 
 @dataclass(frozen=True, slots=True)
 class Names:
-    """The names: Services, and the apps, which are the Deployments and their label ``app``."""
+    """The names: Services, and the apps, which are the Deployments and their label ``app``.
+
+    ``web`` is both here; where it is not, ``web_app`` and ``web_deployment`` are the app's.
+    """
 
     web: str = "web"
+    web_app: str = "web"
+    web_deployment: str = "web"
     web_port: str = "web-port"
     web_local: str = "web-local"
     web_sticky: str = "web-sticky"

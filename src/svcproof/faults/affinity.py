@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Final
 
-from svcproof.battery.objects import NAMES
 from svcproof.battery.topics import Topic
 from svcproof.errors import ClusterProblem
 from svcproof.faults.model import Fault, Undo
@@ -37,7 +36,7 @@ def _set_affinity(scene: Scene, undo: Undo, changes: dict[str, Any]) -> None:
     scene.patch(
         undo,
         "Service",
-        NAMES.web_sticky,
+        scene.names.web_sticky,
         {"spec": changes},
         back={"spec": _client_ip(DEFAULT_AFFINITY_SECONDS)},
     )
@@ -56,7 +55,7 @@ def _clients_share_an_address(scene: Scene, undo: Undo) -> None:
     it passes them on, as its own, to the node ports of ``node``. That one's
     kube-proxy sees one client only.
     """
-    service = scene.service(NAMES.web_sticky)
+    service = scene.service(scene.names.web_sticky)
     balancer, behind = scene.addresses(scene.home), scene.addresses(scene.node)
     nodes = scene.cluster.facts.node_names
     if scene.home == scene.node:

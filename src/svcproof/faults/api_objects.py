@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 import ipaddress
+from collections.abc import Mapping
 from typing import Any, Final
 
-from svcproof.battery.objects import NAMES
 from svcproof.battery.topics import Topic
 from svcproof.faults.model import Fault, Undo
 from svcproof.faults.rules import Chain, plant, remove, word
 from svcproof.faults.scene import Scene
 from svcproof.ports import CanFreezeComponents, CanRunInNodes
-from svcproof.snapshot import Pod, Snapshot
+from svcproof.snapshot import Pod, Service, Snapshot
 
 __all__ = ["FAULTS"]
 
 _HTTP: Final = 80
 _TEMPLATE: Final = "pod-template-hash"
 _DEAD_HOST: Final = 250
+#: On the Pods of the web app and of the app `other`.
+_COMMON: Final = {"team": "shop"}
 
 
 def _selector_matches_nothing(scene: Scene, undo: Undo) -> None:
@@ -25,44 +27,50 @@ def _selector_matches_nothing(scene: Scene, undo: Undo) -> None:
 
 
 def _selector_too_broad(scene: Scene, undo: Undo) -> None:
-    # What is left is the label `team`, which the app `other` has as well.
-    _select(scene, undo, {"app": None})
+    # What is left is a label that the app `other` has as well.
+    _select(scene, undo, {"app": None, **_COMMON})
 
 
-def _select(scene: Scene, undo: Undo, changes: dict[str, str | None]) -> None:
+def _select(scene: Scene, undo: Undo, changes: Mapping[str, str | None]) -> None:
+    right = scene.manifest("Service", scene.names.web)["spec"]["selector"]
     scene.patch(
         undo,
         "Service",
-        NAMES.web,
+        scene.names.web,
         {"spec": {"selector": changes}},
-        back={"spec": {"selector": {"app": NAMES.web}}},
+        back={"spec": {"selector": {label: right.get(label) for label in changes}}},
     )
     scene.let_proxies_follow()
 
 
 def _wrong_target_port(scene: Scene, undo: Undo) -> None:
-    ports = scene.manifest("Service", NAMES.web)["spec"]["ports"]
+    ports = scene.manifest("Service", scene.names.web)["spec"]["ports"]
     wrong = [{**port, "targetPort": port["targetPort"] + 1} for port in ports]
     scene.patch(
-        undo, "Service", NAMES.web, {"spec": {"ports": wrong}}, back={"spec": {"ports": ports}}
+        undo,
+        "Service",
+        scene.names.web,
+        {"spec": {"ports": wrong}},
+        back={"spec": {"ports": ports}},
     )
     scene.let_proxies_follow()
 
 
 def _listens_on_loopback(scene: Scene, undo: Undo) -> None:
-    (right,) = scene.manifest("Deployment", NAMES.web)["spec"]["template"]["spec"]["containers"]
+    name = scene.names.web_deployment
+    (right,) = scene.manifest("Deployment", name)["spec"]["template"]["spec"]["containers"]
     wrong = {**right, "command": [*right["command"], "--http", f"127.0.0.1:{_HTTP}"]}
     del wrong["readinessProbe"]  # or nobody would be sent there
-    template = scene.pod(NAMES.web).labels[_TEMPLATE]
+    template = scene.pod(scene.names.web_app).labels[_TEMPLATE]
     # Undone last, so registered first: this waits for what the patch back brings about.
     undo.register(
-        f"the Pods of {NAMES.web} are not the right ones yet",
+        f"the Pods of {scene.names.web_app} are not the right ones yet",
         _await_pods,
         scene,
         template,
-        by_hand=f"kubectl -n {scene.namespace} rollout status deployment {NAMES.web}",
+        by_hand=f"kubectl -n {scene.namespace} rollout status deployment {name}",
     )
-    scene.patch(undo, "Deployment", NAMES.web, _container(wrong), back=_container(right))
+    scene.patch(undo, "Deployment", name, _container(wrong), back=_container(right))
     _await_pods(scene, template, other=True)
     scene.let_proxies_follow()
 
@@ -73,22 +81,26 @@ def _container(container: dict[str, Any]) -> dict[str, Any]:
 
 def _await_pods(scene: Scene, template: str, *, other: bool = False) -> None:
     """All Pods of the web app are ready, and of that template (or of another)."""
-    wanted = scene.manifest("Deployment", NAMES.web)["spec"]["replicas"]
+    wanted = scene.manifest("Deployment", scene.names.web_deployment)["spec"]["replicas"]
 
     def lacking(snapshot: Snapshot) -> str:
-        pods = [pod for pod in snapshot.pods_matching({"app": NAMES.web}) if not pod.terminating]
+        pods = [
+            pod
+            for pod in snapshot.pods_matching({"app": scene.names.web_app})
+            if not pod.terminating
+        ]
         right = [pod for pod in pods if pod.ready and (pod.labels[_TEMPLATE] != template) == other]
         return "" if len(right) == len(pods) == wanted else f"{len(right)} of {len(pods)} are"
 
-    scene.wait(f"{wanted} new Pods of {NAMES.web}", lacking)
+    scene.wait(f"{wanted} new Pods of {scene.names.web_app}", lacking)
 
 
 def _not_ready_pod_served(scene: Scene, undo: Undo) -> None:
-    pod = scene.pod(NAMES.web, scene.node)
+    pod = scene.pod(scene.names.web_app, scene.node)
     scene.patch(
         undo,
         "Service",
-        NAMES.web,
+        scene.names.web,
         {"spec": {"publishNotReadyAddresses": True}},
         back={"spec": {"publishNotReadyAddresses": None}},
     )
@@ -96,7 +108,7 @@ def _not_ready_pod_served(scene: Scene, undo: Undo) -> None:
 
 
 def _ready_pod_excluded(scene: Scene, undo: Undo) -> None:
-    pod = scene.pod(NAMES.web, scene.node)
+    pod = scene.pod(scene.names.web_app, scene.node)
     _fail_readiness(scene, undo, pod)
     # Frozen while the Pod is not ready, the controller never hears that it is ready again.
     scene.freeze(undo, "kube-controller-manager")
@@ -134,12 +146,13 @@ def _await_ready(scene: Scene, name: str, *, ready: bool = True) -> None:
 
 
 def _orphan_slice(scene: Scene, undo: Undo) -> None:
-    for address in scene.pod(NAMES.web, scene.node).addresses:
-        scene.add(undo, _slice_with_dead_address(address))
+    service = scene.service(scene.names.web)
+    for address in scene.pod(scene.names.web_app, scene.node).addresses:
+        scene.add(undo, _slice_with_dead_address(service, address))
     scene.let_proxies_follow()
 
 
-def _slice_with_dead_address(neighbour: str) -> dict[str, Any]:
+def _slice_with_dead_address(service: Service, neighbour: str) -> dict[str, Any]:
     """As somebody made it by hand for a Pod that has gone; no controller looks after it."""
     family = "IPv6" if ":" in neighbour else "IPv4"
     network = ipaddress.ip_network(f"{neighbour}/{112 if family == 'IPv6' else 24}", strict=False)
@@ -147,11 +160,11 @@ def _slice_with_dead_address(neighbour: str) -> dict[str, Any]:
         "apiVersion": "discovery.k8s.io/v1",
         "kind": "EndpointSlice",
         "metadata": {
-            "name": f"{NAMES.web}-by-hand-{family.lower()}",
-            "labels": {"kubernetes.io/service-name": NAMES.web},
+            "name": f"{service.name}-by-hand-{family.lower()}",
+            "labels": {"kubernetes.io/service-name": service.name},
         },
         "addressType": family,
-        "ports": [{"name": "http", "protocol": "TCP", "port": _HTTP}],
+        "ports": [{"name": port.name, "protocol": "TCP", "port": _HTTP} for port in service.ports],
         "endpoints": [
             {
                 "addresses": [str(network[_DEAD_HOST])],

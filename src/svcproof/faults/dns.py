@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Final
 
-from svcproof.battery.objects import NAMES
 from svcproof.battery.topics import Topic
 from svcproof.faults.model import Fault, Undo
 from svcproof.faults.scene import Scene
@@ -13,11 +12,11 @@ __all__ = ["FAULTS"]
 
 
 def _external_name_wrong(scene: Scene, undo: Undo) -> None:
-    right = scene.manifest("Service", NAMES.alias)["spec"]["externalName"]
+    right = scene.manifest("Service", scene.names.alias)["spec"]["externalName"]
     scene.patch(
         undo,
         "Service",
-        NAMES.alias,
+        scene.names.alias,
         {"spec": {"externalName": f"old.{right}"}},
         back={"spec": {"externalName": right}},
     )

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Final
 
-from svcproof.battery.objects import NAMES
 from svcproof.battery.topics import BETWEEN_NODES, Topic
 from svcproof.faults.model import Fault, Undo
 from svcproof.faults.rules import BEFORE_MASQUERADE, Chain, plant, word
@@ -25,7 +24,7 @@ def _hairpin_broken(scene: Scene, undo: Undo) -> None:
     # mode), is not asked any more. So this needs no knowledge of the mode.
     rules = [
         f"{word(own)} saddr {own} {word(own)} daddr {own} snat {word(own)} to {own}"
-        for own in scene.pod(NAMES.lonely).addresses
+        for own in scene.pod(scene.names.lonely, scene.home).addresses
     ]
     plant(scene, undo, scene.home, [Chain("nat", "postrouting", BEFORE_MASQUERADE, rules)])
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Final
 
-from svcproof.battery.objects import NAMES
 from svcproof.battery.topics import Topic
 from svcproof.faults.model import Fault, Undo
 from svcproof.faults.rules import (
@@ -27,8 +26,8 @@ _HTTP: Final = 80
 
 
 def _local_leaks(scene: Scene, undo: Undo) -> None:
-    (port,) = scene.service(NAMES.web_local).ports
-    pod = scene.pod(NAMES.lonely)
+    (port,) = scene.service(scene.names.web_local).ports
+    pod = scene.pod(scene.names.lonely, scene.home)
     to_pod = [
         f"{packets_to(address, port.node_port)} " + dnat(of_family(pod.addresses, address), _HTTP)
         for address in scene.addresses(scene.node)
@@ -43,8 +42,8 @@ def _local_leaks(scene: Scene, undo: Undo) -> None:
 
 
 def _local_hides_the_client(scene: Scene, undo: Undo) -> None:
-    (port,) = scene.service(NAMES.web_local).ports
-    rules = _masquerade(port, scene.pod(NAMES.lonely))
+    (port,) = scene.service(scene.names.web_local).ports
+    rules = _masquerade(port, scene.pod(scene.names.lonely, scene.home))
     plant(scene, undo, scene.home, [Chain("nat", "postrouting", BEFORE_MASQUERADE, rules)])
 
 
@@ -55,7 +54,9 @@ def _masquerade(port: ServicePort, pod: Pod) -> list[str]:
 
 
 def _silence_for_refusal(scene: Scene, undo: Undo) -> None:
-    rules = [f"{packets_to(address)} drop" for address in scene.service(NAMES.nobody).cluster_ips]
+    rules = [
+        f"{packets_to(address)} drop" for address in scene.service(scene.names.nobody).cluster_ips
+    ]
     chains = [
         Chain("filter", "prerouting", BEFORE_EVERYTHING, rules),
         Chain("filter", "output", BEFORE_EVERYTHING, rules),
@@ -64,7 +65,7 @@ def _silence_for_refusal(scene: Scene, undo: Undo) -> None:
 
 
 def _refusal_for_silence(scene: Scene, undo: Undo) -> None:
-    (port,) = scene.service(NAMES.web_local).ports
+    (port,) = scene.service(scene.names.web_local).ports
     # A reset, not an ICMP error: those are rate-limited, and some would come as silence.
     rules = [
         f"{packets_to(address, port.node_port)} reject with tcp reset"

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Final
 
-from svcproof.battery.objects import NAMES
 from svcproof.battery.topics import Topic
 from svcproof.faults.model import Fault, Undo
 from svcproof.faults.rules import (
@@ -76,23 +75,23 @@ def _register_restore(scene: Scene, undo: Undo, saved: str, restore: str) -> Non
 
 
 def _node_port_closed(scene: Scene, undo: Undo) -> None:
-    (port,) = scene.service(NAMES.web_port).ports
+    (port,) = scene.service(scene.names.web_port).ports
     rules = [f"fib daddr type local tcp dport {port.node_port} drop"]
     plant(scene, undo, scene.node, [Chain("filter", "prerouting", BEFORE_EVERYTHING, rules)])
 
 
 def _captured_by_host_port(scene: Scene, undo: Undo) -> None:
-    _translate_first(scene, undo, scene.pod(NAMES.other))
+    _translate_first(scene, undo, scene.pod(scene.names.other))
 
 
 def _uneven_shares(scene: Scene, undo: Undo) -> None:
-    favoured = scene.pod(NAMES.web, scene.home)
+    favoured = scene.pod(scene.names.web_app, scene.home)
     _translate_first(scene, undo, favoured, f"numgen random mod 10 < {_EXTRA_TENTHS}")
 
 
 def _translate_first(scene: Scene, undo: Undo, pod: Pod, condition: str = "") -> None:
     """On the node, the Service's ClusterIP leads to one Pod before kube-proxy can choose."""
-    service = scene.service(NAMES.web)
+    service = scene.service(scene.names.web)
     (port,) = service.ports
     rules = [
         f"{packets_to(address, port.port)} {condition} "

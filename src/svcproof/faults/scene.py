@@ -14,6 +14,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, cast
 
+from svcproof.battery.objects import NAMES, Names
 from svcproof.errors import ClusterProblem
 from svcproof.limits import DEFAULT_LIMITS, Limits
 from svcproof.ports import (
@@ -43,7 +44,8 @@ class Scene:
 
     ``home`` is the node of the Pod ``lonely``, ``node`` is the one where faults
     are planted: another one, and if possible not the cluster DNS' either.
-    ``silent`` are nodes whose clients cannot be asked at the moment.
+    ``silent`` are nodes whose clients cannot be asked at the moment. ``names`` are
+    the objects' names, where they are others than the battery's.
     """
 
     cluster: Cluster
@@ -55,6 +57,7 @@ class Scene:
     node: str
     limits: Limits = DEFAULT_LIMITS
     silent: set[str] = field(default_factory=set)
+    names: Names = NAMES
 
     def snapshot(self) -> Snapshot:
         """The nodes, and the objects of the namespace, now."""
