@@ -1,0 +1,57 @@
+"""A pytest plugin: says where a run is, and waits there until it may go on.
+
+Loaded with ``-p svcproof_barrier`` into any version of svcproof, so it knows nothing
+of it but the name of a fixture. ``SVCPROOF_BARRIER`` is the Unix socket of who is
+told: a line of JSON for each moment, answered by a line.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+from collections.abc import Generator
+from typing import Any
+
+import pytest
+
+#: The fixture that applies a module's objects, and waits until they are ready.
+APPLIES = "echo_app"
+
+
+def reached(moment: str) -> None:
+    """Tell, and wait for the answer."""
+    with socket.socket(socket.AF_UNIX) as connection:
+        connection.connect(os.environ["SVCPROOF_BARRIER"])
+        connection.sendall(json.dumps({"moment": moment}).encode() + b"\n")
+        connection.recv(1)
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_sessionstart() -> None:
+    """The kept cluster has been joined."""
+    reached("joined")
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_fixture_setup(fixturedef: Any) -> Generator[None, Any, Any]:
+    """A module's objects are applied, which changes back what was changed in them."""
+    if fixturedef.argname != APPLIES:
+        return (yield)
+    reached("applying")
+    try:
+        return (yield)
+    finally:
+        reached("applied")
+
+
+class _FirstCall:
+    done = False
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_call() -> None:
+    """The first case is about to measure."""
+    if not _FirstCall.done:
+        _FirstCall.done = True
+        reached("measuring")
