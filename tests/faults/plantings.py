@@ -139,7 +139,8 @@ _ALL: Final = (
     _on_web("ready-pod-excluded", "{node}", "hostname-deployment", "kube-controller-manager"),
     _on_web("orphan-slice"),
     _before(CATALOGUE["proxy-frozen"]),
-    _before(CATALOGUE["rules-wiped"]),
+    # The node knew the Services before; from the start it is `proxy-dead`.
+    _of("rules-wiped"),
     _at_node("node-port-closed", SUITES.web_port),
     _at_node("captured-by-host-port", SUITES.web, prepare=_other_app),
     _before(CATALOGUE["no-masquerade"]),
@@ -177,8 +178,5 @@ def _later(slug: str) -> Planting:
 
 #: The same for what is tried beside them.
 EXPERIMENTS: Final = MappingProxyType(
-    {
-        each.slug: each
-        for each in (_before(LARGE_PACKETS_LOST), _later("proxy-frozen"), _later("rules-wiped"))
-    }
+    {each.slug: each for each in (_before(LARGE_PACKETS_LOST), _later("proxy-frozen"))}
 )
