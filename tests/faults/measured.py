@@ -119,8 +119,8 @@ def _short(case: str) -> str:
 
 
 def statements(results: Mapping[str, Any]) -> tuple[str, ...]:
-    """The statements about the culprit in results.json; none in files without the field."""
-    found = results.get("culprit") or ()
+    """The statements about culprits in results.json; none in files of older versions."""
+    found = results.get("culprits") or ()
     items = found if isinstance(found, list) else [found]
     return tuple(text for text in map(_statement, items) if text)
 

@@ -200,10 +200,10 @@ def test_verdicts_are_by_the_case_alone_wherever_the_suites_are_installed():
     ("field", "found"),
     [
         ({}, ()),
-        ({"culprit": None}, ()),
-        ({"culprit": "node-3 is."}, ("node-3 is.",)),
-        ({"culprit": {"statement": "node-3 is."}}, ("node-3 is.",)),
-        ({"culprit": [{"statement": "a"}, {"statement": ""}, "b"]}, ("a", "b")),
+        ({"culprits": None}, ()),
+        ({"culprits": "node-3 is."}, ("node-3 is.",)),
+        ({"culprits": {"statement": "node-3 is."}}, ("node-3 is.",)),
+        ({"culprits": [{"statement": "a"}, {"statement": ""}, "b"]}, ("a", "b")),
     ],
 )
 def test_statements_are_read_whatever_shape_they_have(field, found):
