@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import msgspec
 
@@ -19,6 +19,7 @@ __all__ = [
     "SCHEMA",
     "Measured",
     "Run",
+    "Stated",
     "differences",
     "is_red",
     "judgement",
@@ -40,6 +41,13 @@ END: Final = "<!-- end of the table of runs -->"
 _ESCAPES: Final = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]")
 _RED: Final = re.compile(r"\s*(FAIL|✗)(\s|$)")
 _RED_WORDS: Final = ("FAIL",)
+
+
+class Stated(NamedTuple):
+    """A statement about a culprit, and the nodes and objects that it blames."""
+
+    text: str
+    places: tuple[str, ...]
 
 
 class Run(msgspec.Struct, frozen=True, kw_only=True):
@@ -118,32 +126,28 @@ def _short(case: str) -> str:
     return f"{path.rpartition('/')[2]}{separator}{test}"
 
 
-def statements(results: Mapping[str, Any]) -> tuple[str, ...]:
+def statements(results: Mapping[str, Any]) -> tuple[Stated, ...]:
     """The statements about culprits in results.json; none in files of older versions."""
-    found = results.get("culprits") or ()
-    items = found if isinstance(found, list) else [found]
-    return tuple(text for text in map(_statement, items) if text)
+    return tuple(
+        Stated(item["statement"], (*item["nodes"], *item["objects"]))
+        for item in results.get("culprits", ())
+    )
 
 
-def _statement(item: Any) -> str:
-    return str(item.get("statement", "")) if isinstance(item, Mapping) else str(item or "")
-
-
-def judgement(
-    stated: Sequence[str], culprit: Iterable[str], others: Iterable[str]
-) -> tuple[bool, tuple[str, ...]]:
+def judgement(stated: Sequence[Stated], culprit: Iterable[str]) -> tuple[bool, tuple[str, ...]]:
     """Whether the first statement names one of ``culprit``, and which statements are wrong.
 
-    A statement is wrong when it names none of ``culprit``, and a node or an object of
-    ``others``. Words are whole: ``node-1`` is not in ``node-12``.
+    A statement is wrong when it blames a place, and none of ``culprit``. Words are
+    whole: ``node-1`` is not in ``node-12``; a Deployment is in the names of its Pods.
     """
     blamed = tuple(culprit)
     right = bool(stated) and _names(stated[0], blamed)
-    wrong = tuple(text for text in stated if not _names(text, blamed) and _names(text, others))
+    wrong = tuple(each.text for each in stated if each.places and not _names(each, blamed))
     return right, wrong
 
 
-def _names(text: str, words: Iterable[str]) -> bool:
+def _names(stated: Stated, words: Iterable[str]) -> bool:
+    text = " ".join([stated.text, *stated.places])
     return any(re.search(rf"(?<![\w-]){re.escape(word)}(?!\w)", text) for word in words)
 
 

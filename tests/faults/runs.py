@@ -111,8 +111,9 @@ def run_with(stage: Stage, planting: Planting | None) -> Run:
     results = _results(directory)
     words = verdicts(results)
     stated = statements(results)
-    culprit, others = _names(stage, planting)
-    right, wrong = judgement(stated, culprit, others)
+    raw = planting.culprit if planting else ()
+    culprit = tuple(name.format(node=stage.node, home=stage.home) for name in raw)
+    right, wrong = judgement(stated, culprit)
     return Run(
         slug=slug,
         seconds=round(child.seconds, 1),
@@ -122,7 +123,7 @@ def run_with(stage: Stage, planting: Planting | None) -> Run:
         ended=child.ended,
         verdicts={case: word for case, word in sorted(words.items()) if word != "PASS"},
         passed=sorted(case for case, word in words.items() if word == "PASS"),
-        statements=stated,
+        statements=[each.text for each in stated],
         culprit=culprit,
         right=right,
         wrong=wrong,
@@ -231,14 +232,6 @@ def _results(directory: Path) -> Mapping[str, Any]:
 
 def _age(path: Path) -> float:
     return path.stat().st_mtime
-
-
-def _names(stage: Stage, planting: Planting | None) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """What a right statement names, and all that would be named wrongly."""
-    raw = planting.culprit if planting else ()
-    culprit = tuple(name.format(node=stage.node, home=stage.home) for name in raw)
-    nodes = stage.cluster.facts.node_names
-    return culprit, tuple(name for name in nodes if name not in culprit)
 
 
 def _clear(cluster: KubernetesCluster) -> None:

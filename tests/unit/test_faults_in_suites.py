@@ -22,6 +22,7 @@ from tests.faults.measured import (
     HEALTHY,
     Measured,
     Run,
+    Stated,
     differences,
     is_red,
     judgement,
@@ -196,36 +197,28 @@ def test_verdicts_are_by_the_case_alone_wherever_the_suites_are_installed():
     }
 
 
-@pytest.mark.parametrize(
-    ("field", "found"),
-    [
-        ({}, ()),
-        ({"culprits": None}, ()),
-        ({"culprits": "node-3 is."}, ("node-3 is.",)),
-        ({"culprits": {"statement": "node-3 is."}}, ("node-3 is.",)),
-        ({"culprits": [{"statement": "a"}, {"statement": ""}, "b"]}, ("a", "b")),
-    ],
-)
-def test_statements_are_read_whatever_shape_they_have(field, found):
-    assert statements({**RESULTS, **field}) == found
+def test_statements_are_read_with_the_places_that_they_blame():
+    found = {"statement": "node-3 is.", "nodes": ["node-3"], "objects": ["a"], "layer": "DNS"}
+    assert statements({**RESULTS, "culprits": [found]}) == (Stated("node-3 is.", ("node-3", "a")),)
+    assert statements(RESULTS) == ()
 
 
 @pytest.mark.parametrize(
     ("stated", "right", "wrong"),
     [
         ([], False, ()),
-        (["Pods on node-3 reach no other node"], True, ()),
-        (["node-3 is cut off; node-1 and node-2 are well"], True, ()),
-        (["Pods on node-2 reach nobody"], False, ("Pods on node-2 reach nobody",)),
-        (["something is wrong"], False, ()),
-        (["see node-3", "see node-1"], True, ("see node-1",)),
-        (["see node-31"], False, ()),
-        (["see hostname-svc"], True, ()),
+        ([Stated("Pods on node-3 reach nobody", ("node-3",))], True, ()),
+        ([Stated("from node-1 to node-3", ("node-1", "node-3"))], True, ()),
+        ([Stated("see", ("node-2",))], False, ("see",)),
+        ([Stated("something is wrong", ())], False, ()),
+        ([Stated("a", ("node-3",)), Stated("b", ("node-1",))], True, ("b",)),
+        ([Stated("a", ("node-31",))], False, ("a",)),
+        ([Stated("a", ("other-svc",))], False, ("a",)),
+        ([Stated("to Pod web-5d-x", ("web-5d-x",))], True, ()),
     ],
 )
 def test_a_statement_is_right_or_wrong_by_what_it_names(stated, right, wrong):
-    culprit, others = ("node-3", "hostname-svc"), ("node-1", "node-2")
-    assert judgement(stated, culprit, others) == (right, wrong)
+    assert judgement(stated, ("node-3", "svc", "web")) == (right, wrong)
 
 
 def run(slug: str, **fields) -> Run:
