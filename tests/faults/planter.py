@@ -16,7 +16,7 @@ from svcproof.snapshot import Pod
 from svcproof.waits import wait_for
 from tests.faults.plantings import Planting
 
-__all__ = ["Planter", "contains", "namespaces"]
+__all__ = ["Planter", "SuiteScene", "contains", "namespaces"]
 
 _NOT_FOUND: Final = 404
 _NEVER_READY: Final = "svcproof.dev/never-ready"
@@ -34,7 +34,7 @@ def namespaces(cluster: KubernetesCluster) -> list[str]:
 
 
 @dataclass(frozen=True)
-class _SuiteScene(Scene):
+class SuiteScene(Scene):
     """Remembers what a fault rests on: the objects that it changed, the Pods that it chose."""
 
     changed: list[tuple[str, str, Mapping[str, Any]]] = field(default_factory=list)
@@ -89,7 +89,7 @@ class Planter:
         self._planting = planting
         self._cluster = cluster
         self._home, self._node = home, node
-        self._scene: _SuiteScene | None = None
+        self._scene: SuiteScene | None = None
         self._healing = ExitStack()
         self._lock = threading.RLock()
         self._ended = threading.Event()
@@ -174,12 +174,12 @@ class Planter:
         except SvcproofError as error:
             self.problem = self.problem or f"{what}: {error}"
 
-    def _make_scene(self) -> _SuiteScene:
+    def _make_scene(self) -> SuiteScene:
         recorder = Recorder(None, run="faults", case=self._planting.slug)
         found = "default"
         if self._planting.when == "ready":
             found = _namespace_with(self._cluster, self._planting.anchor)
-        return _SuiteScene(
+        return SuiteScene(
             cluster=self._cluster,
             namespace=found,
             run="faults",

@@ -2,6 +2,7 @@
 
 import contextlib
 import re
+from dataclasses import replace
 from itertools import count
 from pathlib import Path
 
@@ -10,7 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from svcproof.faults import CATALOGUE, Scene, planted
+from svcproof.errors import ApiRefused, ApplyFailed
+from svcproof.faults import CATALOGUE, Scene, Undo, planted
 from svcproof.manifest_files import packaged_manifests
 from svcproof.recorder import Recorder
 from tests.faults import extra
@@ -32,7 +34,7 @@ from tests.faults.measured import (
     verdicts,
     with_table,
 )
-from tests.faults.planter import contains
+from tests.faults.planter import SuiteScene, contains
 from tests.faults.plantings import EXPERIMENTS, PLANTINGS, SUITES
 from tests.unit.test_faults_catalogue import Lab, LabFails
 
@@ -152,6 +154,76 @@ def test_what_a_patch_would_change_is_not_contained(item, data):
 
 def test_an_object_that_is_gone_contains_nothing():
     assert not contains(None, {"spec": {"selector": {"app": "webb"}}})
+
+
+class Api:
+    """One object, which a run may change back or delete."""
+
+    def __init__(self) -> None:
+        self.service = {"spec": {"selector": {"app": "webb"}}}
+
+    def path(self, kind: str, name: str, namespace: str) -> str:
+        return name
+
+    def get(self, path: str):
+        if path != "web":
+            raise ApiRefused(404, "not there")
+        return self.service
+
+
+class LabWithApi(Lab):
+    def __init__(self) -> None:
+        super().__init__()
+        self.api = Api()
+        self.gone: set[str] = set()
+
+    def snapshot(self, namespace: str):
+        full = super().snapshot(namespace)
+        return replace(full, pods=tuple(pod for pod in full.pods if pod.name not in self.gone))
+
+    def patch(self, kind: str, name: str, changes: object, *, namespace: str) -> None:
+        if kind == "Pod":
+            raise ApplyFailed("not there")
+        super().patch(kind, name, changes, namespace=namespace)
+
+
+@pytest.fixture
+def suite_scene() -> SuiteScene:
+    lab = LabWithApi()
+    return SuiteScene(
+        cluster=lab,
+        namespace="ns",
+        run="r1",
+        recorder=Recorder(None, run="r1", case="faults"),
+        manifests=(),
+        home="node-1",
+        node="node-3",
+    )
+
+
+def test_a_fault_has_drifted_when_what_it_changed_is_changed_back(suite_scene):
+    undo = Undo()
+    suite_scene.patch(undo, "Service", "web", {"spec": {"selector": {"app": "webb"}}}, back={})
+    assert suite_scene.drift() == ""
+    suite_scene.cluster.api.service["spec"]["selector"] = {"app": "web"}
+    assert suite_scene.drift() == "changed back: Service web"
+
+
+def test_a_fault_has_drifted_when_a_pod_that_it_chose_is_gone(suite_scene):
+    pod = suite_scene.pod("web", "node-3")
+    assert suite_scene.drift() == ""
+    suite_scene.cluster.gone.add(pod.name)
+    assert suite_scene.drift() == f"gone: {pod.name}"
+    suite_scene.settled()
+    assert suite_scene.drift() == "", "the injection itself has replaced it"
+
+
+def test_a_pod_that_a_test_has_deleted_needs_no_patch_back(suite_scene):
+    undo = Undo()
+    with pytest.raises(ApplyFailed):
+        suite_scene.cluster.patch("Pod", "web-1", {}, namespace="ns")
+    suite_scene.patch(undo, "Pod", "web-1", {"metadata": {}}, back={})
+    assert undo.heal() == []
 
 
 # ── What a run says ──
