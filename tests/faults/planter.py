@@ -79,8 +79,8 @@ class Planter:
     """One planting. ``close`` heals, whatever state it is in.
 
     The fault is planted by :meth:`plant`. From then on it is planted again whenever a
-    run has undone it, except between :meth:`suspend` and :meth:`resume`: there a run
-    applies its objects, and waits for what it applied.
+    run has undone it. Between :meth:`suspend` and :meth:`resume` a run applies objects,
+    and waits for what it applied: a fault in them is healed meanwhile.
     """
 
     def __init__(
@@ -113,12 +113,16 @@ class Planter:
         """A run applies its objects."""
         with self._lock:
             self._suspended = True
+            if self._planting.steps_aside:
+                self._healing.close()
 
     def resume(self) -> None:
         """It has, and they are ready."""
-        with self._lock:
+        with self._lock, self._noting("not planted again"):
             self._suspended = False
-            self._mend()
+            if self._planting.steps_aside and self._scene is not None and not self.problem:
+                self._inject()
+                self.replanted += 1
 
     def close(self) -> None:
         """Heal; raises :class:`~svcproof.errors.HealFailed`."""
@@ -147,10 +151,10 @@ class Planter:
 
     def _mend(self) -> None:
         """Plant it again where somebody has undone it."""
-        if self._scene is None or self._planting.when == "before" or self._ended.is_set():
+        if self._scene is None or self.problem:
             return
         with self._noting("not planted again"):
-            if not (self._planting.keep or self.problem) and self._scene.drift():
+            if not self._planting.keep and self._scene.drift():
                 self._healing.close()
                 self.replanted += 1
                 self._inject()

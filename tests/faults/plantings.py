@@ -42,7 +42,9 @@ class Planting:
     ``{node}`` is where faults of one node are planted, ``{home}`` the node of the single
     Pod. ``prepare`` makes what the suites do not have. ``keep`` is a patch that has to be
     made again when a Service's spec is this, because a test changes it as well.
-    ``unseen`` is why the suites cannot see it, where they cannot.
+    ``steps_aside``: whoever applies the suites' objects would wait in vain for what is
+    wrong in them, so it is healed meanwhile. ``unseen`` is why the suites cannot see it,
+    where they cannot.
     """
 
     fault: Fault
@@ -52,6 +54,7 @@ class Planting:
     anchor: str = SUITES.web
     prepare: Callable[[Scene, Undo], None] | None = None
     keep: tuple[str, Callable[[Changes], Changes | None]] | None = None
+    steps_aside: bool = False
     unseen: str = ""
 
     @property
@@ -119,7 +122,7 @@ def _before(fault: Fault) -> Planting:
 
 
 def _on_web(slug: str, *also: str, **fields: Any) -> Planting:
-    return _of(slug, culprit=(SUITES.web, *also), **fields)
+    return _of(slug, culprit=(SUITES.web, *also), steps_aside=True, **fields)
 
 
 def _on_sticky(slug: str, **fields: Any) -> Planting:
@@ -134,8 +137,8 @@ _ALL: Final = (
     _on_web("selector-matches-nothing"),
     _on_web("selector-too-broad", prepare=_other_app_of_the_team),
     _on_web("wrong-target-port"),
-    _of("listens-on-loopback", culprit=("hostname-deployment", "webserver")),
-    _on_web("not-ready-pod-served", unseen=_PROMISED),
+    _of("listens-on-loopback", culprit=("hostname-deployment", "webserver"), steps_aside=True),
+    _on_web("not-ready-pod-served", "{node}", "hostname-deployment", unseen=_PROMISED),
     _on_web("ready-pod-excluded", "{node}", "hostname-deployment", "kube-controller-manager"),
     _on_web("orphan-slice"),
     _before(CATALOGUE["proxy-frozen"]),
@@ -155,14 +158,25 @@ _ALL: Final = (
     ),
     _at_node("silence-for-refusal", SUITES.nobody),
     _at_node("refusal-for-silence", SUITES.web_local),
-    _on_sticky("affinity-ignored", keep=(SUITES.web_sticky, _no_affinity)),
-    _on_sticky("affinity-too-short", keep=(SUITES.web_sticky, _short_affinity)),
+    _on_sticky("affinity-ignored", keep=(SUITES.web_sticky, _no_affinity), steps_aside=True),
+    _on_sticky(
+        "affinity-too-short",
+        keep=(SUITES.web_sticky, _short_affinity),
+        steps_aside=True,
+        unseen="no pause of the default run is clearly longer than a second",
+    ),
     _on_sticky("clients-share-an-address"),
     _at_node("uneven-shares", _SHARES.web, names=_SHARES),
     _before(CATALOGUE["overlay-blocked"]),
     _before(CATALOGUE["node-dies"]),
     _before(CATALOGUE["packets-lost"]),
-    _of("external-name-wrong", culprit=(SUITES.alias,), anchor=SUITES.alias, unseen=_PROMISED),
+    _of(
+        "external-name-wrong",
+        culprit=(SUITES.alias,),
+        anchor=SUITES.alias,
+        steps_aside=True,
+        unseen=_PROMISED,
+    ),
     _of("new-services-refused", culprit=("quota", "no-new-services"), anchor="chosen-svc"),
     _before(DNS_DROPPED),
     _before(FORWARD_DROPPED),

@@ -60,9 +60,8 @@ def pin_single_pod(cluster: KubernetesCluster, home: str) -> None:
 
     By an admission policy, so that neither the run nor its objects know of it.
     """
-    expression = (
-        'Object{spec: Object.spec{nodeSelector: {"kubernetes.io/hostname": "' + home + '"}}}'
-    )
+    selector = '{"kubernetes.io/hostname": "' + home + '"}'
+    patch = f'[JSONPatch{{op: "add", path: "/spec/nodeSelector", value: {selector}}}]'
     group = "admissionregistration.k8s.io/v1"
     pods = {"apiGroups": [""], "apiVersions": ["v1"], "operations": ["CREATE"]}
     policy = {
@@ -76,12 +75,7 @@ def pin_single_pod(cluster: KubernetesCluster, home: str) -> None:
             },
             "failurePolicy": "Fail",
             "reinvocationPolicy": "Never",
-            "mutations": [
-                {
-                    "patchType": "ApplyConfiguration",
-                    "applyConfiguration": {"expression": expression},
-                }
-            ],
+            "mutations": [{"patchType": "JSONPatch", "jsonPatch": {"expression": patch}}],
         },
     }
     binding = {
@@ -175,6 +169,7 @@ class _Child:
             "PYTHONPATH": os.pathsep.join([str(_PLUGIN), os.environ.get("PYTHONPATH", "")]),
             "SVCPROOF_BARRIER": str(barrier),
             "COLUMNS": "200",
+            "SVCPROOF_BARRIER_AWAITS": "1" if "measuring" in self._actions else "",
         }
         command = [stage.svcproof, "run", "--svc-name", stage.cluster.facts.name]
         # What it leaves is deleted here, after the fault is healed.

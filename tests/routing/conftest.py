@@ -49,8 +49,11 @@ class Suite:
     _lock: Lock = field(default_factory=Lock, init=False)
 
     def open_run(self, item: pytest.Function) -> Run:
-        """A case of one of the modules at work, once its app is ready: that is waited for once."""
-        module = item.module.__name__
+        """A case of one of the modules at work, once its app is ready."""
+        return open_run(item, self.ready(item.module.__name__), self.clients, self.shared)
+
+    def ready(self, module: str) -> App:
+        """The app of a module, once it is ready: that is waited for once."""
         with self._lock:
             is_first = module not in self._ready
             ready = self._ready.setdefault(module, Future())
@@ -59,7 +62,7 @@ class Suite:
                 ready.set_result(ready_app(self.apps[module]))
             except BaseException as error:
                 ready.set_exception(error)
-        return open_run(item, ready.result(), self.clients, self.shared)
+        return ready.result()
 
 
 @pytest.fixture(scope="session")

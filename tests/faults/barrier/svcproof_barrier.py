@@ -2,11 +2,13 @@
 
 Loaded with ``-p svcproof_barrier`` into any version of svcproof, so it knows nothing
 of it but the name of a fixture. ``SVCPROOF_BARRIER`` is the Unix socket of who is
-told: a line of JSON for each moment, answered by a line.
+told: a line of JSON for each moment, answered by a line. With ``SVCPROOF_BARRIER_AWAITS``
+the apps of all modules are waited for before the first measurement.
 """
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import socket
@@ -50,8 +52,19 @@ class _FirstCall:
 
 
 @pytest.hookimpl(tryfirst=True)
-def pytest_runtest_call() -> None:
+def pytest_runtest_call(item: pytest.Item) -> None:
     """The first case is about to measure."""
     if not _FirstCall.done:
         _FirstCall.done = True
+        _await_apps(item)
         reached("measuring")
+
+
+def _await_apps(item: pytest.Item) -> None:
+    """Where modules wait for their apps beside each other, all have found them as they should be
+    before anything is changed in them."""
+    suite = getattr(item, "funcargs", {}).get("suite")
+    if suite is not None and os.environ.get("SVCPROOF_BARRIER_AWAITS"):
+        for module in suite.apps:
+            with contextlib.suppress(Exception):  # the module's own cases will say so
+                suite.ready(module)
