@@ -162,9 +162,8 @@ def namespace(request: pytest.FixtureRequest, namespaces: Mapping[str, str]) -> 
 @pytest.fixture(scope="module")
 def echo_app(request: pytest.FixtureRequest, suite: Suite) -> App:
     """The module's app, as its manifests want it, and ready."""
-    app = suite.apps[request.module.__name__]
-    app.apply()
-    return ready_app(app)
+    suite.start_rest()
+    return suite.ready(request.module.__name__)
 
 
 @pytest.fixture(scope="module")

@@ -38,7 +38,7 @@ def pytest_sessionstart() -> None:
 @pytest.hookimpl(wrapper=True)
 def pytest_fixture_setup(fixturedef: Any) -> Generator[None, Any, Any]:
     """A module's objects are applied, which changes back what was changed in them."""
-    if fixturedef.argname != APPLIES:
+    if fixturedef.argname != APPLIES or _State.awaited:
         return (yield)
     reached("applying")
     try:
@@ -47,15 +47,16 @@ def pytest_fixture_setup(fixturedef: Any) -> Generator[None, Any, Any]:
         reached("applied")
 
 
-class _FirstCall:
-    done = False
+class _State:
+    measures = False
+    awaited = False  #: all apps have been waited for: none is applied again
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_call(item: pytest.Item) -> None:
     """The first case is about to measure."""
-    if not _FirstCall.done:
-        _FirstCall.done = True
+    if not _State.measures:
+        _State.measures = True
         _await_apps(item)
         reached("measuring")
 
@@ -65,6 +66,7 @@ def _await_apps(item: pytest.Item) -> None:
     before anything is changed in them."""
     suite = getattr(item, "funcargs", {}).get("suite")
     if suite is not None and os.environ.get("SVCPROOF_BARRIER_AWAITS"):
+        _State.awaited = True
         for module in suite.apps:
             with contextlib.suppress(Exception):  # the module's own cases will say so
                 suite.ready(module)
