@@ -178,6 +178,11 @@ class Recorder:
                 observations=tuple(self._observations),
             )
 
+    def steps_since(self, number: int) -> list[Step]:
+        """All that was promised or happened but the first ``number`` steps."""
+        with self._lock:
+            return self._steps[number:]
+
     @property
     def progress(self) -> Progress:
         """How far it is; costs nothing, however long the history."""

@@ -11,6 +11,7 @@ from svcproof.events import NotConverged
 from svcproof.fixtures.ahead import Ahead
 from svcproof.fixtures.outcome import CASE, Case
 from svcproof.recorder import Recorder
+from svcproof.verdict import Finding, Status, Verdict
 
 SOON = 5.0
 
@@ -112,19 +113,34 @@ def test_the_end_of_a_session_stops_what_is_under_way_and_begins_nothing_else():
     assert ahead.take(lane[1]).cancelled()
 
 
-def test_bad_news_of_the_first_pass_is_told_once(ahead):
+def test_bad_news_is_told_once(ahead):
     def unsettled(run):
         run.recorder.event(
             NotConverged(position="p", target="t", limit_seconds=5.0, last_state="refused")
         )
 
-    quick, slow = Item("quick", unsettled, quick=True), Item("slow", unsettled)
-    ahead.begin([[quick]])
-    ahead.begin([[slow]])
-    for item in (quick, slow):
+    items = [Item("one", unsettled), Item("other", unsettled)]
+    ahead.begin([items])
+    for item in items:
         ahead.take(item).result(SOON)
-    assert [event.last_state for event in ahead.bad_news()] == ["refused"]
-    assert ahead.bad_news() == []
+    assert list(ahead.bad_news()) == ["✗ not so far: p → t: refused"]
+    assert list(ahead.bad_news()) == []
+
+
+def test_a_case_that_failed_is_told_before_its_turn(ahead):
+    finding = Finding(
+        status=Status.FAIL, summary="3 of 66 connections ended refused", where="p → t"
+    )
+
+    def failing(run):
+        item.stash[CASE].verdict = Verdict(Status.FAIL, 66, (finding,))
+        raise AssertionError
+
+    item = Item("failing", failing)
+    ahead.begin([[item]])
+    assert ahead.take(item).exception(SOON)
+    assert list(ahead.bad_news()) == ["FAIL  failing: 3 of 66 connections ended refused, p → t"]
+    assert list(ahead.bad_news()) == []
 
 
 def test_how_long_a_case_took_is_its_own_time(ahead):

@@ -207,7 +207,7 @@ class TestCasesAhead:
     def test_bad_news_of_the_first_pass_is_on_the_screen_before_its_verdict(self, run, monkeypatch):
         plant(monkeypatch, "DeadEndpoint()")
         text = run("-v", SUITES, "--svc-quick").stdout.str()
-        early = text.index("svcproof: not so far: a Pod on ")
+        early = text.index("✗ not so far: a Pod on ")
         assert early < text.index("test_cluster_ip FAILED")
 
 
