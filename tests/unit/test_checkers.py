@@ -65,6 +65,34 @@ class TestReachability:
         (silent,) = story.expect(*ALL).ends(Outcome.TIMED_OUT, 6).verdict(reachability).findings
         assert "came too late" not in silent.remedy
 
+    def test_a_backend_without_processor_time_proves_nothing(self, story):
+        story.expect(*ALL).answers(*ALL).answers("a", connect_us=80, reply_us=5_200_000)
+        story.ends(Outcome.TIMED_OUT, 2, connect_us=90)
+        verdict = story.verdict(reachability)
+        assert verdict.status is Status.INCONCLUSIVE
+        assert summaries(verdict) == [
+            "2 of 6 connections were made and had no reply in time, while others waited 5.2 s for "
+            "theirs"
+        ]
+
+    @pytest.mark.parametrize(
+        ("reply", "lost"),
+        [
+            ({"reply_us": 4_000}, {"connect_us": 90}),  # others were served at once
+            ({"reply_us": 2_000_000}, {"connect_us": 90}),  # as with lost packets
+            ({"reply_us": 5_200_000}, {}),  # no backend was reached
+            ({"reply_us": 5_200_000, "connect_us": 1_020_000}, {"connect_us": 90}),  # a second SYN
+        ],
+    )
+    def test_packets_that_are_lost_are_no_busy_backend(self, story, reply, lost):
+        story.expect(*ALL).answers(*ALL).answers("a", **reply).ends(Outcome.TIMED_OUT, **lost)
+        assert story.verdict(reachability).status is Status.FAIL
+
+    def test_a_busy_moment_long_before_explains_nothing(self, story):
+        story.expect(*ALL).answers(*ALL).answers("a", reply_us=4_000_000)
+        story.at(60).ends(Outcome.TIMED_OUT, connect_us=90)
+        assert story.verdict(reachability).status is Status.FAIL
+
     def test_unknown_is_no_evidence(self, story):
         story.expect(*ALL).answers(*ALL, *ALL).ends(Outcome.UNKNOWN, 2)
         verdict = story.verdict(reachability)

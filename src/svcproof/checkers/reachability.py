@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Container, Iterator
 from typing import TYPE_CHECKING
 
+from svcproof.checkers.busyness import seconds_busy
 from svcproof.checkers.outages import limits_outages
 from svcproof.history import Cell, History, Outcome
 from svcproof.verdict import Finding, Status, Verdict, judged
@@ -52,20 +53,27 @@ _LATE_REFUSALS = (
 )
 
 
+_BUSY = (
+    "the connections reached a backend, which had no processor time: run it again on machines "
+    "that have some"
+)
+
+
 def _judge(cell: Cell) -> Iterator[Finding]:
     total = len(cell.attempts)
     unexpected = _unexpected(cell)
     for outcome, attempts in unexpected.items():
-        lost = outcome is Outcome.UNKNOWN
+        busy = seconds_busy(cell, attempts) if outcome is Outcome.TIMED_OUT else None
+        proves_nothing = outcome is Outcome.UNKNOWN or busy is not None
         yield Finding(
-            status=Status.INCONCLUSIVE if lost else Status.FAIL,
-            summary=f"{len(attempts)} of {total} connections {_said(outcome)}",
+            status=Status.INCONCLUSIVE if proves_nothing else Status.FAIL,
+            summary=f"{len(attempts)} of {total} connections {_said(outcome, busy)}",
             where=cell.where,
             expected=f"every connection{_size(cell)} "
             f"{' or '.join(cell.promise.outcomes)}{_because(cell)}",
             seen=_counts(cell, attempts),
             indices=attempts.indices,
-            remedy=_remedy(outcome, unexpected),
+            remedy=_BUSY if busy is not None else _remedy(outcome, unexpected),
         )
     if total < cell.expectation.minimum:
         yield Finding(
@@ -102,7 +110,9 @@ def _size(cell: Cell) -> str:
     return f" of {payload:,} bytes each way" if payload else ""
 
 
-def _said(outcome: Outcome) -> str:
+def _said(outcome: Outcome, busy: float | None) -> str:
+    if busy is not None:
+        return f"were made and had no reply in time, while others waited {busy:.1f} s for theirs"
     return "could not be told" if outcome is Outcome.UNKNOWN else f"ended {outcome}"
 
 
