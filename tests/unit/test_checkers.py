@@ -81,7 +81,6 @@ class TestReachability:
             ({"reply_us": 4_000}, {"connect_us": 90}),  # others were served at once
             ({"reply_us": 2_000_000}, {"connect_us": 90}),  # as with lost packets
             ({"reply_us": 5_200_000}, {}),  # no backend was reached
-            ({"reply_us": 5_200_000, "connect_us": 1_020_000}, {"connect_us": 90}),  # a second SYN
         ],
     )
     def test_packets_that_are_lost_are_no_busy_backend(self, story, reply, lost):
@@ -410,7 +409,7 @@ class TestChecksDue:
         assert set(CHECKS) == {
             "reachability", "responders", "endpoints", "convergence", "distribution", "affinity",
             "sources", "control", "answers", "api", "outages", "steadiness",
-            "propagation", "latency",
+            "propagation", "latency", "clients",
         }  # fmt: skip
 
     def test_a_saved_history_gives_the_same_verdict(self, story):

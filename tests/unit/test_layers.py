@@ -18,6 +18,7 @@ PURE = (
     "svcproof.history_v1",
     "svcproof.promises",
     "svcproof.asking",
+    "svcproof.attempts",
     "svcproof.pacing",
     "svcproof.snapshot",
     "svcproof.verdict",

@@ -43,7 +43,7 @@ def reachability(history: History) -> Verdict:
     question of :func:`~svcproof.checkers.outages.outages`.
     """
     cells = history.cells
-    findings = [finding for cell in cells for finding in _judge(cell)]
+    findings = [finding for cell in cells for finding in _judge(cell, history)]
     return judged(sum(len(cell.attempts) for cell in cells), findings)
 
 
@@ -59,11 +59,11 @@ _BUSY = (
 )
 
 
-def _judge(cell: Cell) -> Iterator[Finding]:
+def _judge(cell: Cell, history: History) -> Iterator[Finding]:
     total = len(cell.attempts)
     unexpected = _unexpected(cell)
     for outcome, attempts in unexpected.items():
-        busy = seconds_busy(cell, attempts) if outcome is Outcome.TIMED_OUT else None
+        busy = seconds_busy(history, attempts) if outcome is Outcome.TIMED_OUT else None
         proves_nothing = outcome is Outcome.UNKNOWN or busy is not None
         yield Finding(
             status=Status.INCONCLUSIVE if proves_nothing else Status.FAIL,
