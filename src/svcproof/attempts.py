@@ -10,24 +10,24 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 import numpy as np
-from numpy.typing import NDArray
 
 from svcproof.promises import Backend, Outcome
+from svcproof.records import Expectation, Observation
 
 if TYPE_CHECKING:
-    from svcproof.history import Expectation, Observation
+    from numpy.typing import NDArray
 
 __all__ = ["COLUMNS", "NONE", "OUTCOMES", "Attempts", "Codes", "Table", "by_cell", "tabulated"]
 
-Numbers = NDArray[np.int64]
-Mask = NDArray[np.bool_]
+Numbers: TypeAlias = "NDArray[np.int64]"
+Mask: TypeAlias = "NDArray[np.bool_]"
 
 #: How attempts end; the place in it is the number that stands for it.
-OUTCOMES: Final[Mapping[str, int]] = MappingProxyType(
-    {outcome.value: number for number, outcome in enumerate(Outcome)}
+OUTCOMES: Final[Mapping[Outcome, int]] = MappingProxyType(
+    {outcome: number for number, outcome in enumerate(Outcome)}
 )
 _ENDINGS: Final = tuple(Outcome)
 #: For a backend that is not named, and for a time that is not known.

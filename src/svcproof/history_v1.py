@@ -13,7 +13,8 @@ from typing import Any, Final
 import msgspec
 
 from svcproof import events
-from svcproof.history import (
+from svcproof.promises import Backend, Outcome, Promise
+from svcproof.records import (
     Affinity,
     Choice,
     Expectation,
@@ -23,7 +24,6 @@ from svcproof.history import (
     Record,
     TargetDeclared,
 )
-from svcproof.promises import Backend, Outcome, Promise
 
 __all__ = ["VERSION", "RecordV1", "upgrade"]
 

@@ -31,8 +31,8 @@ def longest_pause(cell: Cell) -> float:
     begins = cell.attempts.known.in_time.at_ns
     if not len(begins):
         return 0.0
-    pauses = begins[1:] - begins[:-1]
-    return float(max(begins[0] - cell.expectation.at_ns, pauses.max(initial=0))) / 1e9
+    first = begins[0] - cell.expectation.at_ns
+    return float((begins[1:] - begins[:-1]).max(initial=first)) / 1e9
 
 
 def _judge(cell: Cell) -> Iterator[Finding]:

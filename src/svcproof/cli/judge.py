@@ -19,9 +19,9 @@ from svcproof.cli.options import examples
 from svcproof.errors import BadHistory, UsageError
 from svcproof.events import Judged as JudgedEvent
 from svcproof.history import Expectation, History
-from svcproof.history_reader import decode_lines
 from svcproof.reporters.findings import describe, describe_facts
 from svcproof.results import finding_lines
+from svcproof.saved import read_history
 from svcproof.verdict import Checker, Finding, Status, Verdict, compose, worst
 
 __all__ = ["Judged", "judge_file", "judge_files"]
@@ -172,8 +172,7 @@ def judge_file(path: Path) -> Judged:
     Raises :class:`~svcproof.errors.BadHistory`.
     """
     try:
-        with path.open("rb") as lines:
-            history = decode_lines(lines, source=str(path))
+        history = read_history(path)
     except OSError as error:
         raise BadHistory(f"{path}: {error.strerror}") from error
     events = [event for event in history.events if isinstance(event, JudgedEvent)]
