@@ -5,15 +5,20 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Final
 
+from msgspec import structs
+
+from svcproof.culprit import culprits
 from svcproof.errors import BadHistory, UsageError
 from svcproof.history import History
 from svcproof.history_reader import decode_lines
-from svcproof.results import CaseResult, RunResult, decode_run
+from svcproof.results import CaseResult, RunResult, decode_run, read_again
 
-__all__ = ["latest", "read_history", "read_run"]
+__all__ = ["explained", "latest", "read_history", "read_run"]
 
 _RESULTS: Final = "results.json"
 _EVIDENCE: Final = Path(".svcproof") / "evidence"
+#: The first version of the results whose rows say enough.
+_WITH_ROWS: Final = 2
 _REMEDY: Final = (
     "name the directory of one run, such as .svcproof/evidence/RUN; a run that was killed leaves "
     "histories only: svcproof judge reads them"
@@ -36,6 +41,19 @@ def read_run(path: Path) -> RunResult:
     except OSError as error:
         raise UsageError(f"{file}: {error.strerror}", remedy=_REMEDY) from error
     return decode_run(content, source=str(file))
+
+
+def explained(run: RunResult, directory: Path) -> RunResult:
+    """The run with its culprits found anew; rows that its results lack are made of its histories.
+
+    A case whose history cannot be read stays as it is: it is no evidence.
+    """
+    cases = run.cases
+    if run.schema < _WITH_ROWS:
+        found = [(case, read_history(directory, case)) for case in cases]
+        cases = tuple(case if isinstance(h, str) else read_again(case, h) for case, h in found)
+    embedded = run.cluster is not None and run.cluster.kind == "embedded"
+    return structs.replace(run, cases=cases, culprits=culprits(cases, embedded=embedded))
 
 
 def read_history(directory: Path, case: CaseResult) -> History | str:

@@ -166,7 +166,8 @@ class Expectation(
     means something. ``outage_ms``: the
     longest time without any answer that is allowed; ``trouble_ms``: the longest from
     the first attempt that failed to the last. ``rate``: how many attempts a second
-    there were meant to be; a long pause among them proves nothing.
+    there were meant to be; a long pause among them proves nothing. ``payload``: how many
+    bytes each connection carries, either way.
 
     ``unsettled`` is the time of a change, from just before it until it has reached
     every place: any Pod of the run may answer meanwhile.
@@ -185,6 +186,7 @@ class Expectation(
     outage_ms: int | None = None
     trouble_ms: int | None = None
     rate: float = 0.0
+    payload: int = 0
 
 
 class Header(

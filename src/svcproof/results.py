@@ -6,19 +6,24 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import msgspec
+from msgspec import structs
 
+from svcproof.cells import BackendLine, CellLine, EndpointsLine, cell_lines, endpoints_lines
 from svcproof.errors import BadHistory
-from svcproof.history import Cell, History, Observation, Outcome
-from svcproof.verdict import Status, Verdict, worst
+from svcproof.history import History
+from svcproof.verdict import Finding, Status, Verdict
 
 if TYPE_CHECKING:
     from svcproof.ports import ClusterFacts
 
 __all__ = [
     "SCHEMA",
+    "BackendLine",
     "CaseResult",
     "CellLine",
     "ClusterLine",
+    "Culprit",
+    "EndpointsLine",
     "FactLine",
     "FindingLine",
     "Problem",
@@ -28,10 +33,12 @@ __all__ = [
     "decode_run",
     "finding_lines",
     "published_schema",
+    "read_again",
 ]
 
-#: Version of the results' format.
-SCHEMA: Final = 1
+#: Version of the results' format, and those that can be read.
+SCHEMA: Final = 2
+_READABLE: Final = (1, 2)
 
 _T = TypeVar("_T")
 
@@ -57,22 +64,6 @@ class FactLine(msgspec.Struct, frozen=True, kw_only=True):
     size: float = 0.0
 
 
-class CellLine(msgspec.Struct, frozen=True, kw_only=True):
-    """What one client saw of one address under one promise.
-
-    ``kind`` and ``node`` are the client's, ``form`` and ``entry_node`` the address's
-    (:class:`~svcproof.history.Target`); ``verdict`` is what the findings say of it.
-    """
-
-    kind: str
-    node: str
-    form: str
-    entry_node: str
-    judged: int
-    failed: int
-    verdict: str
-
-
 class CaseResult(msgspec.Struct, frozen=True, kw_only=True):
     """One test case. ``promise`` is the sentence that it proves; cases share it.
 
@@ -91,6 +82,7 @@ class CaseResult(msgspec.Struct, frozen=True, kw_only=True):
     findings: tuple[FindingLine, ...] = ()
     facts: tuple[FactLine, ...] = ()
     cells: tuple[CellLine, ...] = ()
+    endpoints: tuple[EndpointsLine, ...] = ()
 
 
 class Problem(msgspec.Struct, frozen=True, kw_only=True):
@@ -117,12 +109,34 @@ class ClusterLine(msgspec.Struct, frozen=True, kw_only=True):
     lacking_positions: dict[str, str] = {}
 
 
+class Culprit(msgspec.Struct, frozen=True, kw_only=True):
+    """The smallest statement that covers what was found: where it is broken, and how sure.
+
+    ``nodes`` and ``objects`` are the places that ``statement`` names; ``layer`` is what is
+    broken there. It explains so many of all red pairs of client and address (a Service's
+    EndpointSlices, and the API server, count as one each), in so many of all red cases;
+    ``unexplained`` are some of the others. ``look`` is what to do next.
+    """
+
+    statement: str
+    nodes: tuple[str, ...]
+    objects: tuple[str, ...]
+    layer: str
+    explains: int
+    of: int
+    cases: int
+    of_cases: int
+    unexplained: tuple[str, ...] = ()
+    look: tuple[str, ...] = ()
+
+
 class RunResult(msgspec.Struct, frozen=True, kw_only=True):
     """A whole run; ``exit_code`` is that of the session.
 
     ``svcproof`` is the version that made it, ``command`` what was typed, for a POSIX
     shell, ``began`` the moment in UTC (ISO 8601), ``seconds`` how long it took, the
     cluster's start and end included. All four are empty in files of older versions.
+    ``culprits``: what explains nearly all that is red, one or two; none rather than a wrong one.
     """
 
     schema: int = SCHEMA
@@ -132,6 +146,7 @@ class RunResult(msgspec.Struct, frozen=True, kw_only=True):
     began: str = ""
     seconds: float = 0.0
     exit_code: int = 0
+    culprits: tuple[Culprit, ...] = ()
     cluster: ClusterLine | None
     cases: tuple[CaseResult, ...]
     problems: tuple[Problem, ...]
@@ -165,8 +180,9 @@ def decode_run(content: bytes, *, source: str) -> RunResult:
         run = msgspec.json.decode(content, type=RunResult)
     except (msgspec.DecodeError, UnicodeError) as error:
         raise BadHistory(f"{source}: not the results of a run: {error}") from error
-    if run.schema != SCHEMA:
-        raise BadHistory(f"{source}: format version {run.schema}; this svcproof reads {SCHEMA}")
+    if run.schema not in _READABLE:
+        known = " and ".join(map(str, _READABLE))
+        raise BadHistory(f"{source}: format version {run.schema}; this svcproof reads {known}")
     return run
 
 
@@ -199,16 +215,15 @@ def case_result(
     history: History, verdict: Verdict, *, case: str, promise: str, path: str
 ) -> CaseResult:
     """What one judged history says, reduced to a row."""
-    cells = history.cells
-    attempts = [attempt for cell in cells for attempt in cell.observations]
+    cells, lines = history.cells, cell_lines(history, verdict)
     return CaseResult(
         case=case,
         promise=promise,
         positions=_distinct((cell.position.kind, cell.position.name) for cell in cells),
         forms=_distinct(cell.target.form for cell in cells),
         targets=_distinct(cell.target.name for cell in cells),
-        judged=len(attempts),
-        failed=sum(_failed(cell, attempt) for cell in cells for attempt in cell.observations),
+        judged=sum(line.judged for line in lines),
+        failed=sum(line.failed for line in lines),
         verdict=verdict.status.word,
         history=path,
         findings=finding_lines(verdict),
@@ -216,25 +231,25 @@ def case_result(
             FactLine(name=fact.name, value=fact.value, where=fact.where, size=fact.size)
             for fact in verdict.facts
         ),
-        cells=tuple(_cell_line(cell, verdict) for cell in cells),
+        cells=lines,
+        endpoints=endpoints_lines(history),
     )
 
 
-def _cell_line(cell: Cell, verdict: Verdict) -> CellLine:
-    about = [found.status for found in verdict.findings if found.where == cell.where]
-    return CellLine(
-        kind=cell.position.kind,
-        node=cell.position.node,
-        form=cell.target.form,
-        entry_node=cell.target.entry_node,
-        judged=len(cell.observations),
-        failed=sum(_failed(cell, attempt) for attempt in cell.observations),
-        verdict=worst([Status.PASS, *about]).word,
+def read_again(case: CaseResult, history: History) -> CaseResult:
+    """A case whose rows are made anew of its history: files of version 1 have not got them."""
+    findings = tuple(
+        Finding(
+            status=Status[line.status],
+            summary=line.summary,
+            where=line.where,
+            indices=line.indices,
+        )
+        for line in case.findings
     )
-
-
-def _failed(cell: Cell, attempt: Observation) -> bool:
-    return attempt.outcome not in (*cell.promise.outcomes, Outcome.UNKNOWN)
+    verdict = Verdict(Status[case.verdict], case.judged, findings)
+    cells, endpoints = cell_lines(history, verdict), endpoints_lines(history)
+    return structs.replace(case, cells=cells, endpoints=endpoints)
 
 
 def _distinct(values: Iterable[_T]) -> tuple[_T, ...]:

@@ -36,6 +36,8 @@ PURE = (
     "svcproof.workloads",
     "svcproof.comparison",
     "svcproof.results",
+    "svcproof.cells",
+    "svcproof.culprit",
     "svcproof.matrix",
     "svcproof.checkers",
 )

@@ -316,7 +316,7 @@ class TestTheCommand:
         with pytest.raises(UsageError, match=r"results\.json"):
             read_run(tmp_path)
 
-    @pytest.mark.parametrize("content", ["", "[]", "{}", '{"schema": 1}', "\xff"])
+    @pytest.mark.parametrize("content", ["", "[]", "{}", '{"schema": 2}', "\xff"])
     def test_what_is_no_result(self, tmp_path, content):
         (tmp_path / "results.json").write_text(content, encoding="latin-1")
         with pytest.raises(BadHistory, match="not the results of a run"):
@@ -324,8 +324,8 @@ class TestTheCommand:
 
     def test_another_version(self, evidence):
         file = evidence / "results.json"
-        file.write_text(file.read_text().replace('"schema":1', '"schema":2'))
-        with pytest.raises(BadHistory, match="format version 2"):
+        file.write_text(file.read_text().replace('"schema":2', '"schema":3'))
+        with pytest.raises(BadHistory, match="format version 3"):
             read_run(evidence)
 
 

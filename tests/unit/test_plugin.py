@@ -750,7 +750,7 @@ class TestResults:
         mine(defects="DeadEndpoint()")
         run("-q", "-k", "node-1")
         results = self.results(pytester)
-        assert results["schema"] == 1
+        assert results["schema"] == 2
         assert results["exit_code"] == 1
         (case,) = results["cases"]
         assert case["verdict"] == "FAIL"

@@ -9,7 +9,7 @@ import click
 
 from svcproof.cli.options import examples
 from svcproof.errors import UsageError
-from svcproof.evidence import latest, read_history, read_run
+from svcproof.evidence import explained, latest, read_history, read_run
 from svcproof.files import write_whole
 
 __all__ = ["report"]
@@ -42,14 +42,18 @@ def report(evidence_directory: Path | None, output: Path | None) -> None:
     Of a run that was killed it shows the histories that there are, judged anew, and says so.
     """
     from svcproof.cli.unfinished import is_unfinished, run_of_histories
+    from svcproof.reporters.culprit import culprit_lines
     from svcproof.reporters.page import render, view_of
 
     directory = evidence_directory or latest()
     run = run_of_histories(directory) if is_unfinished(directory) else read_run(directory)
+    run = explained(run, directory)
     page = render(view_of(run, lambda case: read_history(directory, case)))
     path = output or directory / _NAME
     try:
         write_whole(path, page.encode("utf-8", "backslashreplace"))
     except OSError as error:
         raise UsageError(f"cannot write {path}: {error.strerror}") from error
+    for line in culprit_lines(run.culprits, width=0):
+        click.echo(line)
     click.echo(str(path))

@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
 
+from svcproof.reporters.culprit import coverage
 from svcproof.reporters.terminal import cluster_words
 from svcproof.results import CaseResult, FindingLine, Problem, RunResult
 
@@ -33,6 +34,13 @@ def _lines(run: RunResult) -> Iterator[str]:
     promises = _promises(run.cases)
     yield f"## svcproof: {_headline(run, promises)}"
     yield ""
+    for found in run.culprits:
+        yield f"**{_text(found.statement)}.**"
+        yield ""
+        yield f"This {_text(coverage(found))}."
+        yield ""
+        yield from (f"- {_code(command)}" for command in found.look)
+        yield ""
     if run.cluster is not None:
         yield f"{_text(cluster_words(run.cluster))}."
         yield ""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Iterable, Iterator, Sequence
 
+from svcproof.reporters.culprit import culprit_lines
 from svcproof.reporters.facts import SOURCES, told
 from svcproof.reporters.grid import grid_lines
 from svcproof.results import CaseResult, ClusterLine, FactLine, Problem, RunResult
@@ -36,8 +37,8 @@ _WORDS = ("FAIL", "INCONCLUSIVE", "PASS")
 
 
 def render(run: RunResult, *, width: int = 80) -> str:
-    """The whole summary as text: a verdict and a promise, then what it rests on."""
-    lines: list[str] = []
+    """The whole summary as text: what explains it, a verdict and a promise, what that rests on."""
+    lines: list[str] = list(culprit_lines(run.culprits, width=width))
     if run.cluster is not None:
         lines += _wrapped(cluster_words(run.cluster), "cluster", width)
         for kind, reason in run.cluster.lacking_positions.items():

@@ -7,6 +7,7 @@ from typing import Final
 
 from svcproof import __version__
 from svcproof.history import History
+from svcproof.reporters.culprit import coverage
 from svcproof.reporters.facts import told
 from svcproof.reporters.page.attempts import attempts
 from svcproof.reporters.page.findings import cell_of, groups, guilty, rules
@@ -115,6 +116,7 @@ class _Builder:
             latencies=self._times.latencies(FORMS),
             convergence=self._times.convergence(),
             reproduce=tuple(commands(run, bad)),
+            culprits=tuple((found, coverage(found)) for found in run.culprits),
         )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from svcproof.results import ClusterLine, Problem
+from svcproof.results import ClusterLine, Culprit, Problem
 
 __all__ = [
     "AttemptRow",
@@ -274,3 +274,4 @@ class Page:
     convergence: tuple[ConvergenceRow, ...]
     reproduce: tuple[tuple[str, str], ...]
     problems: tuple[Problem, ...] = ()
+    culprits: tuple[tuple[Culprit, str], ...] = ()

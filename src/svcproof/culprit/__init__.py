@@ -1,0 +1,85 @@
+"""What explains a run's findings: the smallest statement that covers them, or none.
+
+``paths`` makes evidence of a run's rows, ``places`` says what can be broken, ``choice``
+what explains the evidence without contradiction or rival, ``words`` says it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from svcproof.culprit.choice import Candidate, Evidence, choose
+from svcproof.culprit.paths import Pair, see
+from svcproof.culprit.places import places
+from svcproof.culprit.words import layer, look, statement
+from svcproof.results import CaseResult, Culprit
+
+__all__ = ["culprits"]
+
+_SHOWN = 4
+
+
+def culprits(cases: Iterable[CaseResult], *, embedded: bool = False) -> tuple[Culprit, ...]:
+    """What explains nearly all that is red in these cases: one statement, two, or none.
+
+    ``embedded``: the cluster is svcproof's own, so its commands can be named.
+    """
+    known = list(cases)
+    red = frozenset(_red(known))
+    if not red:
+        return ()
+    evidence = Evidence(see(known), red)
+    chosen = choose(evidence, places(evidence.paths))
+    left = red.difference(*(each.explained for each in chosen))
+    return tuple(_told(each, evidence, known, left, embedded=embedded) for each in chosen)
+
+
+def _red(cases: Iterable[CaseResult]) -> Iterator[Pair]:
+    for case in cases:
+        yield from ((case.case, n) for n, cell in enumerate(case.cells) if cell.verdict == "FAIL")
+        for number, line in enumerate(case.endpoints, 1):
+            if line.missing or line.unexpected:
+                yield case.case, -number
+        if any(f.status == "FAIL" and f.summary.startswith("api: ") for f in case.findings):
+            yield case.case, -100
+
+
+def _told(
+    found: Candidate,
+    evidence: Evidence,
+    cases: list[CaseResult],
+    left: frozenset[Pair],
+    *,
+    embedded: bool,
+) -> Culprit:
+    objects = sorted(found.names - set(_nodes(evidence)))
+    return Culprit(
+        statement=statement(found, evidence),
+        nodes=tuple(sorted(set(_nodes(evidence)) & found.names)),
+        objects=tuple(objects),
+        layer=layer(found),
+        explains=len(found.explained),
+        of=len(evidence.red),
+        cases=len({case for case, _ in found.explained}),
+        of_cases=len({case for case, _ in evidence.red}),
+        unexplained=tuple(_pair(pair, cases) for pair in sorted(left)[:_SHOWN]),
+        look=look(found, embedded=embedded),
+    )
+
+
+def _nodes(evidence: Evidence) -> Iterator[str]:
+    for path in evidence.paths:
+        yield from (path.node, path.entry, path.at)
+
+
+def _pair(pair: Pair, cases: list[CaseResult]) -> str:
+    """A red pair in few words."""
+    name, number = pair
+    short = name.rpartition("::")[2]
+    case = next(case for case in cases if case.case == name)
+    if number < 0:
+        return short
+    cell = case.cells[number]
+    client = f"{cell.kind} on {cell.node}" if cell.node else cell.kind
+    entry = f" at {cell.entry_node}" if cell.entry_node else ""
+    return f"{client} → {cell.service} by {cell.form}{entry} ({short})"

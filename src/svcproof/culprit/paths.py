@@ -1,0 +1,212 @@
+"""From a run's rows to paths: what was asked of each way from a client to a backend, and what came.
+
+A path is the finest thing that can be blamed: one question (``facet``), one client, the
+node whose rules chose, and one backend. A connection that times out does not name its
+backend; but one that was expected and never answered, where connections failed, does, and
+those that answered are evidence that their paths work. What chance could have done is
+left out: it is neither.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Final
+
+from svcproof.results import BackendLine, CaseResult, CellLine
+
+__all__ = ["Path", "Seen", "see"]
+
+#: A pair of a run: the case, and the number of its row; below 0 what is no pair of anybody.
+Pair = tuple[str, int]
+
+_NAMES: Final = ("short-name", "fqdn", "dns")
+_LOOKUP_FAILED: Final = ("timed-out", "name-failed", "refused", "unreachable", "reset")
+#: So improbable must it be that a backend that never answered was only never chosen.
+_CHANCE: Final = 1e-4
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Path:
+    """One question of one path. What does not apply, or is not known, is "".
+
+    ``facet``: ``reach`` (does the backend answer), ``refusal`` (does it fail as it must),
+    ``responder`` (nobody else answers), ``name`` (does the name resolve), ``record`` (to what),
+    ``source``, ``share``, ``affinity``, ``health``, ``endpoints``, ``api``; ``loss``: some of the
+    connections failed, and this may be where. ``entry`` is the node whose rules choose the
+    backend, ``at`` the backend's node, ``payload`` in bytes.
+    """
+
+    facet: str
+    kind: str = ""
+    node: str = ""
+    client: str = ""
+    entry: str = ""
+    form: str = ""
+    service: str = ""
+    protocol: str = ""
+    family: str = ""
+    payload: int = 0
+    backend: str = ""
+    at: str = ""
+
+    @property
+    def app(self) -> str:
+        """The Deployment's name: its Pods' without the two parts that make them unique."""
+        parts = self.backend.rsplit("-", 2)
+        return parts[0] if len(parts) == 3 else ""
+
+
+@dataclass(slots=True)
+class Seen:
+    """What was seen of one path: the pairs in which it was well or not, and how."""
+
+    good: set[Pair] = field(default_factory=set)
+    bad: set[Pair] = field(default_factory=set)
+    symptoms: Counter[str] = field(default_factory=Counter)
+
+
+def see(cases: Iterable[CaseResult]) -> dict[Path, Seen]:
+    """All paths of a run."""
+    paths: dict[Path, Seen] = defaultdict(Seen)
+    for case in cases:
+        for pair, path, symptom in _of_case(case):
+            seen = paths[path]
+            (seen.bad if symptom else seen.good).add(pair)
+            if symptom:
+                seen.symptoms[symptom] += 1
+    return dict(paths)
+
+
+def _of_case(case: CaseResult) -> Iterator[tuple[Pair, Path, str]]:
+    for number, cell in enumerate(case.cells):
+        for path, symptom in _of_cell(cell):
+            yield (case.case, number), path, symptom
+    for number, line in enumerate(case.endpoints, 1):
+        wrong = [(name, "missing") for name in line.missing]
+        wrong += [(name, "unexpected") for name in line.unexpected]
+        for name, symptom in wrong or [("", "")]:
+            path = Path(facet="endpoints", service=line.service, backend=name.partition(" ")[0])
+            yield (case.case, -number), path, symptom
+    for found in case.findings:
+        if found.status == "FAIL" and found.summary.startswith("api: "):
+            yield (case.case, -100), Path(facet="api"), found.seen or found.summary
+
+
+def _of_cell(cell: CellLine) -> Iterator[tuple[Path, str]]:
+    """The paths of one row, each with its symptom, which is "" where all was well."""
+    whole = Path(
+        facet="",
+        kind=cell.kind,
+        node=cell.node,
+        client=cell.client,
+        entry=_entry(cell),
+        form=cell.form,
+        service=cell.service,
+        protocol=cell.protocol,
+        family=cell.family,
+        payload=cell.payload,
+    )
+    if cell.form in _NAMES:
+        yield from _name(cell, replace(whole, entry=cell.node))
+    if cell.form in ("dns", "health-check"):
+        yield from _answer(cell, whole)
+    elif "answered" in cell.promised:
+        yield from _reach(cell, whole)
+        yield from _beside(cell, whole)
+    else:
+        yield from _refusal(cell, whole)
+
+
+def _entry(cell: CellLine) -> str:
+    if cell.form == "pod-ip":
+        return ""
+    return cell.entry_node or cell.node
+
+
+def _name(cell: CellLine, whole: Path) -> Iterator[tuple[Path, str]]:
+    """Did the DNS answer at all? What it says is another question."""
+    failed = cell.endings.get("name-failed", 0)
+    if cell.form == "dns":
+        failed = sum(n for end, n in cell.endings.items() if end in _LOOKUP_FAILED)
+        failed = 0 if set(cell.promised) & set(cell.endings) else failed
+    told = cell.judged - cell.endings.get("unknown", 0)
+    if failed and failed == told and cell.verdict == "FAIL":
+        yield replace(whole, facet="name"), "name-failed"
+    elif told > failed:
+        yield replace(whole, facet="name"), ""
+
+
+def _answer(cell: CellLine, whole: Path) -> Iterator[tuple[Path, str]]:
+    """Is what it says right? Only of those that said something."""
+    facet = "record" if cell.form == "dns" else "health"
+    if set(cell.endings) & {"answered", *cell.promised}:
+        yield replace(whole, facet=facet), "wrong" if cell.verdict == "FAIL" else ""
+    elif facet == "health" and cell.verdict == "FAIL":
+        yield replace(whole, facet=facet), _most(cell)
+
+
+def _reach(cell: CellLine, whole: Path) -> Iterator[tuple[Path, str]]:
+    """Which backends answered, and which never did although connections failed."""
+    reach = replace(whole, facet="reach")
+    expected = [backend for backend in cell.backends if backend.expected]
+    yield from ((_to(backend, reach), "") for backend in expected if backend.answers)
+    if cell.verdict == "FAIL" and cell.endings.get("name-failed", 0) < cell.judged:
+        yield from ((path, _most(cell)) for path in _unreached(cell, reach, expected))
+
+
+def _unreached(cell: CellLine, reach: Path, expected: Sequence[BackendLine]) -> Iterator[Path]:
+    answers = sum(backend.answers for backend in expected)
+    silent = [backend for backend in expected if not backend.answers]
+    if not any(backend.answers for backend in cell.backends):
+        known = expected if cell.covered else ()
+        yield from (_to(backend, reach) for backend in known or [BackendLine(pod="")])
+    elif cell.covered and silent:
+        if _missed(len(expected), answers) < _CHANCE:
+            yield from (_to(backend, reach) for backend in silent)
+    elif cell.failed:
+        yield from (_to(backend, replace(reach, facet="loss")) for backend in expected)
+
+
+def _beside(cell: CellLine, whole: Path) -> Iterator[tuple[Path, str]]:
+    """What else is asked of connections that are answered."""
+    strangers = [backend.pod for backend in cell.backends if not backend.expected]
+    if any(backend.answers for backend in cell.backends):
+        wrong = strangers[0] if _fails(cell, "responders") and strangers else ""
+        yield replace(whole, facet="responder"), wrong
+    for backend in cell.backends if "sources" in cell.checks else ():
+        if backend.answers:
+            wrong = "wrong" if backend.wrong_source else ""
+            yield _to(backend, replace(whole, facet="source")), wrong
+    well = not cell.failed and all(b.answers or not cell.covered for b in cell.backends)
+    for check, facet in (("distribution", "share"), ("affinity", "affinity")):
+        if check in cell.checks and (well or (facet == "affinity" and _fails(cell, check))):
+            yield replace(whole, facet=facet), "wrong" if _fails(cell, check) else ""
+
+
+def _refusal(cell: CellLine, whole: Path) -> Iterator[tuple[Path, str]]:
+    """Where nobody may answer: as promised, or in which other way."""
+    if cell.verdict == "FAIL":
+        yield replace(whole, facet="refusal"), _most(cell)
+    elif set(cell.endings) & set(cell.promised):
+        yield replace(whole, facet="refusal"), ""
+
+
+def _to(backend: BackendLine, path: Path) -> Path:
+    return replace(path, backend=backend.pod, at=backend.node)
+
+
+def _fails(cell: CellLine, check: str) -> bool:
+    return cell.checks.get(check) == "FAIL"
+
+
+def _most(cell: CellLine) -> str:
+    """How most of those ended that did not end as promised."""
+    others = {end: n for end, n in cell.endings.items() if end not in (*cell.promised, "unknown")}
+    return max(others, key=lambda end: others[end]) if others else "never chosen"
+
+
+def _missed(backends: int, answers: int) -> float:
+    """How probable it is that so many draws leave out one of the backends."""
+    return backends * (1 - 1 / backends) ** answers if backends > 1 else 0.0
