@@ -71,6 +71,7 @@ class EndpointsLine(msgspec.Struct, frozen=True, kw_only=True):
     """A Service's EndpointSlices against its ready Pods, each as ``name address``."""
 
     service: str
+    listed: tuple[str, ...] = ()
     missing: tuple[str, ...] = ()
     unexpected: tuple[str, ...] = ()
 
@@ -78,7 +79,8 @@ class EndpointsLine(msgspec.Struct, frozen=True, kw_only=True):
 def cell_lines(history: History, verdict: Verdict) -> tuple[CellLine, ...]:
     """Every cell of a history as a row, with what the verdict's findings say of it."""
     about = _findings_by_cell(history.cells, verdict.findings)
-    return tuple(_cell_line(cell, about.get(n, ())) for n, cell in enumerate(history.cells))
+    run = history.header.run
+    return tuple(_cell_line(cell, about.get(n, ()), run) for n, cell in enumerate(history.cells))
 
 
 def endpoints_lines(history: History) -> tuple[EndpointsLine, ...]:
@@ -89,6 +91,7 @@ def endpoints_lines(history: History) -> tuple[EndpointsLine, ...]:
             listed, due = (set(map(str, _list(event.facts[name]))) for name in ("listed", "due"))
             line = EndpointsLine(
                 service=str(event.facts.get("service", "")),
+                listed=tuple(sorted(due & listed)),
                 missing=tuple(sorted(due - listed)),
                 unexpected=tuple(sorted(listed - due)),
             )
@@ -119,7 +122,7 @@ def _findings_by_cell(
     return by_cell
 
 
-def _cell_line(cell: Cell, findings: Sequence[Finding]) -> CellLine:
+def _cell_line(cell: Cell, findings: Sequence[Finding], run: str) -> CellLine:
     position, target, due = cell.position, cell.target, cell.expectation
     endings = Counter(attempt.outcome.value for attempt in cell.observations)
     expected = {outcome.value for outcome in due.outcomes}
@@ -140,7 +143,7 @@ def _cell_line(cell: Cell, findings: Sequence[Finding]) -> CellLine:
         endings=dict(endings),
         minimum=due.minimum,
         covered=due.cover and not due.unsettled,
-        backends=tuple(_backend_lines(cell, findings)),
+        backends=tuple(_backend_lines(cell, findings, run)),
         verdict=worst([Status.PASS, *(found.status for found in findings)]).word,
         checks={
             check: worst(
@@ -169,8 +172,11 @@ def _asked(cell: Cell) -> Iterator[str]:
         yield "affinity"
 
 
-def _backend_lines(cell: Cell, findings: Sequence[Finding]) -> Iterator[BackendLine]:
-    """The Pods that had to answer, and those that did; none of what is not dialled."""
+def _backend_lines(cell: Cell, findings: Sequence[Finding], run: str) -> Iterator[BackendLine]:
+    """The Pods that had to answer, and those that did; none of what is not dialled.
+
+    A stranger that the EndpointSlices list is not one that had to answer.
+    """
     if cell.target.form in NOT_CONNECTED:
         return
     slow, wrong_source = (_named_by(check, findings) for check in ("latency", "sources"))
@@ -190,7 +196,7 @@ def _backend_lines(cell: Cell, findings: Sequence[Finding]) -> Iterator[BackendL
         yield BackendLine(
             pod=(expected or backend).pod,
             node=(expected or backend).node,
-            expected=expected is not None or cell.expectation.unsettled,
+            expected=backend.run == run and (expected is not None or cell.expectation.unsettled),
             answers=len(entries),
             slow=len(indices & slow),
             wrong_source=len(indices & wrong_source),

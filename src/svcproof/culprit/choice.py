@@ -10,7 +10,7 @@ candidates that name different places explain as much, nobody can tell which: no
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from svcproof.culprit.paths import Pair, Path, Seen
@@ -24,22 +24,25 @@ ENOUGH: Final = 0.8
 _PART: Final = 0.2
 #: What explains this much less than the best is no rival of it.
 _RIVAL: Final = 0.1
-#: How a place can be narrowed; what comes first is given up first where either would do.
-_SCOPES: Final = (
-    ("client", 1),
-    ("backend", 1),
-    ("at", 1),
-    ("entry", 1),
-    ("node", 1),
-    ("payload", 2),
-    ("protocol", 1),
-    ("family", 1),
-    ("form", 9),
-    ("kind", 9),
-    ("facet", 9),
-    ("service", 2),
-)
-_NAMED: Final = ("entry", "node", "at")
+#: How a place can be narrowed, and to how many; what comes first is given up first where
+#: either would do: first what names a place of its own.
+_SCOPES: Final = {
+    "client": 1,
+    "backend": 1,
+    "at": 1,
+    "entry": 1,
+    "node": 1,
+    "service": 1,
+    "payload": 9,
+    "form": 9,
+    "kind": 9,
+    "protocol": 1,
+    "family": 1,
+    "facet": 9,
+}
+#: Questions that are not about connections.
+_APART: Final = frozenset({"name", "endpoints", "api"})
+_NAMING: Final = ("backend", "at", "entry", "node", "service")
 
 Box = Mapping[str, frozenset[Any]]
 
@@ -64,15 +67,13 @@ class Candidate:
     @property
     def names(self) -> frozenset[str]:
         """The nodes and objects that it names."""
-        narrowed = {
-            value for scope in (*_NAMED, "service", "backend") for value in self.box.get(scope, ())
-        }
+        narrowed = (value for scope in _NAMING for value in self.box.get(scope, ()) if value)
         return frozenset((*self.place.nodes, *self.place.objects, *narrowed))
 
     @property
     def cost(self) -> int:
         """How many words it takes, so to say."""
-        return len(self.box) + (1 if self.place.kind != "everywhere" else 2)
+        return len(self.box.keys() - {"facet"}) + (1 if self.place.kind != "everywhere" else 2)
 
 
 def choose(evidence: Evidence, places: Iterable[Place]) -> tuple[Candidate, ...]:
@@ -92,54 +93,102 @@ def choose(evidence: Evidence, places: Iterable[Place]) -> tuple[Candidate, ...]
 
 
 def _best(candidates: Sequence[Candidate], red: Collection[Pair]) -> Candidate | None:
-    """The one that explains most, if all that explain about as much name no other place."""
-    most = max((len(each.explained & frozenset(red)) for each in candidates), default=0)
-    rivals = [
-        each for each in candidates if len(each.explained & frozenset(red)) >= most - _RIVAL * most
-    ]
-    rivals.sort(key=lambda each: (-len(each.explained), each.cost))
-    names = frozenset(name for each in rivals for name in each.names)
-    return next((each for each in rivals if each.names == names), None) if most else None
+    """The simplest that names what all name that explain about as much, and nothing else."""
+    wanted = frozenset(red)
+    most = max((len(each.explained & wanted) for each in candidates), default=0)
+    rivals = [each for each in candidates if len(each.explained & wanted) >= (1 - _RIVAL) * most]
+    if not most:
+        return None
+    certain = frozenset.intersection(*(each.names for each in rivals))
+    fitting = [each for each in rivals if each.names == certain]
+    fitting = fitting or [each for each in rivals if each.place.kind == "itself"]
+    return min(fitting, key=lambda each: (each.cost, -len(each.explained)), default=None)
 
 
 def _fit(evidence: Evidence, place: Place) -> Candidate | None:
     """The place narrowed to what is broken there; None where that contradicts what was well."""
-    through = {path: place.rule(path) for path in evidence.paths}
+    through = {path: _through(place, path) for path in evidence.paths}
     broken = [path for path in through if through[path] is not False and evidence.paths[path].bad]
-    sure = [path for path in broken if through[path] and path.facet != "loss"]
+    sure = [path for path in broken if through[path]]
     if not sure:
         return None
-    well = [path for path, seen in evidence.paths.items() if seen.good]
-    inside = [path for path in well if through[path]]
-    box: Box = _narrowest(sure)
-    if _holds(box, inside):
+    # Where nothing answers, what must fail looks well.
+    fails = all(path.facet == "refusal" for path in sure)
+    well = [
+        path
+        for path, seen in evidence.paths.items()
+        if seen.good and not seen.bad and (fails or path.facet != "refusal")
+    ]
+    box = _narrowest(sure)
+    if _inside(box, [path for path in well if through[path]]):
         return None
-    box = _needed(box, inside)
-    if any(len(box[scope]) > most for scope, most in _SCOPES if scope in box):
+    box = _needed(box, [path for path in well if through[path]])
+    if any(len(box[scope]) > most for scope, most in _SCOPES.items() if scope in box):
         return None
-    if place.kind != "everywhere" and not _holds(box, well):
+    beside = [path for path in _alike(_narrowest(sure), well) if through[path] is False]
+    if not (_takes_in(_unasked(box), beside) if place.kind != "everywhere" else box):
         return None
     explained = frozenset(_explained(evidence, frozenset(broken)))
     return Candidate(place, box, tuple(broken), explained) if explained else None
 
 
-def _narrowest(paths: Iterable[Path]) -> dict[str, frozenset[Any]]:
+def _through(place: Place, path: Path) -> bool | None:
+    """Whether the path leads through the place; lost connections may have been on any such."""
+    if path.facet != "loss":
+        return place.rule(path)
+    return None if place.rule(replace(path, facet="reach")) is not False else False
+
+
+def _narrowest(paths: Iterable[Path]) -> Box:
+    """The values that occur, of whatever applies to all of them."""
     found = list(paths)
-    return {scope: frozenset(getattr(path, scope) for path in found) for scope, _ in _SCOPES}
+    values = {scope: frozenset(getattr(path, scope) for path in found) for scope in _SCOPES}
+    return {scope: seen for scope, seen in values.items() if "" not in seen}
 
 
 def _needed(box: Box, well: Sequence[Path]) -> Box:
-    """What is left when all is given up without which nothing that was well would be inside."""
-    for scope, _ in _SCOPES:
+    """What is left when all is given up without which nothing that was well would be inside.
+
+    What names something is kept if giving it up would take in anything else that was well,
+    whatever was asked of it.
+    """
+    alike = _alike(box, well)
+    for scope in _SCOPES:
         wider = {name: values for name, values in box.items() if name != scope}
-        if not _holds(wider, well):
+        gains = _takes_in(_unasked(wider), alike) > _takes_in(_unasked(box), alike)
+        if not (scope in _NAMING and gains) and not _inside(wider, well):
             box = wider
     return box
 
 
-def _holds(box: Box, paths: Iterable[Path]) -> bool:
-    """Whether any of the paths is inside."""
-    return any(all(getattr(path, scope) in box[scope] for scope in box) for path in paths)
+def _alike(box: Box, well: Sequence[Path]) -> Sequence[Path]:
+    """What can be compared whatever was asked: connections with connections."""
+    if box["facet"].isdisjoint(_APART):
+        return [path for path in well if path.facet not in _APART]
+    return well
+
+
+def _unasked(box: Box) -> Box:
+    """The box whatever was asked: that only one Service was asked about its affinity does not
+    make it a fault of all. Lookups are another matter: they are the DNS' whatever the name."""
+    if not _APART.isdisjoint(box.get("facet", ())):
+        return box
+    return {scope: values for scope, values in box.items() if scope != "facet"}
+
+
+def _takes_in(box: Box, paths: Iterable[Path]) -> int:
+    """How many are inside, or may be: not each question is one of a certain backend."""
+    return sum(
+        all(
+            getattr(path, scope) in box[scope] or (scope in ("backend", "at") and not path.backend)
+            for scope in box
+        )
+        for path in paths
+    )
+
+
+def _inside(box: Box, paths: Iterable[Path]) -> list[Path]:
+    return [path for path in paths if all(getattr(path, scope) in box[scope] for scope in box)]
 
 
 def _explained(evidence: Evidence, broken: Collection[Path]) -> Iterator[Pair]:

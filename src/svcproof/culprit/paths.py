@@ -25,6 +25,9 @@ _NAMES: Final = ("short-name", "fqdn", "dns")
 _LOOKUP_FAILED: Final = ("timed-out", "name-failed", "refused", "unreachable", "reset")
 #: So improbable must it be that a backend that never answered was only never chosen.
 _CHANCE: Final = 1e-4
+#: From so many failures, and such a share of all, something is broken that fails now and then.
+_SOME: Final = 3
+_SHARE: Final = 0.15
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,10 +87,12 @@ def _of_case(case: CaseResult) -> Iterator[tuple[Pair, Path, str]]:
         for path, symptom in _of_cell(cell):
             yield (case.case, number), path, symptom
     for number, line in enumerate(case.endpoints, 1):
-        wrong = [(name, "missing") for name in line.missing]
-        wrong += [(name, "unexpected") for name in line.unexpected]
-        for name, symptom in wrong or [("", "")]:
-            path = Path(facet="endpoints", service=line.service, backend=name.partition(" ")[0])
+        seen = [(name, "") for name in line.listed]
+        seen += [(name, "missing") for name in line.missing]
+        seen += [(name, "unexpected") for name in line.unexpected]
+        for name, symptom in seen:
+            pod = "" if name.startswith("(") else name.partition(" ")[0]
+            path = Path(facet="endpoints", service=line.service, backend=pod)
             yield (case.case, -number), path, symptom
     for found in case.findings:
         if found.status == "FAIL" and found.summary.startswith("api: "):
@@ -127,14 +132,12 @@ def _entry(cell: CellLine) -> str:
 
 def _name(cell: CellLine, whole: Path) -> Iterator[tuple[Path, str]]:
     """Did the DNS answer at all? What it says is another question."""
-    failed = cell.endings.get("name-failed", 0)
-    if cell.form == "dns":
-        failed = sum(n for end, n in cell.endings.items() if end in _LOOKUP_FAILED)
-        failed = 0 if set(cell.promised) & set(cell.endings) else failed
+    ends = _LOOKUP_FAILED if cell.form == "dns" else ("name-failed",)
+    failed = sum(cell.endings.get(end, 0) for end in ends if end not in cell.promised)
     told = cell.judged - cell.endings.get("unknown", 0)
-    if failed and failed == told and cell.verdict == "FAIL":
-        yield replace(whole, facet="name"), "name-failed"
-    elif told > failed:
+    if cell.verdict == "FAIL" and _is_notable(failed, told):
+        yield replace(whole, facet="name"), "name-failed" if failed == told else "now and then"
+    elif told and not failed:
         yield replace(whole, facet="name"), ""
 
 
@@ -152,21 +155,36 @@ def _reach(cell: CellLine, whole: Path) -> Iterator[tuple[Path, str]]:
     reach = replace(whole, facet="reach")
     expected = [backend for backend in cell.backends if backend.expected]
     yield from ((_to(backend, reach), "") for backend in expected if backend.answers)
-    if cell.verdict == "FAIL" and cell.endings.get("name-failed", 0) < cell.judged:
+    captured = any(backend.answers for backend in cell.backends if not backend.expected)
+    if cell.verdict == "FAIL" and not captured and cell.endings.get("name-failed", 0) < cell.judged:
         yield from ((path, _most(cell)) for path in _unreached(cell, reach, expected))
 
 
 def _unreached(cell: CellLine, reach: Path, expected: Sequence[BackendLine]) -> Iterator[Path]:
-    answers = sum(backend.answers for backend in expected)
+    """The backends that never answered, if it is they that the failed connections were led to;
+    else all of them: some connections were lost, and nobody knows whose."""
     silent = [backend for backend in expected if not backend.answers]
-    if not any(backend.answers for backend in cell.backends):
-        known = expected if cell.covered else ()
-        yield from (_to(backend, reach) for backend in known or [BackendLine(pod="")])
-    elif cell.covered and silent:
-        if _missed(len(expected), answers) < _CHANCE:
-            yield from (_to(backend, reach) for backend in silent)
+    if not expected:
+        yield reach
+    elif cell.covered and silent and _are_broken(cell, expected):
+        yield from (_to(backend, reach) for backend in silent)
     elif cell.failed:
         yield from (_to(backend, replace(reach, facet="loss")) for backend in expected)
+
+
+def _is_notable(failed: int, told: int) -> bool:
+    """Whether so many of all are more than some that a busy machine lost."""
+    return failed >= _SOME and failed >= _SHARE * told
+
+
+def _are_broken(cell: CellLine, expected: Sequence[BackendLine]) -> bool:
+    """Whether those that never answered cannot have been left out by chance, and the others
+    answered about their share: so it was not they that lost connections."""
+    tried = cell.judged - cell.endings.get("unknown", 0) - cell.endings.get("name-failed", 0)
+    answers = [backend.answers for backend in expected if backend.answers]
+    left_out = len(expected) * (1 - 1 / len(expected)) ** tried if len(expected) > 1 else 0.0
+    fair = len(answers) * tried / len(expected)
+    return tried > 0 and left_out < _CHANCE and sum(answers) >= fair / 2
 
 
 def _beside(cell: CellLine, whole: Path) -> Iterator[tuple[Path, str]]:
@@ -205,8 +223,3 @@ def _most(cell: CellLine) -> str:
     """How most of those ended that did not end as promised."""
     others = {end: n for end, n in cell.endings.items() if end not in (*cell.promised, "unknown")}
     return max(others, key=lambda end: others[end]) if others else "never chosen"
-
-
-def _missed(backends: int, answers: int) -> float:
-    """How probable it is that so many draws leave out one of the backends."""
-    return backends * (1 - 1 / backends) ** answers if backends > 1 else 0.0

@@ -8,8 +8,9 @@ impossible, a wrong None only makes it a little less probable to be told from ot
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import combinations, permutations
 
 from svcproof.culprit.paths import Path
@@ -45,7 +46,8 @@ def places(paths: Iterable[Path]) -> Iterator[Place]:
     for pod, node in sorted(where.items()):
         yield Place("pod", _pod(pod), (node,), (pod,))
         yield Place("itself", _itself(pod), (node,), (pod,))
-    for app in sorted({path.app for path in every if path.app}):
+    apps = Counter(path.app for path in {replace(Path(facet=""), backend=pod) for pod in where})
+    for app in sorted(app for app, pods in apps.items() if app and pods > 1):
         yield Place("app", _app(app), (), (app,))
     for service in sorted({path.service for path in every if path.service}):
         yield Place("service", _service(service), (), (service,))
@@ -53,8 +55,8 @@ def places(paths: Iterable[Path]) -> Iterator[Place]:
 
 def _of_node(node: str) -> Iterator[Place]:
     for kind, rule in (
-        ("rules", _rules),
         ("clients", _clients),
+        ("rules", _rules),
         ("backends", _backends),
         ("node-ports", _node_ports),
         ("masquerade", _masquerade),
@@ -81,8 +83,8 @@ def _clients(path: Path, node: str) -> bool:
     return path.node == node
 
 
-def _backends(path: Path, node: str) -> bool:
-    return path.at == node
+def _backends(path: Path, node: str) -> bool | None:
+    return path.at == node if path.backend else None
 
 
 def _node_ports(path: Path, node: str) -> bool | None:
@@ -185,15 +187,26 @@ def _from_to(one: str, other: str) -> Rule:
 
 
 def _pod(pod: str) -> Rule:
-    return lambda path: True if path.backend == pod else (None if path.client == pod else False)
+    def rule(path: Path) -> bool | None:
+        return True if path.backend == pod else (None if pod in (path.client, "") else _some(path))
+
+    return rule
+
+
+def _some(path: Path) -> bool | None:
+    """Of a question that is not about a certain backend nobody knows."""
+    return False if path.backend else None
 
 
 def _itself(pod: str) -> Rule:
-    return lambda path: path.backend == pod == path.client
+    return lambda path: (
+        path.backend == pod == path.client
+        or (None if path.client == pod and not path.backend else False)
+    )
 
 
 def _app(app: str) -> Rule:
-    return lambda path: path.app == app
+    return lambda path: path.app == app or _some(path)
 
 
 def _service(service: str) -> Rule:

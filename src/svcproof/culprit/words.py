@@ -173,6 +173,8 @@ def _symptom(path: Path, symptom: str) -> str:
         return _REFUSALS.get(symptom, "connections end otherwise than they must")
     if path.facet == "api":
         return f"the API server answers otherwise than it must ({symptom})"
+    if symptom == "now and then":
+        return f"{_FACETS[path.facet]} now and then"
     if path.facet == "responder":
         return f"{symptom} answers, which should not"
     return _FACETS[path.facet]
