@@ -125,6 +125,8 @@ def _fit(evidence: Evidence, place: Place) -> Candidate | None:
     box = _needed(box, [path for path in well if through[path]])
     if any(len(box[scope]) > most for scope, most in _SCOPES.items() if scope in box):
         return None
+    if not place.minds and not box.keys().isdisjoint(("service", "form")):
+        return None
     beside = [path for path in _alike(_narrowest(sure), well) if through[path] is False]
     if not (_takes_in(_unasked(box), beside) if place.kind != "everywhere" else box):
         return None

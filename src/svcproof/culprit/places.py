@@ -12,6 +12,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from itertools import combinations, permutations
+from typing import Final
 
 from svcproof.culprit.paths import Path
 
@@ -23,12 +24,24 @@ Rule = Callable[[Path], bool | None]
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Something that can be broken. ``kind`` chooses the words; ``nodes``, ``objects`` name it."""
+    """Something that can be broken. ``kind`` chooses the words; ``nodes``, ``objects`` name it.
+
+    ``minds``: whether it minds which Service was meant, and how that was dialled. Once an
+    address is translated, neither a Pod nor what leads to it can know.
+    """
 
     kind: str
     rule: Rule
     nodes: tuple[str, ...] = ()
     objects: tuple[str, ...] = ()
+
+    @property
+    def minds(self) -> bool:
+        """See the class."""
+        return self.kind in _MINDS
+
+
+_MINDS: Final = ("everywhere", "clients", "rules", "node-ports", "service")
 
 
 def places(paths: Iterable[Path]) -> Iterator[Place]:
