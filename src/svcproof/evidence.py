@@ -53,7 +53,9 @@ def explained(run: RunResult, directory: Path) -> RunResult:
         found = [(case, read_history(directory, case)) for case in cases]
         cases = tuple(case if isinstance(h, str) else read_again(case, h) for case, h in found)
     embedded = run.cluster is not None and run.cluster.kind == "embedded"
-    return structs.replace(run, cases=cases, culprits=culprits(cases, embedded=embedded))
+    return structs.replace(
+        run, cases=cases, culprits=culprits(cases, run.problems, embedded=embedded)
+    )
 
 
 def read_history(directory: Path, case: CaseResult) -> History | str:

@@ -8,40 +8,36 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from svcproof.culprit.choice import Candidate, Evidence, choose
-from svcproof.culprit.paths import Pair, see
+from svcproof.culprit.choice import Candidate, choose, is_enough
+from svcproof.culprit.delays import late_through
+from svcproof.culprit.paths import Evidence, Pair, see
 from svcproof.culprit.places import places
 from svcproof.culprit.words import layer, look, statement
-from svcproof.results import CaseResult, Culprit
+from svcproof.results import CaseResult, Culprit, Problem
 
 __all__ = ["culprits"]
 
 _SHOWN = 4
 
 
-def culprits(cases: Iterable[CaseResult], *, embedded: bool = False) -> tuple[Culprit, ...]:
+def culprits(
+    cases: Iterable[CaseResult], problems: Iterable[Problem] = (), *, embedded: bool = False
+) -> tuple[Culprit, ...]:
     """What explains nearly all that is red in these cases: one statement, two, or none.
 
     ``embedded``: the cluster is svcproof's own, so its commands can be named.
     """
     known = list(cases)
-    red = frozenset(_red(known))
-    if not red:
+    evidence = see(known, problems)
+    if not evidence.red:
         return ()
-    evidence = Evidence(see(known), red)
-    chosen = choose(evidence, places(evidence.paths))
-    left = red.difference(*(each.explained for each in chosen))
+    suspects = list(places(evidence.paths))
+    chosen = choose(evidence, suspects)
+    late = late_through(evidence, suspects)
+    if not chosen and late is not None and is_enough(evidence, late):
+        chosen = (late,)
+    left = evidence.red.difference(*(each.explained for each in chosen))
     return tuple(_told(each, evidence, known, left, embedded=embedded) for each in chosen)
-
-
-def _red(cases: Iterable[CaseResult]) -> Iterator[Pair]:
-    for case in cases:
-        yield from ((case.case, n) for n, cell in enumerate(case.cells) if cell.verdict == "FAIL")
-        for number, line in enumerate(case.endpoints, 1):
-            if line.missing or line.unexpected:
-                yield case.case, -number
-        if any(f.status == "FAIL" and f.summary.startswith("api: ") for f in case.findings):
-            yield case.case, -100
 
 
 def _told(
@@ -76,9 +72,9 @@ def _pair(pair: Pair, cases: list[CaseResult]) -> str:
     """A red pair in few words."""
     name, number = pair
     short = name.rpartition("::")[2]
-    case = next(case for case in cases if case.case == name)
     if number < 0:
         return short
+    case = next(case for case in cases if case.case == name)
     cell = case.cells[number]
     client = f"{cell.kind} on {cell.node}" if cell.node else cell.kind
     entry = f" at {cell.entry_node}" if cell.entry_node else ""

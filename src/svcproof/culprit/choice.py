@@ -13,10 +13,10 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
-from svcproof.culprit.paths import Pair, Path, Seen
+from svcproof.culprit.paths import Evidence, Pair, Path
 from svcproof.culprit.places import Place
 
-__all__ = ["Candidate", "Evidence", "choose"]
+__all__ = ["Candidate", "certain", "choose", "is_enough"]
 
 #: A statement has to explain so much of what is red.
 ENOUGH: Final = 0.8
@@ -41,18 +41,10 @@ _SCOPES: Final = {
     "facet": 9,
 }
 #: Questions that are not about connections.
-_APART: Final = frozenset({"name", "endpoints", "api"})
+_APART: Final = frozenset({"name", "record", "health", "endpoints", "api", "client"})
 _NAMING: Final = ("backend", "at", "entry", "node", "service")
 
 Box = Mapping[str, frozenset[Any]]
-
-
-@dataclass(frozen=True, slots=True)
-class Evidence:
-    """All paths of a run, and every pair that is red, whether or not it says which path is."""
-
-    paths: Mapping[Path, Seen]
-    red: frozenset[Pair]
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,25 +74,35 @@ def choose(evidence: Evidence, places: Iterable[Place]) -> tuple[Candidate, ...]
     first = _best(candidates, evidence.red)
     if first is None or len(first.explained) < _PART * len(evidence.red):
         return ()
-    if len(first.explained) >= ENOUGH * len(evidence.red):
+    if is_enough(evidence, first):
         return (first,)
     rest = evidence.red - first.explained
-    second = _best(candidates, rest)
-    if second is None or len(second.explained & rest) < _PART * len(evidence.red):
+    second = _best([each for each in candidates if each.explained <= rest], rest)
+    if second is None or len(second.explained) < _PART * len(evidence.red):
         return ()
-    both = first.explained | second.explained
-    return (first, second) if len(both) >= ENOUGH * len(evidence.red) else ()
+    return (first, second) if is_enough(evidence, first, second) else ()
 
 
-def _best(candidates: Sequence[Candidate], red: Collection[Pair]) -> Candidate | None:
-    """The simplest that names what all name that explain about as much, and nothing else."""
-    wanted = frozenset(red)
-    most = max((len(each.explained & wanted) for each in candidates), default=0)
-    rivals = [each for each in candidates if len(each.explained & wanted) >= (1 - _RIVAL) * most]
-    if not most:
+def is_enough(evidence: Evidence, *found: Candidate) -> bool:
+    """Whether they explain as much of what is red as a statement has to."""
+    explained = frozenset(pair for each in found for pair in each.explained)
+    return len(explained) >= ENOUGH * len(evidence.red)
+
+
+def _best(candidates: Sequence[Candidate], red: frozenset[Pair]) -> Candidate | None:
+    """Of those that explain most: all others that explain about as much are its rivals."""
+    most = max((len(each.explained & red) for each in candidates), default=0)
+    return certain(
+        [each for each in candidates if len(each.explained & red) >= (1 - _RIVAL) * most]
+    )
+
+
+def certain(rivals: Sequence[Candidate]) -> Candidate | None:
+    """The simplest that names what all of them name, and nothing else."""
+    if not rivals:
         return None
-    certain = frozenset.intersection(*(each.names for each in rivals))
-    fitting = [each for each in rivals if each.names == certain]
+    names = frozenset.intersection(*(each.names for each in rivals))
+    fitting = [each for each in rivals if each.names == names]
     fitting = fitting or [each for each in rivals if each.place.kind == "itself"]
     return min(fitting, key=lambda each: (each.cost, -len(each.explained)), default=None)
 

@@ -9,17 +9,20 @@ left out: it is neither.
 
 from __future__ import annotations
 
+import re
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final
 
-from svcproof.results import BackendLine, CaseResult, CellLine
+from svcproof.results import BackendLine, CaseResult, CellLine, Problem
 
-__all__ = ["Path", "Seen", "see"]
+__all__ = ["Evidence", "Pair", "Path", "Seen", "see"]
 
 #: A pair of a run: the case, and the number of its row; below 0 what is no pair of anybody.
 Pair = tuple[str, int]
+_API: Final = -100
+_PROBLEM: Final = -101
 
 _NAMES: Final = ("short-name", "fqdn", "dns")
 _LOOKUP_FAILED: Final = ("timed-out", "name-failed", "refused", "unreachable", "reset")
@@ -36,9 +39,9 @@ class Path:
 
     ``facet``: ``reach`` (does the backend answer), ``refusal`` (does it fail as it must),
     ``responder`` (nobody else answers), ``name`` (does the name resolve), ``record`` (to what),
-    ``source``, ``share``, ``affinity``, ``health``, ``endpoints``, ``api``; ``loss``: some of the
-    connections failed, and this may be where. ``entry`` is the node whose rules choose the
-    backend, ``at`` the backend's node, ``payload`` in bytes.
+    ``source``, ``share``, ``affinity``, ``health``, ``endpoints``, ``api``, ``client`` (can it be
+    asked); ``loss``: some of the connections failed, and this may be where. ``entry`` is the
+    node whose rules choose the backend, ``at`` the backend's node, ``payload`` in bytes.
     """
 
     facet: str
@@ -63,27 +66,69 @@ class Path:
 
 @dataclass(slots=True)
 class Seen:
-    """What was seen of one path: the pairs in which it was well or not, and how."""
+    """What was seen of one path: the pairs in which it was well or not, and how; how many
+    connections were answered, and in which pairs how many of those took a second SYN."""
 
     good: set[Pair] = field(default_factory=set)
     bad: set[Pair] = field(default_factory=set)
     symptoms: Counter[str] = field(default_factory=Counter)
+    answers: int = 0
+    late: Counter[Pair] = field(default_factory=Counter)
 
 
-def see(cases: Iterable[CaseResult]) -> dict[Path, Seen]:
-    """All paths of a run."""
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """All paths of a run, and every pair that is red, whether or not it says which path is."""
+
+    paths: Mapping[Path, Seen]
+    red: frozenset[Pair]
+
+
+def see(cases: Iterable[CaseResult], problems: Iterable[Problem] = ()) -> Evidence:
+    """What a run's cases say of its paths, and those that could not be asked, of their clients."""
     paths: dict[Path, Seen] = defaultdict(Seen)
+    red: set[Pair] = set()
     for case in cases:
+        red |= {(case.case, n) for n, cell in enumerate(case.cells) if cell.verdict == "FAIL"}
         for pair, path, symptom in _of_case(case):
-            seen = paths[path]
-            (seen.bad if symptom else seen.good).add(pair)
-            if symptom:
-                seen.symptoms[symptom] += 1
-    return dict(paths)
+            _note(paths[path], pair, symptom)
+        for number, cell in enumerate(case.cells):
+            _count(paths, (case.case, number), cell)
+    for pair, path in _of_problems(problems, {n for p in paths for n in (p.node, p.entry) if n}):
+        _note(paths[path], pair, "cannot be asked")
+    red |= {pair for seen in paths.values() for pair in seen.bad}
+    return Evidence(dict(paths), frozenset(red))
+
+
+def _count(paths: Mapping[Path, Seen], pair: Pair, cell: CellLine) -> None:
+    for backend in cell.backends:
+        seen = paths[_to(backend, _whole(cell, "reach"))]
+        seen.answers += backend.answers
+        if backend.slow:
+            seen.late[pair] += backend.slow
+
+
+def _of_problems(
+    problems: Iterable[Problem], nodes: Collection[str]
+) -> Iterator[tuple[Pair, Path]]:
+    """The nodes that are named where a case did not come to a verdict."""
+    for problem in problems:
+        words = set(re.findall(r"[\w.-]*\w", problem.reason))
+        if problem.word != "not supported":
+            for node in words.intersection(nodes):
+                yield (problem.case, _PROBLEM), Path(facet="client", node=node)
+
+
+def _note(seen: Seen, pair: Pair, symptom: str) -> None:
+    (seen.bad if symptom else seen.good).add(pair)
+    if symptom:
+        seen.symptoms[symptom] += 1
 
 
 def _of_case(case: CaseResult) -> Iterator[tuple[Pair, Path, str]]:
     for number, cell in enumerate(case.cells):
+        if cell.node and any(end != "unknown" for end in cell.endings):
+            yield (case.case, number), Path(facet="client", node=cell.node), ""
         for path, symptom in _of_cell(cell):
             yield (case.case, number), path, symptom
     for number, line in enumerate(case.endpoints, 1):
@@ -96,13 +141,26 @@ def _of_case(case: CaseResult) -> Iterator[tuple[Pair, Path, str]]:
             yield (case.case, -number), path, symptom
     for found in case.findings:
         if found.status == "FAIL" and found.summary.startswith("api: "):
-            yield (case.case, -100), Path(facet="api"), found.seen or found.summary
+            yield (case.case, _API), Path(facet="api"), found.seen or found.summary
 
 
 def _of_cell(cell: CellLine) -> Iterator[tuple[Path, str]]:
     """The paths of one row, each with its symptom, which is "" where all was well."""
-    whole = Path(
-        facet="",
+    whole = _whole(cell)
+    if cell.form in _NAMES:
+        yield from _name(cell, replace(whole, entry=cell.node))
+    if cell.form in ("dns", "health-check"):
+        yield from _answer(cell, whole)
+    elif "answered" in cell.promised:
+        yield from _reach(cell, whole)
+        yield from _beside(cell, whole)
+    else:
+        yield from _refusal(cell, whole)
+
+
+def _whole(cell: CellLine, facet: str = "") -> Path:
+    return Path(
+        facet=facet,
         kind=cell.kind,
         node=cell.node,
         client=cell.client,
@@ -113,15 +171,6 @@ def _of_cell(cell: CellLine) -> Iterator[tuple[Path, str]]:
         family=cell.family,
         payload=cell.payload,
     )
-    if cell.form in _NAMES:
-        yield from _name(cell, replace(whole, entry=cell.node))
-    if cell.form in ("dns", "health-check"):
-        yield from _answer(cell, whole)
-    elif "answered" in cell.promised:
-        yield from _reach(cell, whole)
-        yield from _beside(cell, whole)
-    else:
-        yield from _refusal(cell, whole)
 
 
 def _entry(cell: CellLine) -> str:

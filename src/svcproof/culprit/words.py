@@ -6,8 +6,8 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, Final
 
-from svcproof.culprit.choice import Candidate, Evidence
-from svcproof.culprit.paths import Path
+from svcproof.culprit.choice import Candidate
+from svcproof.culprit.paths import Evidence, Path
 
 __all__ = ["contrast", "layer", "look", "statement"]
 
@@ -32,6 +32,7 @@ _FACETS: Final = {
     "source": "the backend sees another source address than it must",
     "share": "connections are not shared equally",
     "affinity": "session affinity is not kept",
+    "client": "clients cannot be asked",
     "health": "the health check says otherwise than it must",
     "endpoints": "the EndpointSlices are not what the ready Pods are",
     "api": "the API server refuses what it must accept, or accepts what it must refuse",
@@ -158,6 +159,8 @@ def contrast(found: Candidate, evidence: Evidence) -> list[str]:
 
 
 def _symptoms(found: Candidate, evidence: Evidence) -> str:
+    if set(found.box.get("facet", ())) == {"delay"}:
+        return "packets are lost now and then, so that connections take whole seconds,"
     counts: Counter[str] = Counter()
     for path in found.broken:
         if found.place.rule(path) and path.facet != "loss":
