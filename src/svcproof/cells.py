@@ -7,15 +7,17 @@ read here only; whatever looks at a whole run looks at these rows.
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
+from operator import eq
 from typing import Final
 
 import msgspec
 
-from svcproof.checkers.endpoints import ENDPOINTS
 from svcproof.checkers.responders import NOT_CONNECTED, rightful
-from svcproof.history import Cell, Expectation, History, Observation, Outcome
+from svcproof.events import EndpointsSeen
+from svcproof.history import Backend, Cell, History, Outcome
 from svcproof.verdict import Finding, Status, Verdict, worst
 
 __all__ = ["BackendLine", "CellLine", "EndpointsLine", "cell_lines", "endpoints_lines"]
@@ -87,20 +89,16 @@ def endpoints_lines(history: History) -> tuple[EndpointsLine, ...]:
     """What was seen of each Service's EndpointSlices, what is wrong first; each once."""
     lines: dict[EndpointsLine, None] = {}
     for event in history.events:
-        if event.kind == ENDPOINTS:
-            listed, due = (set(map(str, _list(event.facts[name]))) for name in ("listed", "due"))
+        if isinstance(event, EndpointsSeen):
+            listed, ready = set(event.listed), set(event.ready)
             line = EndpointsLine(
-                service=str(event.facts.get("service", "")),
-                listed=tuple(sorted(due & listed)),
-                missing=tuple(sorted(due - listed)),
-                unexpected=tuple(sorted(listed - due)),
+                service=event.service,
+                listed=tuple(sorted(ready & listed)),
+                missing=tuple(sorted(ready - listed)),
+                unexpected=tuple(sorted(listed - ready)),
             )
             lines.setdefault(line)
     return tuple(sorted(lines, key=lambda line: not (line.missing or line.unexpected)))
-
-
-def _list(value: object) -> list[object]:
-    return value if isinstance(value, list) else []
 
 
 def _findings_by_cell(
@@ -108,10 +106,9 @@ def _findings_by_cell(
 ) -> Mapping[int, list[Finding]]:
     """Which findings are about a cell: those that name an entry of it, or by its words."""
     named = {index for found in findings for index in found.indices}
-    inside: dict[int, int] = {}
-    for number, cell in enumerate(cells):
-        inside |= {o.index: number for o in cell.observations if o.index in named}
-        inside[cell.expectation.index] = number
+    inside = {cell.expectation.index: number for number, cell in enumerate(cells)}
+    for number, cell in enumerate(cells) if named else ():
+        inside |= {index: number for index in cell.attempts.indices if index in named}
     by_cell: dict[int, list[Finding]] = defaultdict(list)
     for found in findings:
         numbers = {inside[index] for index in found.indices if index in inside}
@@ -123,9 +120,9 @@ def _findings_by_cell(
 
 
 def _cell_line(cell: Cell, findings: Sequence[Finding], run: str) -> CellLine:
-    position, target, due = cell.position, cell.target, cell.expectation
-    endings = Counter(attempt.outcome.value for attempt in cell.observations)
-    expected = {outcome.value for outcome in due.outcomes}
+    position, target, promise = cell.position, cell.target, cell.promise
+    endings = {outcome.value: count for outcome, count in cell.attempts.endings.items()}
+    promised = tuple(outcome.value for outcome in promise.outcomes)
     return CellLine(
         kind=position.kind,
         node=position.node,
@@ -136,13 +133,13 @@ def _cell_line(cell: Cell, findings: Sequence[Finding], run: str) -> CellLine:
         port=target.port_name,
         protocol=target.protocol,
         family=target.family,
-        payload=getattr(target, "payload", 0),
-        judged=len(cell.observations),
-        failed=sum(n for ended, n in endings.items() if ended not in (*expected, _UNKNOWN)),
-        promised=tuple(outcome.value for outcome in due.outcomes),
-        endings=dict(endings),
-        minimum=due.minimum,
-        covered=due.cover and not due.unsettled,
+        payload=cell.expectation.payload,
+        judged=len(cell.attempts),
+        failed=sum(n for ended, n in endings.items() if ended not in (*promised, _UNKNOWN)),
+        promised=promised,
+        endings=endings,
+        minimum=cell.expectation.minimum,
+        covered=promise.cover and not cell.expectation.unsettled,
         backends=tuple(_backend_lines(cell, findings, run)),
         verdict=worst([Status.PASS, *(found.status for found in findings)]).word,
         checks={
@@ -159,12 +156,12 @@ _UNKNOWN: Final = Outcome.UNKNOWN.value
 
 def _asked(cell: Cell) -> Iterator[str]:
     """The checks that are asked of this cell, of those that more than its endings tell."""
-    due: Expectation = cell.expectation
+    due, promise = cell.expectation, cell.promise
     if cell.target.form not in NOT_CONNECTED:
         yield "responders"
-    if due.answers is not None:
+    if promise.answers is not None:
         yield "answers"
-    if (due.sources or due.not_sources) and not due.unsettled:
+    if (promise.sources or promise.not_sources) and not due.unsettled:
         yield "sources"
     if due.choice:
         yield "distribution"
@@ -180,24 +177,23 @@ def _backend_lines(cell: Cell, findings: Sequence[Finding], run: str) -> Iterato
     if cell.target.form in NOT_CONNECTED:
         return
     slow, wrong_source = (_named_by(check, findings) for check in ("latency", "sources"))
-    answers: dict[tuple[str, str], list[Observation]] = defaultdict(list)
-    for entry in cell.choices:
-        if entry.backend is not None:
-            answers[entry.backend.uid, entry.backend.pod].append(entry)
-    silent = list(cell.expectation.allowed)
-    for entries in answers.values():
-        backend = entries[0].backend
+    allowed, choices = cell.promise.allowed, cell.attempts.choices
+    silent = list(allowed)
+    for backend, count in choices.backends.items():
         if backend is None:
             continue
-        expected = rightful(backend, cell.expectation.allowed)
+        expected = rightful(backend, allowed)
         if expected in silent:
             silent.remove(expected)
-        indices = {entry.index for entry in entries}
+        indices: set[int] = set()
+        if slow or wrong_source:
+            answers = choices.where(choices.answered_by(partial(eq, backend)))
+            indices.update(answers.indices)
         yield BackendLine(
             pod=(expected or backend).pod,
             node=(expected or backend).node,
             expected=backend.run == run and (expected is not None or cell.expectation.unsettled),
-            answers=len(entries),
+            answers=count,
             slow=len(indices & slow),
             wrong_source=len(indices & wrong_source),
         )

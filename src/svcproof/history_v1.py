@@ -101,7 +101,9 @@ _JUDGED: Final = (
     events.Judged,
 )
 _PROMISED: Final = Promise.__struct_fields__
-_ASKED: Final = tuple(name for name in Expectation.__struct_fields__ if name != "promise")
+_ASKED: Final = tuple(
+    name for name in Expectation.__struct_fields__ if name in ExpectationV1.__struct_fields__
+)
 
 
 def upgrade(record: RecordV1) -> Record | events.Event:
