@@ -24,6 +24,8 @@ Pair = tuple[str, int]
 _API: Final = -100
 _PROBLEM: Final = -101
 
+#: How the check of clients says on which node there is none.
+_NO_CLIENT: Final = re.compile(r"clients: no client on (\S+):")
 _NAMES: Final = ("short-name", "fqdn", "dns")
 _LOOKUP_FAILED: Final = ("timed-out", "name-failed", "refused", "unreachable", "reset")
 #: So improbable must it be that a backend that never answered was only never chosen.
@@ -140,6 +142,9 @@ def _of_case(case: CaseResult) -> Iterator[tuple[Pair, Path, str]]:
             path = Path(facet="endpoints", service=line.service, backend=pod)
             yield (case.case, -number), path, symptom
     for found in case.findings:
+        missing = _NO_CLIENT.match(found.summary)
+        if missing:
+            yield (case.case, _PROBLEM), Path(facet="client", node=missing[1]), "cannot be asked"
         if found.status == "FAIL" and found.summary.startswith("api: "):
             yield (case.case, _API), Path(facet="api"), found.seen or found.summary
 
