@@ -18,13 +18,10 @@ PURE = (
     "svcproof.history_reader",
     "svcproof.history_v1",
     "svcproof.promises",
-<<<<<<< HEAD
     "svcproof.asking",
     "svcproof.attempts",
     "svcproof.pacing",
-=======
     "svcproof.records",
->>>>>>> b7ba8fd (judge: a saved history is read as columns, a block of lines at a time)
     "svcproof.snapshot",
     "svcproof.verdict",
     "svcproof.stats",
@@ -56,14 +53,10 @@ HARNESS = (
     "svcproof.probing",
     "svcproof.promising",
     "svcproof.proof",
-<<<<<<< HEAD
     "svcproof.run",
     "svcproof.settling",
     "svcproof.steady",
-=======
-    "svcproof.routing",
     "svcproof.saved",
->>>>>>> b7ba8fd (judge: a saved history is read as columns, a block of lines at a time)
     "svcproof.testing",
     "svcproof.waits",
     "svcproof.ways",
