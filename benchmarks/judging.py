@@ -47,8 +47,6 @@ __all__ = ["THIS", "Took", "judge", "write"]
 
 #: This version's command.
 THIS = (sys.executable, "-m", "svcproof")
-#: Exit codes of a pass and of a failure: the file was judged.
-_JUDGED = (0, 1)
 _LOST = 0.001
 
 _CLIENTS = [
@@ -101,15 +99,21 @@ class Took:
 
 
 def judge(command: Sequence[str], path: Path) -> Took:
-    """Judge a file once, in a process of its own."""
-    began = time.monotonic()
-    actions = [(os.POSIX_SPAWN_OPEN, 1, os.devnull, os.O_WRONLY, 0)]
+    """Judge a file once, in a process of its own.
+
+    Raises :class:`RuntimeError` where that does not give the verdict that the file notes.
+    """
+    output = path.with_suffix(".txt")
+    flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC
+    actions = [(os.POSIX_SPAWN_OPEN, 1, str(output), flags, 0o644)]
     arguments = [*command, "judge", str(path)]
+    began = time.monotonic()
     pid = os.posix_spawn(arguments[0], arguments, os.environ, file_actions=actions)
-    _, status, used = os.wait4(pid, 0)
-    if os.waitstatus_to_exitcode(status) not in _JUDGED:
-        raise RuntimeError(f"{' '.join(arguments)}: ended with {status}")
-    return Took(time.monotonic() - began, used.ru_utime + used.ru_stime, used.ru_maxrss / 1024)
+    _, _, used = os.wait4(pid, 0)
+    wall = time.monotonic() - began
+    if not output.read_text().endswith("  as in the run\n"):
+        raise RuntimeError(f"{' '.join(arguments)} does not say what the run said: see {output}")
+    return Took(wall, used.ru_utime + used.ru_stime, used.ru_maxrss / 1024)
 
 
 def write(path: Path, observations: int, *, failing: bool = False, version: int = VERSION) -> None:

@@ -20,7 +20,17 @@ from svcproof.records import Expectation, Observation
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["COLUMNS", "NONE", "OUTCOMES", "Attempts", "Codes", "Table", "by_cell", "tabulated"]
+__all__ = [
+    "COLUMNS",
+    "NONE",
+    "OUTCOMES",
+    "Attempts",
+    "Codes",
+    "Table",
+    "all_of",
+    "by_cell",
+    "tabulated",
+]
 
 Numbers: TypeAlias = "NDArray[np.int64]"
 Mask: TypeAlias = "NDArray[np.bool_]"
@@ -46,7 +56,8 @@ class Codes(dict[Any, int]):
 class Table:
     """All attempts of a history, in their order, and the words for its numbers.
 
-    ``index`` is among all entries of the history; ``connect_us`` is in microseconds.
+    ``index`` is among all entries of the history. ``connect_us`` and ``reply_us`` are in
+    microseconds, or :data:`NONE`.
     ``pair`` is a number in ``pairs`` (names of position and target), ``backend`` one in
     ``backends``, ``source`` one in ``sources``, ``outcome`` one of :data:`OUTCOMES`.
     """
@@ -54,6 +65,7 @@ class Table:
     index: Numbers
     at_ns: Numbers
     connect_us: Numbers
+    reply_us: Numbers
     pair: Numbers
     outcome: Numbers
     backend: Numbers
@@ -68,7 +80,16 @@ class Table:
 
 
 #: The columns of a table, by name.
-COLUMNS: Final = ("index", "at_ns", "connect_us", "pair", "outcome", "backend", "source")
+COLUMNS: Final = (
+    "index",
+    "at_ns",
+    "connect_us",
+    "reply_us",
+    "pair",
+    "outcome",
+    "backend",
+    "source",
+)
 
 
 class Attempts:
@@ -95,6 +116,11 @@ class Attempts:
     def connect_us(self) -> Numbers:
         """How long connecting took, in microseconds; -1 where that is not known."""
         return self.table.connect_us[self.rows]
+
+    @cached_property
+    def reply_us(self) -> Numbers:
+        """How long the reply took, in microseconds; -1 where that is not known."""
+        return self.table.reply_us[self.rows]
 
     @cached_property
     def known(self) -> Attempts:
@@ -190,6 +216,7 @@ def tabulated(observations: Sequence[Observation]) -> Table:
         "connect_us": [
             NONE if each.connect_us is None else each.connect_us for each in observations
         ],
+        "reply_us": [NONE if each.reply_us is None else each.reply_us for each in observations],
         "pair": [pairs[each.position, each.target] for each in observations],
         "outcome": [OUTCOMES[each.outcome] for each in observations],
         "backend": [
@@ -203,6 +230,11 @@ def tabulated(observations: Sequence[Observation]) -> Table:
         backends=tuple(backends),
         sources=tuple(sources),
     )
+
+
+def all_of(table: Table) -> Attempts:
+    """All attempts of a history, those outside any cell as well."""
+    return Attempts(table, np.arange(len(table.index)))
 
 
 def by_cell(table: Table, expectations: Sequence[Expectation]) -> list[Attempts]:

@@ -184,11 +184,17 @@ class History:
         return tuple(step for step in self.steps if isinstance(step, Event))
 
     @cached_property
+    def attempts(self) -> Attempts:
+        """All attempts, those outside any cell as well."""
+        from svcproof.attempts import all_of, tabulated
+
+        return all_of(self.table or tabulated(self.observations))
+
+    @cached_property
     def cells(self) -> tuple[Cell, ...]:
         """Every expectation with its attempts, in the order of the expectations."""
-        from svcproof.attempts import by_cell, tabulated
+        from svcproof.attempts import by_cell
 
-        table = self.table or tabulated(self.observations)
         expectations = [step for step in self.steps if isinstance(step, Expectation)]
         return tuple(
             Cell(
@@ -199,7 +205,7 @@ class History:
                 records=self.observations,
             )
             for expectation, attempts in zip(
-                expectations, by_cell(table, expectations), strict=True
+                expectations, by_cell(self.attempts.table, expectations), strict=True
             )
         )
 

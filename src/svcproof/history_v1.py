@@ -25,7 +25,7 @@ from svcproof.records import (
     TargetDeclared,
 )
 
-__all__ = ["VERSION", "RecordV1", "upgrade"]
+__all__ = ["VERSION", "EventV1", "ExpectationV1", "RecordV1", "upgrade"]
 
 VERSION: Final = 1
 
@@ -102,7 +102,7 @@ _JUDGED: Final = (
 )
 _PROMISED: Final = Promise.__struct_fields__
 _ASKED: Final = tuple(
-    name for name in Expectation.__struct_fields__ if name in ExpectationV1.__struct_fields__
+    name for name in ExpectationV1.__struct_fields__ if name not in Promise.__struct_fields__
 )
 
 

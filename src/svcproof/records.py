@@ -118,7 +118,7 @@ class Attempt(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True, gc=
     outcome: Outcome
     resolve_us: int | None = None
     connect_us: _Number | None = None
-    reply_us: int | None = None
+    reply_us: _Number | None = None
     backend: Backend | None = None
     source_address: str = ""
     source_port: int = 0

@@ -49,6 +49,7 @@ class _Attempt(msgspec.Struct, gc=False, kw_only=True, tag="observation", tag_fi
     at_ns: int
     outcome: Outcome
     connect_us: int | None = None
+    reply_us: int | None = None
     backend: msgspec.Raw = msgspec.Raw(b"")
     source_address: str = ""
     index: int
@@ -208,6 +209,7 @@ class _Reader:
         columns = (
             [each.at_ns for each in run],
             [NONE if each.connect_us is None else each.connect_us for each in run],
+            [NONE if each.reply_us is None else each.reply_us for each in run],
             [pairs[each.position, each.target] for each in run],
             [OUTCOMES[each.outcome] for each in run],
             [backends[bytes(each.backend)] for each in run],

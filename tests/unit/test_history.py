@@ -22,6 +22,7 @@ from svcproof.history import (
     Position,
     PositionDeclared,
     Promise,
+    Record,
     Target,
     TargetDeclared,
     decode_attempt,
@@ -81,6 +82,7 @@ ASKED = {
     "affinity": st.sampled_from(["", "pin", "keep", "redraw"]),
     "control": texts,
     "unsettled": st.booleans(),
+    "payload": st.integers(0, 10**6),
     "outage_ms": st.none() | st.integers(0, 10**6),
     "trouble_ms": st.none() | st.integers(0, 10**6),
     "rate": st.floats(0, 1e6),
@@ -298,7 +300,7 @@ def test_the_words_of_events_that_are_in_saved_histories_never_change():
     assert {kind.__struct_config__.tag for kind in get_args(AnyEvent)} == {
         "converged", "not-converged", "endpoints-seen", "api-answer", "promise-changed",
         "promise-not-seen-again",
-        "settled-late", "not-promised", "judged", "fault-injected", "fault-healed",
+        "settled-late", "client-missing", "not-promised", "judged", "fault-injected", "fault-healed",
         "patched", "deleted", "change-began", "change-ended", "idle", "other",
     }  # fmt: skip
 
@@ -308,13 +310,11 @@ def test_a_kind_of_record_that_nobody_knows_is_refused(word):
     line = b'{"type":"%s","index":0,"at_ns":1,"seconds":1}\n' % word.encode()
     with pytest.raises(BadHistory) as refused:
         decode_lines([*DECLARED, line], source="h.jsonl")
+    known = sorted(str(kind.__struct_config__.tag) for kind in get_args(Record))
     assert str(refused.value) == (
-        f"h.jsonl, line 4: unknown type of record {word!r}; this svcproof knows api-answer, "
-        "change-began, change-ended, converged, deleted, endpoints-seen, expectation, "
-        "fault-healed, fault-injected, header, idle, judged, not-converged, not-promised, "
-        "observation, other, patched, position, promise-changed, promise-not-seen-again, "
-        "settled-late, target"
+        f"h.jsonl, line 4: unknown type of record {word!r}; this svcproof knows {', '.join(known)}"
     )
+    assert {"converged", "expectation", "observation", "other"} <= set(known)
 
 
 @pytest.mark.parametrize(

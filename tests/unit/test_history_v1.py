@@ -9,9 +9,9 @@ from click.testing import CliRunner
 from svcproof import events
 from svcproof.cli.judge import judge_file, judge_files
 from svcproof.errors import BadHistory
-from svcproof.history import Outcome
+from svcproof.history import Backend, Expectation, Outcome, Promise
 from svcproof.history_reader import decode_lines
-from svcproof.history_v1 import EventV1, upgrade
+from svcproof.history_v1 import EventV1, ExpectationV1, upgrade
 from svcproof.verdict import Status
 
 DATA = Path(__file__).parent / "data"
@@ -130,3 +130,19 @@ def test_records_of_todays_format_are_none_of_the_old_one():
     newer = b'{"type":"converged","index":0,"at_ns":1}\n'
     with pytest.raises(BadHistory, match=r"line 2: unknown type of record 'converged'; .* event"):
         decode_lines([lines(PASSED)[0], newer])
+
+
+def test_every_field_of_an_old_expectation_is_taken_over():
+    """And what came later has its default."""
+    fields = {
+        "index": 1, "at_ns": 2, "position": "p", "target": "t", "outcome": Outcome.REFUSED,
+        "also": (Outcome.RESET,), "allowed": (Backend(pod="a"),), "cover": False, "minimum": 7,
+        "rule": "r", "choice": "random", "affinity": "pin", "affinity_ms": 8, "sources": ("s",),
+        "not_sources": ("n",), "control": "c", "answers": ("x",), "rcode": "NXDOMAIN",
+        "unsettled": True, "outage_ms": 9, "trouble_ms": 10, "rate": 11.0,
+    }  # fmt: skip
+    assert set(fields) == set(ExpectationV1.__struct_fields__)
+    promise = {name: fields.pop(name) for name in Promise.__struct_fields__}
+    assert upgrade(ExpectationV1(**fields, **promise)) == Expectation(
+        promise=Promise(**promise), **fields
+    )

@@ -27,16 +27,11 @@ _WINDOW_NS: Final = 6_000_000_000
 def seconds_busy(history: History, timed_out: Attempts) -> float | None:
     """How long replies took meanwhile, where busy backends explain all of the attempts that
     timed out; None where they do not: some were not even connected, or others were served."""
-    from svcproof.attempts import NONE
-
-    if (timed_out.connect_us == NONE).any():
+    if (timed_out.connect_us < 0).any():
         return None
-    slow = [
-        (each.at_ns, each.at_ns + each.reply_us * 1_000)
-        for each in history.observations
-        if each.reply_us is not None and each.reply_us >= _SLOW_REPLY_US
-    ]
+    slow = history.attempts.where(history.attempts.reply_us >= _SLOW_REPLY_US)
+    begin, end = slow.at_ns, slow.at_ns + slow.reply_us * 1_000
     for at in timed_out.at_ns.tolist():
-        if not any(begin <= at + _WINDOW_NS and at <= end for begin, end in slow):
+        if not ((begin <= at + _WINDOW_NS) & (at <= end)).any():
             return None
-    return max(end - begin for begin, end in slow) / 1e9
+    return float((end - begin).max()) / 1e9
