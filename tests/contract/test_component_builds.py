@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -30,10 +31,13 @@ def go_caches() -> dict[str, str]:
     return {"GOCACHE": os.environ.get("GOCACHE") or f"{cache}/go-build"}
 
 
-@pytest.fixture
-def environment(go_caches, tmp_path):
-    """An empty cache of ours, beside a full one of Go's."""
-    return {**os.environ, **go_caches, "XDG_CACHE_HOME": str(tmp_path / "cache"), "CI": "1"}
+def empty_cache(go_caches, directory):
+    """The environment of a build: an empty cache of ours, beside a full one of Go's."""
+    return {**os.environ, **go_caches, "XDG_CACHE_HOME": str(directory), "CI": "1"}
+
+
+def components_in(environment):
+    return Path(environment["XDG_CACHE_HOME"]) / "svcproof" / "components"
 
 
 def processes_with(text):
@@ -63,7 +67,46 @@ def version_of(program, *arguments):
     return done.stdout + done.stderr
 
 
-def test_two_at_once_build_once(environment, tmp_path):
+@contextmanager
+def linking(environment):
+    """A build that has come so far that it links, which takes seconds."""
+    process = subprocess.Popen(BUILD, env=environment, stderr=subprocess.PIPE, text=True)
+    try:
+        while "linking" not in (line := process.stderr.readline()):
+            assert line, "it ended before it linked"
+        time.sleep(0.5)
+        yield process
+    finally:
+        process.kill()
+        process.communicate()
+
+
+def test_ctrl_c_ends_everything_at_once_and_leaves_no_directory(go_caches, tmp_path):
+    environment = empty_cache(go_caches, tmp_path)
+    components = components_in(environment)
+    with linking(environment) as process:
+        process.send_signal(signal.SIGINT)
+        assert process.wait(timeout=3) == 2
+    assert gone_within(1, str(components)) == []
+    assert list(components.iterdir()) == []
+
+
+@pytest.fixture(scope="module")
+def after_a_killed_build(go_caches, tmp_path_factory):
+    """The environment of a build that was killed while it linked, and what that left."""
+    environment = empty_cache(go_caches, tmp_path_factory.mktemp("cache"))
+    components = components_in(environment)
+    with linking(environment) as process:
+        process.kill()
+        assert process.wait(timeout=3) == -signal.SIGKILL
+    # The go command dies with us; a linker that it had started ends by itself.
+    assert gone_within(20, str(components)) == []
+    (left,) = components.iterdir()
+    return environment, left
+
+
+def test_two_at_once_build_once_and_remove_what_a_killed_build_left(after_a_killed_build):
+    environment, left = after_a_killed_build
     running = [
         subprocess.Popen(
             BUILD, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
@@ -79,6 +122,8 @@ def test_two_at_once_build_once(environment, tmp_path):
     assert f"waiting for process {running[built[0]].pid}," in told[waited[0]][1]
 
     directory, target = Path(told[0][0].strip()), Target.of(DEFAULT_KUBERNETES)
+    assert list(components_in(environment).iterdir()) == [directory]
+    assert not left.exists()
     pins = target.version.pins()
     assert directory.name == target.key
     assert {path.name for path in directory.iterdir()} == {*BINARIES, "components.json"}
@@ -86,38 +131,6 @@ def test_two_at_once_build_once(environment, tmp_path):
     assert pins["etcd"] in version_of(directory / "etcd", "--version")
     assert pins["containerd"] in version_of(directory / "containerd", "--version")
     assert pins["coredns"] in version_of(directory / "coredns", "-version")
-
-
-@pytest.fixture
-def linking(environment):
-    """A build that has come so far that it links, which takes seconds."""
-    process = subprocess.Popen(BUILD, env=environment, stderr=subprocess.PIPE, text=True)
-    while "linking" not in (line := process.stderr.readline()):
-        assert line, "it ended before it linked"
-    time.sleep(0.5)
-    yield process
-    process.kill()
-    process.communicate()
-
-
-def test_ctrl_c_ends_everything_at_once_and_leaves_no_directory(linking, tmp_path):
-    components = tmp_path / "cache" / "svcproof" / "components"
-    linking.send_signal(signal.SIGINT)
-    assert linking.wait(timeout=3) == 2
-    assert gone_within(1, str(components)) == []
-    assert list(components.iterdir()) == []
-
-
-def test_what_a_killed_build_leaves_the_next_one_removes(linking, environment, tmp_path):
-    components = tmp_path / "cache" / "svcproof" / "components"
-    linking.kill()
-    assert linking.wait(timeout=3) == -signal.SIGKILL
-    # The go command dies with us; a linker that it had started ends by itself.
-    assert gone_within(20, str(components)) == []
-    (left,) = components.iterdir()
-    run(*BUILD, environment=environment)
-    (there,) = components.iterdir()
-    assert there != left
 
 
 def test_wheels_in_an_environment_without_go(go_caches, tmp_path):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import stat
 import tempfile
 from collections.abc import Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -67,11 +68,14 @@ def make_wheels(
     modules = linked_modules(go, target, target.steps)
     licences = licence_text(modules, go.resolve().parent.parent)
     output.mkdir(parents=True, exist_ok=True)
-    made = []
-    for contents in _split(target, (found.directory / MANIFEST).read_text(encoding="utf-8")):
-        progress.phase(f"packing {contents.name}")
-        made.append(_write(contents, target, found.directory, licences, output))
-    return made
+    both = _split(target, (found.directory / MANIFEST).read_text(encoding="utf-8"))
+    progress.phase(f"packing {' and '.join(contents.name for contents in both)}")
+    with ThreadPoolExecutor() as pool:
+        writing = [
+            pool.submit(_write, contents, target, found.directory, licences, output)
+            for contents in both
+        ]
+        return [each.result() for each in writing]
 
 
 def _split(target: Target, manifest: str) -> tuple[_Contents, _Contents]:

@@ -24,29 +24,33 @@ def prepared() -> None:
 
 
 @pytest.fixture
-def machine(request: pytest.FixtureRequest) -> Iterator[Machine]:
-    """The machine before the test; after it, nothing may have been added.
-
-    A test that gives its cluster a ``name`` is not troubled by others' clusters.
-    """
-    name = request.getfixturevalue("name") if "name" in request.fixturenames else ""
+def machine(names: set[str]) -> Iterator[Machine]:
+    """The machine before the test; after it, nothing of the test's clusters may be there."""
     before = Machine.now()
     yield before
-    wait_for("nothing of the cluster being left", lambda: left(before, name), limit=30)
+    wait_for("nothing of the cluster being left", lambda: left(before, names), limit=30)
 
 
-def left(before: Machine, name: str) -> str:
+def left(before: Machine, names: set[str]) -> str:
     """What is left, in words; empty when nothing is."""
-    found = Machine.now().left_since(before, of=name)
+    found = Machine.now().left_since(before, of=names)
     return "; ".join(f"{kind}: {', '.join(items[:5])}" for kind, items in found.items())
 
 
 @pytest.fixture
-def name() -> str:
-    return fresh_name()
+def names() -> set[str]:
+    """The clusters of this test."""
+    return set()
 
 
 @pytest.fixture
+def name(names: set[str]) -> str:
+    name = fresh_name()
+    names.add(name)
+    return name
+
+
+@pytest.fixture(scope="session")
 def svcproof() -> Callable[..., subprocess.CompletedProcess[str]]:
     """Run the command to its end."""
 

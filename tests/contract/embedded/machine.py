@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import subprocess
+from collections.abc import Collection
+from contextlib import suppress
 from dataclasses import dataclass, fields
 from pathlib import Path
 
@@ -52,15 +54,13 @@ class Machine:
             settings=frozenset(_settings()),
         )
 
-    def left_since(self, before: Machine, *, of: str = "") -> dict[str, list[str]]:
+    def left_since(self, before: Machine, *, of: Collection[str]) -> dict[str, list[str]]:
         """By kind, what there is now and was not there before.
 
-        What belongs to a cluster that lived before and lives on is left out, and
-        with the name ``of`` a cluster, what belongs to any other one that lives:
+        What belongs to a living cluster other than those that are meant is left out:
         somebody else may be at work on this machine.
         """
-        living = {cluster.name for cluster in running()}
-        others = living - {of} if of else living & before.clusters
+        others = {cluster.name for cluster in running()}.difference(of)
         left = {
             field.name: sorted(
                 item
@@ -75,6 +75,7 @@ class Machine:
 def _processes() -> list[str]:
     """Processes in a network or PID namespace that is not this one's, and the keepers."""
     own = _namespaces(Path("/proc/self"))
+    outside = _outside_namespaces()
     found = []
     for process in Path("/proc").glob("[0-9]*"):
         try:
@@ -83,8 +84,30 @@ def _processes() -> list[str]:
         except OSError:
             continue
         if theirs != own or "svcproof.clusters.embedded" in command:
-            found.append(f"{_cluster_of(process)}: {process.name} {command[:100]}")
+            cluster = outside.get(theirs[0]) or _cluster_of(process)
+            found.append(f"{cluster}: {process.name} {command[:100]}")
     return found
+
+
+def _outside_namespaces() -> dict[Path, str]:
+    """The network namespaces of living clusters, with those of their clients outside."""
+    found = {}
+    for cluster in running():
+        with suppress(OSError):
+            supervisor = Path("/proc", cluster.supervisor_file.read_text())
+            for path in (supervisor / "root/run/netns").iterdir():
+                found[Path(f"net:[{path.stat().st_ino}]")] = cluster.name
+    return found
+
+
+def cluster_started_by(process: int) -> str:
+    """Name of the cluster whose owner a process is; "" while there is none."""
+    children = Path(f"/proc/{process}/task/{process}/children").read_text().split()
+    for child in children:
+        command = Path(f"/proc/{child}/cmdline").read_bytes().split(b"\0")
+        if b"svcproof.clusters.embedded.keeper" in command:
+            return Path(command[-5].decode()).name
+    return ""
 
 
 def _cluster_of(process: Path) -> str:

@@ -13,7 +13,7 @@ import pytest
 
 from svcproof.clusters.embedded.state import StateDirectory
 from svcproof.waits import wait_for
-from tests.contract.embedded.machine import Machine
+from tests.contract.embedded.machine import Machine, cluster_started_by
 
 Spawn = Callable[..., subprocess.Popen[str]]
 
@@ -101,6 +101,7 @@ def test_keeper_and_supervisor_are_killed_together(
 def test_pytest_is_killed_in_mid_run(
     number: signal.Signals,
     spawn: Spawn,
+    names: set[str],
     machine: Machine,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
@@ -114,8 +115,10 @@ def test_pytest_is_killed_in_mid_run(
         return sum(len(path.read_bytes().splitlines()) for path in histories)
 
     wait_for("the first attempts", lambda: "" if lines() > 50 else "too few yet", limit=120)
+    names.add(cluster_started_by(process.pid))
     process.send_signal(number)
     process.wait(timeout=60)
+    assert "" not in names
     assert lines() > 50
     assert process.returncode == (2 if number == signal.SIGINT else -number)
     del machine
