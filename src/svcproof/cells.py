@@ -17,7 +17,7 @@ import msgspec
 
 from svcproof.checkers.responders import NOT_CONNECTED, rightful
 from svcproof.events import EndpointsSeen
-from svcproof.history import Backend, Cell, History, Outcome
+from svcproof.history import Cell, History, Outcome
 from svcproof.verdict import Finding, Status, Verdict, worst
 
 __all__ = ["BackendLine", "CellLine", "EndpointsLine", "cell_lines", "endpoints_lines"]

@@ -9,10 +9,11 @@ candidates that name different places explain as much, nobody can tell which: no
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Final
+from typing import Final
 
+from svcproof.culprit.boxes import NAMING, SINGLE, Box, narrowest, needed, sets_apart
 from svcproof.culprit.paths import Evidence, Pair, Path
 from svcproof.culprit.places import Place
 
@@ -24,27 +25,6 @@ ENOUGH: Final = 0.8
 _PART: Final = 0.2
 #: What explains this much less than the best is no rival of it.
 _RIVAL: Final = 0.1
-#: How a place can be narrowed, and to how many; what comes first is given up first where
-#: either would do: first what names a place of its own.
-_SCOPES: Final = {
-    "client": 1,
-    "backend": 1,
-    "at": 1,
-    "entry": 1,
-    "node": 1,
-    "service": 1,
-    "payload": 9,
-    "form": 9,
-    "kind": 9,
-    "protocol": 1,
-    "family": 1,
-    "facet": 9,
-}
-#: Questions that are not about connections.
-_APART: Final = frozenset({"name", "record", "health", "endpoints", "api", "client"})
-_NAMING: Final = ("backend", "at", "entry", "node", "service")
-
-Box = Mapping[str, frozenset[Any]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,13 +33,13 @@ class Candidate:
 
     place: Place
     box: Box
-    broken: tuple[Path, ...]
+    broken: frozenset[Path]
     explained: frozenset[Pair]
 
     @property
     def names(self) -> frozenset[str]:
         """The nodes and objects that it names."""
-        narrowed = (value for scope in _NAMING for value in self.box.get(scope, ()) if value)
+        narrowed = (value for scope in NAMING for value in self.box.get(scope, ()) if value)
         return frozenset((*self.place.nodes, *self.place.objects, *narrowed))
 
     @property
@@ -110,30 +90,28 @@ def certain(rivals: Sequence[Candidate]) -> Candidate | None:
 def _fit(evidence: Evidence, place: Place) -> Candidate | None:
     """The place narrowed to what is broken there; None where that contradicts what was well."""
     through = {path: _through(place, path) for path in evidence.paths}
-    broken = [path for path in through if through[path] is not False and evidence.paths[path].bad]
+    broken = frozenset(path for path in evidence.broken if through[path] is not False)
     sure = [path for path in broken if through[path]]
-    if not sure:
+    explained = frozenset(_explained(evidence, broken)) if sure else frozenset()
+    if not sure or len(explained) < _PART * len(evidence.red):
         return None
     # Where nothing answers, what must fail looks well.
     fails = all(path.facet == "refusal" for path in sure)
-    well = [
-        path
-        for path, seen in evidence.paths.items()
-        if seen.good and not seen.bad and (fails or path.facet != "refusal")
-    ]
-    box = _narrowest(sure)
-    if _inside(box, [path for path in well if through[path]]):
+    well = [path for path in evidence.well if fails or path.facet != "refusal"]
+    box = needed(narrowest(sure), [path for path in well if through[path]])
+    if box is None or not _makes_sense(place, box):
         return None
-    box = _needed(box, [path for path in well if through[path]])
-    if any(len(box[scope]) > most for scope, most in _SCOPES.items() if scope in box):
+    beside = [path for path in well if through[path] is False]
+    if not (sets_apart(box, sure, beside) if place.kind != "everywhere" else box):
         return None
-    if not place.minds and not box.keys().isdisjoint(("service", "form")):
-        return None
-    beside = [path for path in _alike(_narrowest(sure), well) if through[path] is False]
-    if not (_takes_in(_unasked(box), beside) if place.kind != "everywhere" else box):
-        return None
-    explained = frozenset(_explained(evidence, frozenset(broken)))
-    return Candidate(place, box, tuple(broken), explained) if explained else None
+    return Candidate(place, box, broken, explained)
+
+
+def _makes_sense(place: Place, box: Box) -> bool:
+    """Whether it can be said, and be meant."""
+    return box.keys().isdisjoint(() if place.minds else ("service", "form")) and all(
+        len(values) == 1 for scope, values in box.items() if scope in SINGLE
+    )
 
 
 def _through(place: Place, path: Path) -> bool | None:
@@ -143,67 +121,9 @@ def _through(place: Place, path: Path) -> bool | None:
     return None if place.rule(replace(path, facet="reach")) is not False else False
 
 
-def _narrowest(paths: Iterable[Path]) -> Box:
-    """The values that occur, of whatever applies to all of them."""
-    found = list(paths)
-    values = {scope: frozenset(getattr(path, scope) for path in found) for scope in _SCOPES}
-    return {scope: seen for scope, seen in values.items() if "" not in seen}
-
-
-def _needed(box: Box, well: Sequence[Path]) -> Box:
-    """What is left when all is given up without which nothing that was well would be inside.
-
-    What names something is kept if giving it up would take in anything else that was well,
-    whatever was asked of it.
-    """
-    alike = _alike(box, well)
-    for scope in _SCOPES:
-        wider = {name: values for name, values in box.items() if name != scope}
-        gains = _takes_in(_unasked(wider), alike) > _takes_in(_unasked(box), alike)
-        if not (scope in _NAMING and gains) and not _inside(wider, well):
-            box = wider
-    return box
-
-
-def _alike(box: Box, well: Sequence[Path]) -> Sequence[Path]:
-    """What can be compared whatever was asked: connections with connections."""
-    if box["facet"].isdisjoint(_APART):
-        return [path for path in well if path.facet not in _APART]
-    return well
-
-
-def _unasked(box: Box) -> Box:
-    """The box whatever was asked: that only one Service was asked about its affinity does not
-    make it a fault of all. Lookups are another matter: they are the DNS' whatever the name."""
-    if not _APART.isdisjoint(box.get("facet", ())):
-        return box
-    return {scope: values for scope, values in box.items() if scope != "facet"}
-
-
-def _takes_in(box: Box, paths: Iterable[Path]) -> int:
-    """How many are inside, or may be: not each question is one of a certain backend."""
-    return sum(
-        all(
-            getattr(path, scope) in box[scope] or (scope in ("backend", "at") and not path.backend)
-            for scope in box
-        )
-        for path in paths
-    )
-
-
-def _inside(box: Box, paths: Iterable[Path]) -> list[Path]:
-    return [path for path in paths if all(getattr(path, scope) in box[scope] for scope in box)]
-
-
 def _explained(evidence: Evidence, broken: Collection[Path]) -> Iterator[Pair]:
     """The red pairs of which each broken path is among these; of lost connections any will do."""
-    of_pair: dict[Pair, list[Path]] = {}
-    for path, seen in evidence.paths.items():
-        for pair in seen.bad:
-            of_pair.setdefault(pair, []).append(path)
-    for pair, paths in of_pair.items():
-        lost = [path for path in paths if path.facet == "loss"]
-        if all(path in broken for path in paths if path.facet != "loss") and (
-            not lost or any(path in broken for path in lost)
-        ):
+    for pair, paths in evidence.by_pair.items():
+        lost = [path in broken for path in paths if path.facet == "loss"]
+        if all(path in broken for path in paths if path.facet != "loss") and any(lost or [True]):
             yield pair

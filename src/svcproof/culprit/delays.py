@@ -42,7 +42,7 @@ def _fit(evidence: Evidence, place: Place) -> Candidate | None:
         return None
     if not _is_spread(evidence, inside, late / made):
         return None
-    broken = tuple(path for path in inside if evidence.paths[path].late)
+    broken = frozenset(path for path in inside if evidence.paths[path].late)
     pairs = frozenset(pair for path in broken for pair in evidence.paths[path].late)
     return Candidate(place, {"facet": frozenset(("delay",))}, broken, pairs & evidence.red)
 

@@ -13,9 +13,10 @@ import re
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Final
 
-from svcproof.results import BackendLine, CaseResult, CellLine, Problem
+from svcproof.results import BackendLine, CaseResult, CellLine, EndpointsLine, Problem
 
 __all__ = ["Evidence", "Pair", "Path", "Seen", "see"]
 
@@ -78,12 +79,31 @@ class Seen:
     late: Counter[Pair] = field(default_factory=Counter)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Evidence:
     """All paths of a run, and every pair that is red, whether or not it says which path is."""
 
     paths: Mapping[Path, Seen]
     red: frozenset[Pair]
+
+    @cached_property
+    def broken(self) -> tuple[Path, ...]:
+        """The paths that were seen broken."""
+        return tuple(path for path, seen in self.paths.items() if seen.bad)
+
+    @cached_property
+    def well(self) -> tuple[Path, ...]:
+        """The paths that were well whenever they were seen."""
+        return tuple(path for path, seen in self.paths.items() if seen.good and not seen.bad)
+
+    @cached_property
+    def by_pair(self) -> Mapping[Pair, Sequence[Path]]:
+        """The broken paths of each red pair that has any."""
+        found: dict[Pair, list[Path]] = defaultdict(list)
+        for path in self.broken:
+            for pair in self.paths[path].bad:
+                found[pair].append(path)
+        return found
 
 
 def see(cases: Iterable[CaseResult], problems: Iterable[Problem] = ()) -> Evidence:
@@ -129,17 +149,10 @@ def _note(seen: Seen, pair: Pair, symptom: str) -> None:
 
 def _of_case(case: CaseResult) -> Iterator[tuple[Pair, Path, str]]:
     for number, cell in enumerate(case.cells):
-        if cell.node and any(end != "unknown" for end in cell.endings):
-            yield (case.case, number), Path(facet="client", node=cell.node), ""
         for path, symptom in _of_cell(cell):
             yield (case.case, number), path, symptom
     for number, line in enumerate(case.endpoints, 1):
-        seen = [(name, "") for name in line.listed]
-        seen += [(name, "missing") for name in line.missing]
-        seen += [(name, "unexpected") for name in line.unexpected]
-        for name, symptom in seen:
-            pod = "" if name.startswith("(") else name.partition(" ")[0]
-            path = Path(facet="endpoints", service=line.service, backend=pod)
+        for path, symptom in _of_endpoints(line):
             yield (case.case, -number), path, symptom
     for found in case.findings:
         missing = _NO_CLIENT.match(found.summary)
@@ -149,9 +162,18 @@ def _of_case(case: CaseResult) -> Iterator[tuple[Pair, Path, str]]:
             yield (case.case, _API), Path(facet="api"), found.seen or found.summary
 
 
+def _of_endpoints(line: EndpointsLine) -> Iterator[tuple[Path, str]]:
+    for names, symptom in ((line.listed, ""), (line.missing, "lack"), (line.unexpected, "list")):
+        for name in names:
+            pod = "" if name.startswith("(") else name.partition(" ")[0]
+            yield Path(facet="endpoints", service=line.service, backend=pod), symptom
+
+
 def _of_cell(cell: CellLine) -> Iterator[tuple[Path, str]]:
     """The paths of one row, each with its symptom, which is "" where all was well."""
     whole = _whole(cell)
+    if cell.node and any(end != "unknown" for end in cell.endings):
+        yield Path(facet="client", node=cell.node), ""
     if cell.form in _NAMES:
         yield from _name(cell, replace(whole, entry=cell.node))
     if cell.form in ("dns", "health-check"):
