@@ -190,8 +190,9 @@ class _Child:
         red = None
         try:
             with (self._directory / "output.txt").open("w") as log:
+                started = time.monotonic()
                 for now, line in _lines(process):
-                    log.write(f"{line}\n")
+                    log.write(f"{now - started:7.2f}  {line}\n")
                     if red is None and is_red(line):
                         red = now
             self.exit_code = process.wait()
