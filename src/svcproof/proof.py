@@ -15,7 +15,7 @@ from svcproof.ports import Cluster
 from svcproof.recorder import Recorder
 from svcproof.verdict import Status
 
-__all__ = ["Answers", "Trial", "make_scene", "node_for_faults", "not_green", "prove"]
+__all__ = ["Answers", "Trial", "make_scene", "not_green", "prove"]
 
 Answers = Mapping[Topic, Answer]
 
@@ -88,7 +88,7 @@ def make_scene(battery: Battery, recorder: Recorder) -> Scene:
         recorder=recorder,
         manifests=app.manifests,
         home=battery.home,
-        node=node_for_faults(app.cluster, battery.home),
+        node=_node_for_faults(app.cluster, battery.home),
     )
 
 
@@ -167,7 +167,7 @@ def _unlike(fault: Fault, answers: Answers) -> Iterator[str]:
             yield f"planted: {topic} is {answer.status.word} instead of {due[0].word}{said}"
 
 
-def node_for_faults(cluster: Cluster, home: str) -> str:
+def _node_for_faults(cluster: Cluster, home: str) -> str:
     """Another node than ``home``, and none that the cluster DNS runs on: it would go, too."""
     nodes = cluster.facts.node_names
     slices = cluster.snapshot(_DNS_NAMESPACE).slices_of(_DNS_SERVICE)

@@ -22,10 +22,9 @@ from svcproof.clusters.kubernetes import KubernetesCluster
 from svcproof.clusters.options import cluster_options
 from svcproof.clusters.registry import open_cluster
 from svcproof.files import write_whole
-from svcproof.proof import node_for_faults
 from tests.faults.measured import HEALTHY, Measured, Run, differences, table, with_table
 from tests.faults.plantings import EXPERIMENTS, PLANTINGS
-from tests.faults.runs import Stage, pin_single_pod, run_with
+from tests.faults.runs import Stage, pin_dns, pin_single_pod, run_with
 
 ALL = {**PLANTINGS, **EXPERIMENTS}
 
@@ -41,7 +40,11 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(required=True)
     run = commands.add_parser("run", help="plant, run, heal; a JSON file after each run")
     run.set_defaults(act=_run)
-    run.add_argument("output", type=Path, help="directory for measured.json and the evidence")
+    run.add_argument(
+        "output",
+        type=Path,
+        help="directory for measured.json, to which runs are added, and the evidence",
+    )
     run.add_argument("--svcproof", type=Path, default=Path(sys.prefix, "bin", "svcproof"))
     run.add_argument("--proxy-mode", default="iptables")
     run.add_argument("--name", help="a cluster that is kept already; else one of its own")
@@ -78,22 +81,26 @@ def _run_all(
     cluster: KubernetesCluster,
     slugs: Sequence[str],
 ) -> int:
-    home = cluster.facts.node_names[0]
+    # Each on a node of its own, and the same for every build: cases are named by nodes.
+    home, dns, node = cluster.facts.node_names
     stage = Stage(
         svcproof=command,
         cluster=cluster,
         home=home,
-        node=node_for_faults(cluster, home),
+        node=node,
         output=arguments.output.absolute(),
         limit=arguments.limit,
         arguments=shlex.split(arguments.pytest),
     )
     pin_single_pod(cluster, home)
+    pin_dns(cluster, dns)
     version = subprocess.run([command, "--version"], capture_output=True, text=True, check=True)
-    runs: list[Run] = []
+    file = stage.output / "measured.json"
+    earlier = _read(file).runs if file.exists() else ()
+    runs: dict[str, Run] = {run.slug: run for run in earlier}
     for slug in slugs:
-        runs.append(run_with(stage, ALL.get(slug)))
-        click.echo(_told(runs[-1]))
+        runs[slug] = run_with(stage, ALL.get(slug))
+        click.echo(_told(runs[slug]))
         measured = Measured(
             svcproof=version.stdout.split()[-1],
             proxy_mode=cluster.facts.proxy_mode,
@@ -101,11 +108,11 @@ def _run_all(
             node=stage.node,
             home=home,
             arguments=stage.arguments,
-            runs=runs,
+            runs=[runs[known] for known in (HEALTHY, *ALL) if known in runs],
         )
         data = msgspec.json.format(msgspec.json.encode(measured), indent=1)
-        write_whole(stage.output / "measured.json", data + b"\n")
-    return int(any(run.problem for run in runs))
+        write_whole(file, data + b"\n")
+    return int(any(runs[slug].problem for slug in slugs))
 
 
 @contextmanager

@@ -30,12 +30,13 @@ from tests.faults.measured import (
 from tests.faults.planter import Planter, namespaces
 from tests.faults.plantings import Planting
 
-__all__ = ["Stage", "pin_single_pod", "run_with"]
+__all__ = ["Stage", "pin_dns", "pin_single_pod", "run_with"]
 
 _PLUGIN: Final = Path(__file__).parent / "barrier"
 #: After SIGTERM a run still deletes its namespaces and writes its reports.
 _END_SECONDS: Final = 60.0
 _GONE_SECONDS: Final = 150.0
+_MOVED_SECONDS: Final = 60.0
 _POLICY: Final = "svcproof-faults-home"
 
 
@@ -85,6 +86,19 @@ def pin_single_pod(cluster: KubernetesCluster, home: str) -> None:
         "spec": {"policyName": _POLICY},
     }
     cluster.apply([policy, binding], namespace="")
+
+
+def pin_dns(cluster: KubernetesCluster, node: str) -> None:
+    """The same for the cluster DNS, which is moved if it is somewhere else."""
+    selector = {"nodeSelector": {"kubernetes.io/hostname": node}}
+    changes = {"spec": {"template": {"spec": selector}}}
+    cluster.patch("Deployment", "coredns", changes, namespace="kube-system")
+
+    def missing() -> str:
+        pods = [pod for pod in cluster.snapshot("kube-system").pods if pod.name.startswith("core")]
+        return ", ".join(pod.name for pod in pods if pod.node != node or not pod.ready)
+
+    wait_for(f"the cluster DNS on {node}", missing, limit=_MOVED_SECONDS)
 
 
 def run_with(stage: Stage, planting: Planting | None) -> Run:
@@ -234,6 +248,8 @@ def _clear(cluster: KubernetesCluster) -> None:
     """Nothing of an earlier run is there any more: its Pods would take time."""
     for name in namespaces(cluster):
         cluster.delete_namespace(name)
+        # Some Pods go on serving for half a minute, were they asked nicely.
+        cluster.api.call("DELETE", f"/api/v1/namespaces/{name}/pods", {"gracePeriodSeconds": 0})
     wait_for(
         "the namespaces of the last run to go",
         lambda: ", ".join(namespaces(cluster)),
