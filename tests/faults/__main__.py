@@ -119,8 +119,8 @@ def _run_all(
 def _kept(command: Path, name: str | None, mode: str) -> Iterator[KubernetesCluster]:
     """The cluster of that name; without one, a cluster of that build which ends with the block."""
     own = f"f-{mode}"
-    if name is None:
-        subprocess.run([command, "up", "--name", own, "--proxy-mode", mode], check=True)
+    if name is None and subprocess.call([command, "up", "--name", own, "--proxy-mode", mode]):
+        sys.exit("no cluster, no runs")
     try:
         cluster = open_cluster(cluster_options(name=name or own), lambda _: None)
         assert isinstance(cluster, KubernetesCluster)
