@@ -1,7 +1,7 @@
 """The default suites with each fault planted: how long, how soon, and whom they blame.
 
-``python -m tests.faults run|compare|tabulate -h``. It works on a kept cluster, with the build
-whose ``svcproof`` command it is given: runs of two builds can be compared case by case.
+``python -m tests.faults run|restate|compare|tabulate -h``. It works on a kept cluster, with the
+build whose ``svcproof`` command it is given: two builds can be compared case by case.
 """
 
 from __future__ import annotations
@@ -21,10 +21,20 @@ from svcproof.cli.session import terminated_as_interrupted
 from svcproof.clusters.kubernetes import KubernetesCluster
 from svcproof.clusters.options import cluster_options
 from svcproof.clusters.registry import open_cluster
+from svcproof.evidence import explained, read_run
 from svcproof.files import write_whole
-from tests.faults.measured import HEALTHY, Measured, Run, differences, table, with_table
+from tests.faults.measured import (
+    HEALTHY,
+    Measured,
+    Run,
+    Stated,
+    differences,
+    judgement,
+    table,
+    with_table,
+)
 from tests.faults.plantings import EXPERIMENTS, PLANTINGS
-from tests.faults.runs import Stage, pin_dns, pin_single_pod, run_with
+from tests.faults.runs import Stage, latest_results, pin_dns, pin_single_pod, run_with
 
 ALL = {**PLANTINGS, **EXPERIMENTS}
 
@@ -51,6 +61,9 @@ def _parser() -> argparse.ArgumentParser:
     run.add_argument("--only", default="", help=f"of {HEALTHY}, {', '.join(ALL)}; default: thirty")
     run.add_argument("--limit", type=float, default=3600, help="seconds for one run")
     run.add_argument("--pytest", default="", help="further arguments of the run, as one word")
+    restate = commands.add_parser("restate", help="look for the culprits anew in saved evidence")
+    restate.set_defaults(act=_restate)
+    restate.add_argument("output", type=Path, help="directory of earlier runs")
     compare = commands.add_parser("compare", help="each case that two builds judge otherwise")
     compare.set_defaults(act=_compare)
     compare.add_argument("old", type=Path)
@@ -110,8 +123,7 @@ def _run_all(
             arguments=stage.arguments,
             runs=[runs[known] for known in (HEALTHY, *ALL) if known in runs],
         )
-        data = msgspec.json.format(msgspec.json.encode(measured), indent=1)
-        write_whole(file, data + b"\n")
+        _write(file, measured)
     return int(any(runs[slug].problem for slug in slugs))
 
 
@@ -143,6 +155,28 @@ def _told(run: Run) -> str:
     return "\n    ".join([line, *run.statements, *([run.problem] if run.problem else ())])
 
 
+def _restate(arguments: argparse.Namespace) -> int:
+    file = arguments.output / "measured.json"
+    measured = _read(file)
+    runs = [_restated(run, arguments.output / run.slug) for run in measured.runs]
+    for run in runs:
+        click.echo(_told(run))
+    _write(file, msgspec.structs.replace(measured, runs=runs))
+    return 0
+
+
+def _restated(run: Run, directory: Path) -> Run:
+    results = latest_results(directory)
+    if results is None:
+        return run
+    found = explained(read_run(results), results.parent).culprits
+    stated = [Stated(each.statement, (*each.nodes, *each.objects)) for each in found]
+    right, wrong = judgement(stated, run.culprit)
+    return msgspec.structs.replace(
+        run, statements=[each.text for each in stated], right=right, wrong=wrong
+    )
+
+
 def _compare(arguments: argparse.Namespace) -> int:
     found = list(differences(_read(arguments.old), _read(arguments.new)))
     for slug, case, before, after in found:
@@ -159,6 +193,10 @@ def _tabulate(arguments: argparse.Namespace) -> int:
         page = with_table(arguments.into.read_text(), lines)
         arguments.into.write_text(page)
     return 0
+
+
+def _write(path: Path, measured: Measured) -> None:
+    write_whole(path, msgspec.json.format(msgspec.json.encode(measured), indent=1) + b"\n")
 
 
 def _read(path: Path) -> Measured:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import shutil
 import signal
 import subprocess
 import tempfile
@@ -30,7 +31,7 @@ from tests.faults.measured import (
 from tests.faults.planter import Planter, namespaces
 from tests.faults.plantings import Planting
 
-__all__ = ["Stage", "pin_dns", "pin_single_pod", "run_with"]
+__all__ = ["Stage", "latest_results", "pin_dns", "pin_single_pod", "run_with"]
 
 _PLUGIN: Final = Path(__file__).parent / "barrier"
 #: After SIGTERM a run still deletes its namespaces and writes its reports.
@@ -105,7 +106,8 @@ def run_with(stage: Stage, planting: Planting | None) -> Run:
     """One run: planted, measured, healed, cleared away."""
     slug = planting.slug if planting else HEALTHY
     directory = stage.output / slug
-    directory.mkdir(parents=True, exist_ok=True)
+    shutil.rmtree(directory, ignore_errors=True)
+    directory.mkdir(parents=True)
     _clear(stage.cluster)
     with contextlib.ExitStack() as stack:
         planter = None
@@ -233,11 +235,16 @@ def _lines(process: subprocess.Popen[bytes]) -> Iterator[tuple[float, str]]:
         yield time.monotonic(), plain(line.decode(errors="replace"))
 
 
-def _results(directory: Path) -> Mapping[str, Any]:
-    """What the run left; of one that was ended before it could, nothing."""
+def latest_results(directory: Path) -> Path | None:
+    """The results of the latest run in a directory; None where it was ended too early."""
     found = sorted(directory.glob(".svcproof/evidence/*/results.json"), key=_age)
-    empty: dict[str, Any] = {"cases": [], "problems": []}
-    return json.loads(found[-1].read_bytes()) if found else empty
+    return found[-1] if found else None
+
+
+def _results(directory: Path) -> Mapping[str, Any]:
+    found = latest_results(directory)
+    nothing: Mapping[str, Any] = {"cases": [], "problems": []}
+    return nothing if found is None else json.loads(found.read_bytes())
 
 
 def _age(path: Path) -> float:
