@@ -30,6 +30,7 @@ __all__ = [
     "Judged",
     "NotConverged",
     "NotPromised",
+    "NotSoFar",
     "Other",
     "Patched",
     "PromiseChanged",
@@ -124,6 +125,15 @@ class PromiseNotSeenAgain(Event, frozen=True):
     """Why nobody knows whether a promise was still in force after the measurement."""
 
     reason: str
+
+
+class NotSoFar(Event, frozen=True):
+    """A pair has not settled yet, and is waited for."""
+
+    position: str
+    target: str
+    seconds: float
+    last_state: str
 
 
 class SettledLate(Event, frozen=True):
@@ -238,6 +248,7 @@ AnyEvent = (
     | ApiAnswer
     | PromiseChanged
     | PromiseNotSeenAgain
+    | NotSoFar
     | SettledLate
     | ClientMissing
     | NotPromised

@@ -31,10 +31,12 @@ class Limits:
     convergence: float = 60.0
     #: One way of client and target, from its first connection on, when others settle at
     #: once (else three times as long as nine of ten needed): kube-proxy syncs within one to two
-    #: seconds. What settles later than that, though it was measured, is inconclusive.
-    unsettled: float = 5.0
-    #: The same for a way that was waited for in vain before: one look.
-    recheck: float = 1.0
+    #: seconds, on a busy machine within ten.
+    unsettled: float = 15.0
+    #: The same for a way that was waited for in vain before.
+    recheck: float = 2.0
+    #: After so long it is said that a way has not settled so far.
+    notice: float = 4.0
     #: Answers by exactly the wanted Pods, in a row, that count as converged.
     convergence_streak: int = 30
     #: One connection being established: above 1 s, because ICMP rate limiting

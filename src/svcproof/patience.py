@@ -18,7 +18,7 @@ from svcproof.limits import Limits
 
 __all__ = ["Patience", "Way", "way_of"]
 
-#: A way that so many Services did not settle on is itself at fault.
+#: A way that so many Services did not settle on, and none did, is itself at fault.
 _SERVICES = 2
 #: A pair may take so many times as long as nine of ten that settled.
 _TIMES_OTHERS = 3.0
@@ -54,6 +54,7 @@ class Patience:
         self._limits = limits
         self._lock = threading.Lock()
         self._broken: dict[Way, set[str]] = {}
+        self._working: set[Way] = set()  #: some Service has settled on it
         self._settled: list[float] = []  #: seconds, in order of size
         self._spent = 0.0
         self._spent_until = 0.0
@@ -83,6 +84,7 @@ class Patience:
         """A pair that was given up gave what is promised."""
         with self._lock:
             self._broken.get(way, set()).discard(service)
+            self._working.add(way)
 
     def gave_up(self, way: Way, service: str, seconds: float) -> None:
         """A pair was waited for in vain; waits at the same time count once."""
@@ -98,4 +100,4 @@ class Patience:
 
     def _is_known(self, way: Way, service: str) -> bool:
         broken = self._broken.get(way, set())
-        return service in broken or len(broken) >= _SERVICES
+        return service in broken or (len(broken) >= _SERVICES and way not in self._working)

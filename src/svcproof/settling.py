@@ -14,7 +14,7 @@ from typing import Final
 
 from svcproof.asking import Asked
 from svcproof.context import Context
-from svcproof.events import Converged, NotConverged
+from svcproof.events import Converged, NotConverged, NotSoFar
 from svcproof.history import Outcome
 from svcproof.pacing import concurrency_of
 from svcproof.patience import way_of
@@ -62,7 +62,7 @@ def settle(asked: Asked, context: Context) -> Settled:
     """
     way, service = way_of(asked.position, asked.target), asked.target.service
     streak = _streak_of(asked, context)
-    began = 0.0
+    began, is_noticed = 0.0, False
     while True:
         # Where connections hang it costs nothing to wait for more of them.
         with nullcontext() if streak.hangs else context.workers.settling:
@@ -74,6 +74,16 @@ def settle(asked: Asked, context: Context) -> Settled:
             return Settled(asked)  # nobody knows whether it would have settled
         if not missing or seconds >= limit:
             break
+        if not is_noticed and seconds >= context.limits.notice:
+            is_noticed = True
+            context.recorder.event(
+                NotSoFar(
+                    position=asked.position.name,
+                    target=asked.target.name,
+                    seconds=round(seconds, 3),
+                    last_state=missing,
+                )
+            )
         context.stopped.wait(_INTERVAL_SECONDS)
     if not missing:
         context.patience.settled(way, service, seconds)

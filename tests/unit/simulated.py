@@ -222,7 +222,7 @@ class Cluster:
         bad = ended not in (promised, "unknown")
         return _line(whole, Counter({ended: 10}), promised=promised, bad=bad)
 
-    def _connections(
+    def _connections(  # noqa: C901 - one branch an effect
         self, service: Service, whole: Connection, pods: Sequence[tuple[str, str]]
     ) -> CellLine:
         endings: Counter[str] = Counter()
@@ -249,7 +249,7 @@ class Cluster:
                 answers[pod][1] += ended == "source"
         checks = {"responders": "FAIL" if strangers else "PASS", "sources": "PASS"}
         for effect, check in (("source", "sources"), ("share", "distribution")):
-            if service.asks == effect or effect == "source":
+            if effect in (service.asks, "source"):
                 checks[check] = "FAIL" if effect in effects else "PASS"
         if service.asks == "affinity":
             checks["affinity"] = "FAIL" if "affinity" in effects else "PASS"

@@ -6,7 +6,7 @@ from svcproof.history import Position, Target
 from svcproof.limits import Limits
 from svcproof.patience import Patience, way_of
 
-LIMITS = Limits(convergence=60.0, unsettled=5.0, recheck=1.0)
+LIMITS = Limits(convergence=60.0, unsettled=5.0, recheck=1.0, notice=4.0)
 HERE = Position(name="a Pod on node-1", kind="pod", node="node-1")
 
 
@@ -49,6 +49,14 @@ def test_two_services_in_vain_make_a_way_known_for_all(patience):
     patience.gave_up(WAY, "shop", 5.0)
     assert patience.seconds(WAY, "cart") == 1.0
     assert patience.seconds(OTHER, "cart") == 5.0
+
+
+def test_where_one_service_settles_two_others_say_nothing_of_the_way(patience):
+    patience.settled(WAY, "web", 0.2)
+    patience.gave_up(WAY, "shop", 5.0)
+    patience.gave_up(WAY, "blog", 5.0)
+    assert patience.seconds(WAY, "cart") == 5.0
+    assert patience.seconds(WAY, "shop") == 1.0
 
 
 def test_what_is_healed_is_waited_for_again(patience):
