@@ -33,8 +33,11 @@ _PORTS_LOCK: Final = Lock()
 _CONNECT_SECONDS: Final = 1.3
 #: A name, which the cluster's DNS answers in milliseconds, or the resolver asks again.
 _ANSWER_SECONDS: Final = 2.0
-#: Between two looks.
+#: Between two looks: at first, by how much more each time, and at most. What does not
+#: settle soon must not take the processors from what is measured.
 _INTERVAL_SECONDS: Final = 0.1
+_SLOWER: Final = 1.5
+_LONGEST_INTERVAL_SECONDS: Final = 1.0
 #: Enough in a row where every answer is the same, or none may come.
 _SHORT_STREAK: Final = 3
 
@@ -62,7 +65,7 @@ def settle(asked: Asked, context: Context) -> Settled:
     """
     way, service = way_of(asked.position, asked.target), asked.target.service
     streak = _streak_of(asked, context)
-    began, is_noticed = 0.0, False
+    began, is_noticed, interval = 0.0, False, _INTERVAL_SECONDS
     while True:
         # Where connections hang it costs nothing to wait for more of them.
         with nullcontext() if streak.hangs else context.workers.settling:
@@ -84,7 +87,8 @@ def settle(asked: Asked, context: Context) -> Settled:
                     last_state=missing,
                 )
             )
-        context.stopped.wait(_INTERVAL_SECONDS)
+        context.stopped.wait(interval)
+        interval = min(interval * _SLOWER, _LONGEST_INTERVAL_SECONDS)
     if not missing:
         context.patience.settled(way, service, seconds)
         context.recorder.event(
