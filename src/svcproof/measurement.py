@@ -105,7 +105,7 @@ def record_endpoints(services: Iterable[str], snapshot: Snapshot, context: Conte
 
 def _measure_all(settled: Sequence[Settled], context: Context) -> None:
     """Those that must fail beside their controls, and what hangs beside what answers."""
-    waits = any(each.asked.waits or each.hangs for each in settled)
+    waits = any(each.asked.waits or each.hangs or not each.in_time for each in settled)
     pool = context.workers.waiting if waits else context.workers.busy
     context.results([pool.submit(_measure_pair, each, context) for each in settled])
 

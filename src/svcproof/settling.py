@@ -44,7 +44,7 @@ _SHORT_STREAK: Final = 3
 
 @dataclass(frozen=True, slots=True)
 class Settled:
-    """How a wait ended. ``hangs``: some connection was waited for, as where packets are lost."""
+    """How a wait ended. ``hangs``: connections are waited for, as where packets are lost."""
 
     asked: Asked
     in_time: bool = True
@@ -114,7 +114,9 @@ def settle(asked: Asked, context: Context) -> Settled:
             last_state=missing,
         )
     )
-    return Settled(asked, in_time=False, hangs=streak.hangs)
+    # A refusal can take a second, too; where nodes limit them, more at once would be silence.
+    refused = not context.app.cluster.facts.limits_refusals
+    return Settled(asked, in_time=False, hangs=streak.hangs or refused)
 
 
 def has_settled(asked: Asked, context: Context) -> bool:
