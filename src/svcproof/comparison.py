@@ -14,7 +14,7 @@ from typing import Final
 import msgspec
 
 from svcproof.errors import EXIT_CODES
-from svcproof.results import CaseResult, FactLine, FindingLine, RunResult
+from svcproof.results import CaseResult, Culprit, FactLine, FindingLine, RunResult
 
 __all__ = ["Comparison", "Difference", "Move", "compare"]
 
@@ -66,10 +66,13 @@ class Move(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Comparison(msgspec.Struct, frozen=True, kw_only=True):
-    """Two runs, side by side. ``settings`` are what differs between the clusters themselves."""
+    """Two runs, side by side. ``settings`` are what differs between the clusters themselves;
+    ``culprits`` explain what is red in the second run, ``solved`` what was in the first only."""
 
     before: str
     after: str
+    culprits: tuple[Culprit, ...] = ()
+    solved: tuple[Culprit, ...] = ()
     settings: tuple[tuple[str, str, str], ...]
     worse: tuple[Difference, ...]
     better: tuple[Difference, ...]
@@ -100,6 +103,8 @@ def compare(before: RunResult, after: RunResult) -> Comparison:
     return Comparison(
         before=before.run,
         after=after.run,
+        culprits=after.culprits,
+        solved=tuple(each for each in before.culprits if not _is_said(each, after.culprits)),
         settings=tuple(_settings(before, after)),
         worse=tuple(_difference(*each) for each in changed if _step(*each) > 0),
         better=tuple(_difference(*each) for each in changed if _step(*each) < 0),
@@ -108,6 +113,10 @@ def compare(before: RunResult, after: RunResult) -> Comparison:
         moves=tuple(move for each in changed for move in _moves(*each)),
         same=sum(_step(*each) == 0 for each in changed),
     )
+
+
+def _is_said(culprit: Culprit, among: Iterable[Culprit]) -> bool:
+    return any(each.statement == culprit.statement for each in among)
 
 
 def _said(run: RunResult) -> dict[str, _Said]:

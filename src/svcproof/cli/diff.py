@@ -11,7 +11,7 @@ import msgspec
 from svcproof.cli.options import examples
 from svcproof.comparison import Comparison, compare
 from svcproof.errors import UsageError
-from svcproof.evidence import read_run
+from svcproof.evidence import explained, read_run
 from svcproof.files import write_whole
 from svcproof.reporters.differences import describe_differences
 
@@ -44,7 +44,7 @@ def diff(before: Path, after: Path, as_json: bool, page: Path | None) -> None:
     upgrades of a CNI, of kube-proxy's mode or of Kubernetes. The exit code is 1 if a
     verdict got worse or a new case fails, 0 otherwise; what was measured is told only.
     """
-    found = compare(read_run(before), read_run(after))
+    found = compare(*(explained(read_run(path), _directory(path)) for path in (before, after)))
     if page is not None:
         _write(found, page)
     if as_json:
@@ -52,6 +52,10 @@ def diff(before: Path, after: Path, as_json: bool, page: Path | None) -> None:
     else:
         click.echo(describe_differences(found))
     raise click.exceptions.Exit(_WORSE if found.got_worse else 0)
+
+
+def _directory(path: Path) -> Path:
+    return path if path.is_dir() else path.parent
 
 
 def _write(found: Comparison, path: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import sys
+from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from os import SEEK_END
@@ -16,11 +17,13 @@ import msgspec
 
 from svcproof.checkers import CHECKS, checks_due, judge
 from svcproof.cli.options import examples
+from svcproof.culprit import culprits
 from svcproof.errors import BadHistory, UsageError
 from svcproof.events import Judged as JudgedEvent
 from svcproof.history import Expectation, History
+from svcproof.reporters.culprit import culprit_lines
 from svcproof.reporters.findings import describe, describe_facts
-from svcproof.results import finding_lines
+from svcproof.results import CaseResult, case_result, finding_lines
 from svcproof.saved import read_history
 from svcproof.verdict import Checker, Finding, Status, Verdict, compose, worst
 
@@ -123,11 +126,13 @@ def judge_files(files: tuple[Path, ...], facts: bool | None, as_json: bool) -> N
     verdict that the run noted is asked for again, of the same checks and of what was
     measured before it; the worst is the file's. A case that noted none did not end, and
     does not pass. The exit code is that of a run: 0 pass, 1 fail (or a verdict that
-    differs from the run's), 3 inconclusive, 4 a file that cannot be read.
+    differs from the run's), 3 inconclusive, 4 a file that cannot be read. What explains
+    the findings of each run is told at the end.
     """
     paths = list(_histories(files))
     shown = len(paths) == 1 if facts is None else facts
     codes, data, unreadable = [0], [], []
+    runs: dict[str, list[CaseResult]] = defaultdict(list)
     for path in paths:
         try:
             item = judge_file(path)
@@ -140,8 +145,12 @@ def judge_files(files: tuple[Path, ...], facts: bool | None, as_json: bool) -> N
             data.append(_as_data(item))
         else:
             _print(item, facts=shown)
+            runs[item.history.header.run].append(_as_case(item))
     if as_json:
         click.echo(json.dumps(data, indent=1))
+    for cases in runs.values() if len(paths) > 1 else ():
+        for line in culprit_lines(culprits(cases), width=0):
+            click.echo(line)
     if unreadable:
         raise BadHistory("\n".join(map(str, unreadable)))
     raise click.exceptions.Exit(max(codes, key=_WEIGHT.index))
@@ -243,6 +252,11 @@ def _print(item: Judged, *, facts: bool) -> None:
     click.echo(f"  {item.comparison}")
     if item.foreign:
         click.echo(f"  checks of the test's own, not asked here: {', '.join(item.foreign)}")
+
+
+def _as_case(item: Judged) -> CaseResult:
+    case = item.history.header.case
+    return case_result(item.history, item.verdict, case=case, promise=case, path=str(item.path))
 
 
 def _as_data(item: Judged) -> dict[str, Any]:

@@ -89,19 +89,20 @@ def certain(rivals: Sequence[Candidate]) -> Candidate | None:
 
 def _fit(evidence: Evidence, place: Place) -> Candidate | None:
     """The place narrowed to what is broken there; None where that contradicts what was well."""
-    through = {path: _through(place, path) for path in evidence.paths}
-    broken = frozenset(path for path in evidence.broken if through[path] is not False)
-    sure = [path for path in broken if through[path]]
+    leads = {path: _through(place, path) for path in evidence.broken}
+    broken = frozenset(path for path, through in leads.items() if through is not False)
+    sure = [path for path, through in leads.items() if through]
     explained = frozenset(_explained(evidence, broken)) if sure else frozenset()
     if not sure or len(explained) < _PART * len(evidence.red):
         return None
     # Where nothing answers, what must fail looks well.
     fails = all(path.facet == "refusal" for path in sure)
     well = [path for path in evidence.well if fails or path.facet != "refusal"]
-    box = needed(narrowest(sure), [path for path in well if through[path]])
+    inside = [path for path in well if _through(place, path)]
+    beside = [path for path in well if _through(place, path) is False]
+    box = needed(narrowest(sure), inside)
     if box is None or not _makes_sense(place, box):
         return None
-    beside = [path for path in well if through[path] is False]
     if not (sets_apart(box, sure, beside) if place.kind != "everywhere" else box):
         return None
     return Candidate(place, box, broken, explained)

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from typing import Final
 
 from svcproof.comparison import Comparison, Difference, Move
+from svcproof.reporters.culprit import culprit_lines
 from svcproof.results import FindingLine
 
 __all__ = ["describe_differences"]
@@ -17,7 +18,9 @@ _BRIEF: Final = 8
 
 def describe_differences(found: Comparison) -> str:
     """What got worse first, with its evidence; then the rest, in few words."""
-    lines = [f"from run {found.before or 'unnamed'} to run {found.after or 'unnamed'}"]
+    lines = list(culprit_lines(found.culprits, width=0))
+    lines += [f"solved         {each.statement}." for each in found.solved]
+    lines += [f"from run {found.before or 'unnamed'} to run {found.after or 'unnamed'}"]
     lines += [f"  {name}: {old} → {new}" for name, old, new in found.settings]
     for title, differences in (("worse", found.worse), ("new", found.new)):
         lines += _section(title, differences)

@@ -52,6 +52,11 @@ def describe(runs: Sequence[Ran]) -> str:
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
     lines = [_aligned(row, widths) for row in rows]
     lines.append("")
+    lines += (
+        f"culprit   {run.name}: {each.statement}."
+        for run in runs
+        for each in (run.result.culprits if run.result else ())
+    )
     lines += _differences(runs)
     lines += (f"evidence  {run.name}: {run.directory}" for run in runs)
     return "\n".join(lines)
