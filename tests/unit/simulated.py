@@ -14,6 +14,9 @@ from dataclasses import dataclass, field, replace
 
 from svcproof.results import BackendLine, CaseResult, CellLine, EndpointsLine, FindingLine
 
+#: Answered, and yet not as promised: by which check that is found.
+EFFECTS = {"source": "sources", "share": "distribution", "affinity": "affinity"}
+FAILURES = ("timed-out", "refused", "name-failed", "unknown")
 #: How a connection ends when a fault meets it; "" and None: as if there were none.
 Fault = Callable[["Connection"], str | None]
 
@@ -217,54 +220,48 @@ class Cluster:
 
     def _refusal(self, whole: Connection, promised: str) -> CellLine:
         ended = self.fault(whole) or promised
-        if ended in ("share", "affinity", "source", "unknown"):
-            ended = promised if ended != "unknown" else "unknown"
+        ended = promised if ended in EFFECTS else ended
         bad = ended not in (promised, "unknown")
         return _line(whole, Counter({ended: 10}), promised=promised, bad=bad)
 
-    def _connections(  # noqa: C901 - one branch an effect
+    def _connections(
         self, service: Service, whole: Connection, pods: Sequence[tuple[str, str]]
     ) -> CellLine:
-        endings: Counter[str] = Counter()
-        answers = {pod: [0, 0] for pod, _ in pods}
-        strangers: Counter[str] = Counter()
-        effects: set[str] = set()
-        named = whole.form in ("fqdn", "short-name")
-        for _ in range(66 if len(pods) > 1 else 20):
-            pod, at = self.chance.choice(pods)
-            ended = (self._lookup(whole) and "name-failed") if named else None
-            ended = ended or self.fault(replace(whole, backend=pod, at=at)) or "answered"
-            if ended == "answered" and self.chance.random() < self.loss:
-                ended = "timed-out"
-            if ended in ("share", "affinity", "source"):
-                effects.add(ended)
-            elif ended.startswith("stranger "):
-                strangers[ended.removeprefix("stranger ")] += 1
-            elif ended != "answered":
-                endings[ended] += 1
-                continue
-            endings["answered"] += 1
-            if not ended.startswith("stranger "):
-                answers[pod][0] += 1
-                answers[pod][1] += ended == "source"
-        checks = {"responders": "FAIL" if strangers else "PASS", "sources": "PASS"}
-        for effect, check in (("source", "sources"), ("share", "distribution")):
-            if effect in (service.asks, "source"):
-                checks[check] = "FAIL" if effect in effects else "PASS"
-        if service.asks == "affinity":
-            checks["affinity"] = "FAIL" if "affinity" in effects else "PASS"
+        ends = [self._one(whole, pods) for _ in range(66 if len(pods) > 1 else 20)]
+        effects = {end for end, _ in ends}
+        answers = Counter(pod for end, pod in ends if end in ("answered", *EFFECTS))
+        wrong = Counter(pod for end, pod in ends if end == "source")
+        strangers = Counter(end.split()[1] for end, _ in ends if end.startswith("stranger "))
+        checks = {
+            check: "FAIL" if effect in effects else "PASS"
+            for effect, check in EFFECTS.items()
+            if effect in (service.asks, "source")
+        }
+        checks["responders"] = "FAIL" if strangers else "PASS"
         lines = [
-            BackendLine(pod=pod, node=at, answers=answers[pod][0], wrong_source=answers[pod][1])
-            for pod, at in pods
+            *(
+                BackendLine(pod=pod, node=at, answers=answers[pod], wrong_source=wrong[pod])
+                for pod, at in pods
+            ),
+            *(BackendLine(pod=pod, expected=False, answers=n) for pod, n in strangers.items()),
         ]
-        lines += [
-            BackendLine(pod=pod, node="", expected=False, answers=n) for pod, n in strangers.items()
+        failed = [
+            end for end, _ in ends if end in ("timed-out", "refused", "name-failed", "unknown")
         ]
-        lost = sum(n for end, n in endings.items() if end not in ("answered", "unknown"))
-        bad = bool(lost or "FAIL" in checks.values())
-        if service.asks == "affinity":
-            return _line(whole, endings, bad=bad, checks=checks, backends=lines, covered=False)
-        return _line(whole, endings, bad=bad, checks=checks, backends=lines)
+        endings = Counter([*failed, *["answered"] * (len(ends) - len(failed))])
+        bad = "FAIL" in checks.values() or any(end != "unknown" for end in failed)
+        covered = service.asks != "affinity"
+        return _line(whole, +endings, bad=bad, checks=checks, backends=lines, covered=covered)
+
+    def _one(self, whole: Connection, pods: Sequence[tuple[str, str]]) -> tuple[str, str]:
+        """How one connection ends, and which Pod it was led to."""
+        pod, at = self.chance.choice(pods)
+        if whole.form in ("fqdn", "short-name") and self._lookup(whole):
+            return "name-failed", ""
+        ended = self.fault(replace(whole, backend=pod, at=at)) or "answered"
+        if ended == "answered" and self.chance.random() < self.loss:
+            ended = "timed-out"
+        return ended, pod
 
 
 def _line(

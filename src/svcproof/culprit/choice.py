@@ -109,9 +109,10 @@ def _fit(evidence: Evidence, place: Place) -> Candidate | None:
 
 
 def _makes_sense(place: Place, box: Box) -> bool:
-    """Whether it can be said, and be meant."""
-    return box.keys().isdisjoint(() if place.minds else ("service", "form")) and all(
-        len(values) == 1 for scope, values in box.items() if scope in SINGLE
+    """Whether it can be said, and be meant: behind the rules nobody knows which Service it was."""
+    minds = place.minds and box.keys().isdisjoint(("backend", "at"))
+    return box.keys().isdisjoint(() if minds else ("service", "form")) and all(
+        len(values) == 1 for name, values in box.items() if name in SINGLE
     )
 
 
