@@ -36,7 +36,7 @@ class Limits:
     #: The same for a way that was waited for in vain before.
     recheck: float = 2.0
     #: After so long it is said that a way has not settled so far.
-    notice: float = 4.0
+    notice: float = 3.0
     #: Answers by exactly the wanted Pods, in a row, that count as converged.
     convergence_streak: int = 30
     #: One connection being established: above 1 s, because ICMP rate limiting

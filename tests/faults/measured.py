@@ -40,7 +40,7 @@ END: Final = "<!-- end of the table of runs -->"
 
 _ESCAPES: Final = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]")
 #: A case that failed, and what the first pass does not get so far.
-_RED: Final = re.compile(r"(FAIL|NOT SO FAR)\s")
+_RED: Final = re.compile(r"(FAIL|✗ not so far:)\s")
 _RED_WORDS: Final = ("FAIL",)
 
 

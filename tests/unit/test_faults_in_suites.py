@@ -239,7 +239,7 @@ def test_a_line_is_what_its_last_redrawing_left():
     ("line", "red"),
     [
         ("FAIL           A Service answers.", True),
-        ("NOT SO FAR     a Pod on node-1 → hostname-svc: refused", True),
+        ("✗ not so far:    a Pod on node-1 → hostname-svc: refused", True),
         ("━━━━╺━━━━━ 2 of 11 cases 1 passed, 1 FAIL 0:06", False),
         ("INCONCLUSIVE   A Service answers.", False),
         ("PASS", False),
