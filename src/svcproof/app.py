@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
@@ -76,6 +77,7 @@ class App:
         """
         snapshot = self.snapshot()
         if not lacking(self.manifests, snapshot):
+            self._straggler = ""
             return snapshot
         services = [manifest for manifest in self.manifests if manifest["kind"] == "Service"]
         workloads = [manifest for manifest in self.manifests if manifest["kind"] != "Service"]
@@ -256,9 +258,13 @@ class Clients:
             self._app.wait_ready()
         except WaitExpired as expired:
             snapshot = self._app.snapshot()
-            clients = [pod for pod in snapshot.pods if CLIENT_LABEL in pod.labels]
-            without = {pod.node for pod in clients if not pod.ready}
-            if not without or not {pod.node for pod in clients} - without:
+            kinds = {item["metadata"]["name"] for item in self._app.manifests}
+            ready = Counter(
+                pod.node for pod in snapshot.pods if CLIENT_LABEL in pod.labels and pod.ready
+            )
+            with_all = {node for node, number in ready.items() if number >= len(kinds)}
+            without = {node.name for node in snapshot.nodes if node.schedulable} - with_all
+            if not with_all:
                 raise
             self.missing = dict.fromkeys(sorted(without), expired.last_state)
 

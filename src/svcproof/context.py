@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Final, TypeVar
 
@@ -13,7 +14,7 @@ from svcproof.limits import Limits
 from svcproof.patience import Patience
 from svcproof.recorder import Recorder
 
-__all__ = ["Context", "Workers"]
+__all__ = ["Context", "Workers", "turn"]
 
 _T = TypeVar("_T")
 
@@ -23,17 +24,19 @@ _BUSY: Final = 6
 #: Pairs that are asked at the same time whether they have settled.
 _SETTLING: Final = 12
 #: Pairs that hardly do anything but wait: for refusals, for silence, to settle.
-_WAITING: Final = 128
+_WAITING: Final = 512
 
 
 class Workers:
     """The threads that all cases of a run send from: a few that work, many that wait.
 
-    ``settling`` is held by who has the processors work while a pair settles.
+    ``settling`` is held by who has the processors work while a pair settles, ``steady`` by
+    steady traffic: both for their own sake, so that whoever waits too long goes on without.
     """
 
     def __init__(self) -> None:
         self.settling = threading.BoundedSemaphore(_SETTLING)
+        self.steady = threading.BoundedSemaphore(1)
         self.busy = ThreadPoolExecutor(_BUSY, thread_name_prefix="svcproof-busy")
         self.waiting = ThreadPoolExecutor(_WAITING, thread_name_prefix="svcproof-waiting")
 
@@ -41,6 +44,18 @@ class Workers:
         """Begin nothing else; what is under way ends by its own limits."""
         for pool in (self.busy, self.waiting):
             pool.shutdown(wait=False, cancel_futures=True)
+
+
+@contextmanager
+def turn(semaphore: threading.Semaphore, seconds: float) -> Iterator[None]:
+    """Hold it in the block; who had to wait so long goes on all the same: where those who hold
+    it wait for the network themselves, the processors are free."""
+    held = semaphore.acquire(timeout=seconds)
+    try:
+        yield
+    finally:
+        if held:
+            semaphore.release()
 
 
 @dataclass(frozen=True)

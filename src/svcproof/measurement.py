@@ -50,14 +50,15 @@ def measure(ask: Ask, context: Context) -> History:
     return recorder.freeze()
 
 
-def settle_pairs(pairs: Sequence[Pair], context: Context, *, awaits_app: bool = True) -> None:
+def settle_pairs(pairs: Sequence[Pair], context: Context, *, awaits_app: bool = True) -> list[Pair]:
     """Wait until every pair gives what the rules promise now; record how it went.
 
-    ``awaits_app``: wait for the manifests' Pods and EndpointSlices first.
+    ``awaits_app``: wait for the manifests' Pods and EndpointSlices first. Returns the pairs
+    that settled: all of them where the app never got ready, since nothing was waited for.
     """
     snapshot = await_app(context) if awaits_app else context.app.snapshot()
     if snapshot is None:
-        return
+        return list(pairs)
     record_endpoints([target.service for _, target in pairs], snapshot, context)
     ask = Ask(pairs=tuple(pairs))
     asked = [
@@ -69,7 +70,8 @@ def settle_pairs(pairs: Sequence[Pair], context: Context, *, awaits_app: bool = 
         )
         for position, target in pairs
     ]
-    settle_all(asked, context)
+    settled = settle_all(asked, context)
+    return [(each.asked.position, each.asked.target) for each in settled if each.in_time]
 
 
 def await_app(context: Context) -> Snapshot | None:

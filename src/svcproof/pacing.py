@@ -42,7 +42,9 @@ def concurrency_of(asked: Asked, facts: ClusterFacts, count: int, *, hangs: bool
     if promise.outcome is Outcome.ANSWERED or promise.answers is not None:
         wanted = asked.ask.concurrency or _ANSWERED
         # Each worker keeps a connection of its own: more of them would be another question.
-        side_by_side = hangs and not asked.ask.keep_alive
+        # So would it be where backends take turns, of which the order is evidence.
+        takes_turns = asked.ask.choice and facts.proxy_mode == "ipvs"
+        side_by_side = hangs and not asked.ask.keep_alive and not takes_turns
         return min(count, max(wanted, _HANGING)) if side_by_side else wanted
     if promise.outcome is not Outcome.TIMED_OUT and facts.limits_refusals:
         return 1

@@ -50,8 +50,7 @@ class Patience:
     waits that were in vain may take together, ``unsettled`` and ``recheck`` are for one pair.
     """
 
-    def __init__(self, limits: Limits) -> None:
-        self._limits = limits
+    def __init__(self) -> None:
         self._lock = threading.Lock()
         self._broken: dict[Way, set[str]] = {}
         self._working: set[Way] = set()  #: some Service has settled on it
@@ -59,15 +58,19 @@ class Patience:
         self._spent = 0.0
         self._spent_until = 0.0
 
-    def seconds(self, way: Way, service: str) -> float:
-        """How long a pair may take from the moment at which it is first asked."""
-        limits = self._limits
+    def seconds(self, way: Way, service: str, limits: Limits) -> float:
+        """How long a pair may take from the moment at which it is first asked.
+
+        What others have waited for in vain is not taken from a way that works.
+        """
         with self._lock:
             if self._is_known(way, service):
                 return min(limits.recheck, limits.convergence)
             wanted = max(limits.unsettled, _TIMES_OTHERS * self._usual())
             left = limits.convergence - self._spent
-        return min(max(limits.recheck, min(wanted, left)), limits.convergence)
+            works = way in self._working
+        allowed = wanted if works else min(wanted, left)
+        return min(max(limits.recheck, allowed), limits.convergence)
 
     def is_known(self, way: Way, service: str) -> bool:
         """Whether it was waited for in vain, and has not settled since."""

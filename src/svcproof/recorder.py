@@ -190,9 +190,10 @@ class Recorder:
 
     def close(self) -> None:
         """Close the file; what was recorded stays readable through :meth:`freeze`."""
-        if self._file is not None:
-            os.close(self._file)
-            self._file = None
+        with self._lock:  # another case's file must not get what a late thread writes
+            file, self._file = self._file, None
+        if file is not None:
+            os.close(file)
 
     def __enter__(self) -> Recorder:
         return self

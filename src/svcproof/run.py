@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from contextlib import AbstractContextManager
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
-from typing import Any
+from typing import Any, Final
 
 from svcproof import changing
 from svcproof.app import App, Clients
 from svcproof.asking import Ask, Pair, ending
-from svcproof.context import Context
+from svcproof.context import Context, turn
 from svcproof.events import Event, Fact, Other
 from svcproof.history import Affinity, History, Observation, Outcome, Position, Target
 from svcproof.limits import Limits
@@ -20,6 +20,9 @@ from svcproof.recorder import Recorder
 from svcproof.steady import Load
 
 __all__ = ["Run"]
+
+#: Longest wait for another case's steady traffic to end.
+_TURN_SECONDS: Final = 10.0
 
 
 class Run:
@@ -145,9 +148,29 @@ class Run:
         """
         settle_pairs(tuple(pairs), self.context, awaits_app=await_app)
 
-    def steady(self, pairs: Iterable[Pair], *, rate: float) -> Load:
-        """Connections at a steady rate (a second, for each pair) while a ``with`` block runs."""
-        return Load(self.context, list(pairs), rate=rate)
+    @contextmanager
+    def steady(self, pairs: Iterable[Pair], *, rate: float) -> Iterator[Load]:
+        """Connections at a steady rate (a second, for each pair) while a ``with`` block runs.
+
+        Two cases take turns with that, for ten seconds: together they would have no pause
+        in which to be steady.
+        """
+        with (
+            turn(self.context.workers.steady, _TURN_SECONDS),
+            Load(self.context, list(pairs), rate=rate) as load,
+        ):
+            yield load
+
+    @contextmanager
+    def settled_traffic(self, pairs: Iterable[Pair], *, rate: float) -> Iterator[Load]:
+        """Steady traffic to pairs that have settled, once a sample of it is there: before,
+        during and after a change in the ``with`` block are judged."""
+        wanted = list(pairs)
+        self.settle(wanted)
+        with self.steady(wanted, rate=rate) as traffic:
+            traffic.expect()
+            traffic.gather()
+            yield traffic
 
     def scale(self, replicas: int, *, deployment: str = "") -> None:
         """Change the number of replicas and wait for Pods and EndpointSlices to follow."""

@@ -7,13 +7,12 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from contextlib import nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from threading import Lock
 from typing import Final
 
 from svcproof.asking import Asked
-from svcproof.context import Context
+from svcproof.context import Context, turn
 from svcproof.events import Converged, NotConverged, NotSoFar
 from svcproof.history import Outcome
 from svcproof.pacing import concurrency_of
@@ -38,6 +37,8 @@ _ANSWER_SECONDS: Final = 2.0
 _INTERVAL_SECONDS: Final = 0.1
 _SLOWER: Final = 1.5
 _LONGEST_INTERVAL_SECONDS: Final = 1.0
+#: Longest wait for one of those turns that keep the processors from being overrun.
+_TURN_SECONDS: Final = 0.5
 #: Enough in a row where every answer is the same, or none may come.
 _SHORT_STREAK: Final = 3
 
@@ -68,11 +69,11 @@ def settle(asked: Asked, context: Context) -> Settled:
     began, is_noticed, interval = 0.0, False, _INTERVAL_SECONDS
     while True:
         # Where connections hang it costs nothing to wait for more of them.
-        with nullcontext() if streak.hangs else context.workers.settling:
+        with turn(context.workers.settling, 0.0 if streak.hangs else _TURN_SECONDS):
             began = began or time.monotonic()
             missing = _extend(streak, asked, context)
         seconds = time.monotonic() - began
-        limit = context.patience.seconds(way, service)
+        limit = context.patience.seconds(way, service, context.limits)
         if context.stopped.is_set():
             return Settled(asked)  # nobody knows whether it would have settled
         if not missing or seconds >= limit:
@@ -120,8 +121,11 @@ def settle(asked: Asked, context: Context) -> Settled:
 
 
 def has_settled(asked: Asked, context: Context) -> bool:
-    """One look, after a wait that was given up: whether the pair gives what is promised now."""
-    streak = _streak_of(asked, context)
+    """One look, after a wait that was given up: whether the pair gives what is promised now.
+
+    By as many in a row as anything else has to give: one lucky answer is none.
+    """
+    streak = replace(_streak_of(asked, context), length=context.limits.convergence_streak)
     right = not _extend(streak, asked, context) and not context.stopped.is_set()
     if right:
         way = way_of(asked.position, asked.target)

@@ -70,9 +70,28 @@ class Load:
         connections that decide it, 0 for the usual sample; the others are fields of
         :class:`~svcproof.history.Expectation`.
         """
+        self._expect(
+            self._pairs,
+            cover=cover,
+            minimum=minimum,
+            unsettled=unsettled,
+            outage_ms=outage_ms,
+            trouble_ms=trouble_ms,
+        )
+
+    def _expect(
+        self,
+        pairs: Sequence[Pair],
+        *,
+        cover: bool,
+        minimum: int,
+        unsettled: bool,
+        outage_ms: int | None,
+        trouble_ms: int | None,
+    ) -> None:
         app, recorder = self._context.app, self._context.recorder
         snapshot = app.snapshot()
-        for position, target in self._pairs:
+        for position, target in pairs:
             promise = wanted(app, position, target, snapshot)
             expectation = recorder.expect(
                 position,
@@ -101,15 +120,18 @@ class Load:
 
         Meanwhile any Pod of the run may answer, and every connection still must be
         answered, except for the outage that is allowed. From then on the rules hold for
-        the cluster as it is then.
+        the cluster as it is then; a pair that did not settle stays in the time of the
+        change, so that nobody is blamed for what only comes late.
         """
         self.expect(
             unsettled=True, cover=False, minimum=1, outage_ms=outage_ms, trouble_ms=trouble_ms
         )
         yield
-        settle_pairs(self._pairs, self._context, awaits_app=await_app)
+        settled = settle_pairs(self._pairs, self._context, awaits_app=await_app)
         self.gather()  # a change can be over before a client's next connection
-        self.expect()
+        self._expect(
+            settled, cover=True, minimum=0, unsettled=False, outage_ms=None, trouble_ms=None
+        )
         self.gather()
 
     def gather(self) -> None:

@@ -31,7 +31,7 @@ class Streak:
     good: int = 0
     seen: set[str] = field(default_factory=set)
     broken: str = ""
-    hangs: bool = False  #: some connection was waited for: packets are lost
+    hangs: bool = False  #: some connection of the row was waited for: packets are lost
 
     @property
     def batch(self) -> int:
@@ -53,7 +53,8 @@ class Streak:
         self.attempts += 1
         if self.promise.outcome is Outcome.ANSWERED:
             waited = (attempt.connect_us or 0) >= _HANGS_US
-            self.hangs |= waited or attempt.outcome in (Outcome.TIMED_OUT, Outcome.NAME_FAILED)
+            waited |= attempt.outcome in (Outcome.TIMED_OUT, Outcome.NAME_FAILED)
+            self.hangs = waited or (self.hangs and self.good > 0)
         self.broken = self._wrong(attempt)
         if self.broken:
             self.good = 0

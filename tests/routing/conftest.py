@@ -8,7 +8,8 @@ manifest does not have.
 
 Cases begin before their turn and run side by side (:mod:`svcproof.fixtures.ahead`). The
 cases of a module that change what others of it ask about follow each other: it sets
-``IN_ORDER = True``. One that disturbs all others (``ALONE = True``) waits until they have ended.
+``IN_ORDER = True``. A module that is about refusals sets ``REFUSED = True``. One that
+disturbs all others (``ALONE = True``) waits until they have ended.
 """
 
 from __future__ import annotations
@@ -28,11 +29,11 @@ from svcproof.fixtures.ahead import AHEAD, Ahead, can_begin_ahead
 from svcproof.fixtures.app import ready_app
 from svcproof.fixtures.measuring import Shared, open_run
 from svcproof.limits import Limits
-from svcproof.ports import CanBalanceLoad
+from svcproof.ports import CanBalanceLoad, ClusterFacts
 from svcproof.testing import App, Clients, Cluster, Run, client_manifests_for, packaged_manifests
 
 #: Modules whose cases take longest begin first.
-LONGEST = ("change", "endpoints", "affinity", "node_death", "load_balancer")
+LONGEST = ("change", "roll_out", "endpoints", "affinity", "node_death", "load_balancer")
 #: The first pass has the machine for itself for so long.
 HEAD_START_SECONDS = 2.0
 
@@ -43,6 +44,7 @@ class Suite:
 
     apps: Mapping[str, App]
     clients: Clients
+    limits: Limits
     shared: Shared
     start_rest: Callable[[], None]
     _ready: dict[str, Future[App]] = field(default_factory=dict, init=False)
@@ -50,7 +52,9 @@ class Suite:
 
     def open_run(self, item: pytest.Function) -> Run:
         """A case of one of the modules at work, once its app is ready."""
-        return open_run(item, self.ready(item.module.__name__), self.clients, self.shared)
+        return open_run(
+            item, self.ready(item.module.__name__), self.clients, self.limits, self.shared
+        )
 
     def ready(self, module: str) -> App:
         """The app of a module, once it is ready: that is waited for once."""
@@ -122,7 +126,7 @@ def suite(
             )
             app_of(namespace, [item for stem in stems for item in packaged_manifests(stem)]).apply()
 
-    return Suite(apps, clients, shared, start_rest)
+    return Suite(apps, clients, limits, shared, start_rest)
 
 
 @pytest.fixture(scope="session")
@@ -181,7 +185,7 @@ def run(request: pytest.FixtureRequest, suite: Suite, ahead: Ahead | None) -> It
         yield begun
         return
     app = request.getfixturevalue("echo_app")
-    run = open_run(request.node, app, suite.clients, suite.shared)
+    run = open_run(request.node, app, suite.clients, suite.limits, suite.shared)
     yield run
     run.recorder.close()
 
@@ -201,9 +205,10 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> None:
         for item in pyfuncitem.session.items
         if _begins_ahead(item) and not _follows(pyfuncitem, item)
     ]
-    quick = [[item] for item in items if item.get_closest_marker("svc_quick")]
-    ahead.begin(quick)
-    ahead.begin(_lanes(items[len(quick) :]), after_seconds=HEAD_START_SECONDS)
+    quick = [item for item in items if item.get_closest_marker("svc_quick")]
+    ahead.begin([[item] for item in quick])
+    rest = [item for item in items if item not in quick]
+    ahead.begin(_lanes(rest, first.app.cluster.facts), after_seconds=HEAD_START_SECONDS)
 
 
 def _follows(first: pytest.Function, item: pytest.Item) -> bool:
@@ -220,12 +225,18 @@ def _begins_ahead(item: pytest.Item) -> TypeGuard[pytest.Function]:
     )
 
 
-def _lanes(items: Sequence[pytest.Function]) -> list[list[pytest.Function]]:
-    """The cases of a module in order are one lane, every other case is one of its own."""
+def _lanes(items: Sequence[pytest.Function], facts: ClusterFacts) -> list[list[pytest.Function]]:
+    """The cases of a module in order are one lane, every other case is one of its own.
+
+    Where nodes limit their refusals, those that are refused share a lane: side by side they
+    would use up what each may have, and be met with silence.
+    """
     lanes: dict[str, list[pytest.Function]] = {}
     for item in items:
-        in_order = getattr(item.module, "IN_ORDER", False)
-        lanes.setdefault(item.module.__name__ if in_order else item.nodeid, []).append(item)
+        lane = item.module.__name__ if getattr(item.module, "IN_ORDER", False) else item.nodeid
+        if facts.limits_refusals and getattr(item.module, "REFUSED", False):
+            lane = "refused"
+        lanes.setdefault(lane, []).append(item)
     return sorted(lanes.values(), key=lambda lane: _is_short(lane[0]))
 
 

@@ -1,12 +1,12 @@
 """Change under load: whatever changes, every connection is answered, and soon by the right Pods.
 
 Steady traffic flows from a Pod on every node and from outside through every node
-while Pods come and go. How long a change takes to reach each of them is told. Two
-changes are part of every run; the others take their time (``--svc-slow``).
+while Pods come and go. How long a change takes to reach each of them is told. This one and
+the roll-out (``test_roll_out.py``) are part of every run; the others take their time
+(``--svc-slow``).
 """
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from functools import partial
 
 import pytest
@@ -25,15 +25,10 @@ DEPLOYMENT, SERVICE = "hostname-deployment", "hostname-svc-change"
 RATE = 120.0
 
 
-@contextmanager
-def steady_traffic(run: Run) -> Iterator[Load]:
-    """Steady traffic to a settled Service: before, during and after a change are judged."""
+def steady_traffic(run: Run) -> AbstractContextManager[Load]:
+    """To every Pod of the Service, from a Pod on every node and from outside."""
     pairs = everywhere_to(run.app, run.clients, SERVICE, "pod", "outside")
-    run.settle(pairs)
-    with run.steady(pairs, rate=RATE) as traffic:
-        traffic.expect()
-        traffic.gather()
-        yield traffic
+    return run.settled_traffic(pairs, rate=RATE)
 
 
 def test_scale_up_and_down(run: Run, judge: Judge) -> None:
@@ -42,13 +37,6 @@ def test_scale_up_and_down(run: Run, judge: Judge) -> None:
         for replicas in (5, 3):
             with traffic.changing():
                 run.scale(replicas, deployment=DEPLOYMENT)
-    judge()
-
-
-def test_roll_out(run: Run, judge: Judge) -> None:
-    """Rolling out a well-behaved app loses no connection, and ends with new Pods only."""
-    with steady_traffic(run) as traffic, traffic.changing():
-        run.roll_out(deployment=DEPLOYMENT)
     judge()
 
 

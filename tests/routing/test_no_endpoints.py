@@ -2,6 +2,8 @@
 
 from svcproof.testing import Judge, Run, everywhere_to
 
+REFUSED = True
+
 
 def test_no_endpoints(run: Run, judge: Judge) -> None:
     """A Service without Pods refuses every connection; the same client is served elsewhere."""

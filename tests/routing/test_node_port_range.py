@@ -6,6 +6,7 @@ from svcproof.history import Outcome
 from svcproof.testing import Judge, Run, from_outside_to
 
 IN_ORDER = True
+REFUSED = True
 
 SERVICE, CONTROL = "chosen-svc", "hostname-svc-range-control"
 #: Upstream's allocator draws from 30086 on: what is below is free to be chosen (KEP-3668).

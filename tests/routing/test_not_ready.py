@@ -3,6 +3,7 @@
 from svcproof.testing import Judge, Run, everywhere_to
 
 APPS = ()
+REFUSED = True
 
 
 def test_not_ready(run: Run, judge: Judge) -> None:

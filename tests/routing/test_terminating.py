@@ -7,6 +7,8 @@ from svcproof.testing import Judge, Run, everywhere_to
 
 pytestmark = pytest.mark.svc_slow
 OWN_NAMESPACE = True  # its Pods are ended
+IN_ORDER = True
+REFUSED = True
 APPS = ("webserver", "no_endpoints")  # the control
 CONTROL = "hostname-svc-control"
 EVERYWHERE: tuple[PositionKind, ...] = ("pod", "host-network", "outside")

@@ -51,7 +51,7 @@ class Bench:
         self.limits = limits
         self.nodes = [node for node in cluster.facts.node_names if node not in silent]
         self._clients = Clients(self.app)
-        self._patience = Patience(limits)
+        self._patience = Patience()
         self._workers = Workers()
 
     def run(self, recorder: Recorder) -> Run:

@@ -7,11 +7,12 @@ And a rule may come late: what was measured before it came looks as if it never 
 
 from __future__ import annotations
 
+from collections import defaultdict
 from dataclasses import replace
 from functools import wraps
 
 from svcproof.events import PromiseChanged, SettledLate
-from svcproof.history import History
+from svcproof.history import Cell, History
 from svcproof.verdict import Checker, Finding, Status, Verdict, worst
 
 __all__ = ["undisturbed"]
@@ -34,7 +35,13 @@ def undisturbed(check: Checker) -> Checker:
         ]
         if not changes or verdict.status is Status.PASS:
             return verdict
-        findings = tuple(_excused(finding, history, changes) for finding in verdict.findings)
+        wrong: defaultdict[str, set[int]] = defaultdict(set)
+        for finding in verdict.findings:
+            wrong[finding.where] |= set(finding.indices)
+        findings = tuple(
+            _excused(finding, history, changes, wrong[finding.where])
+            for finding in verdict.findings
+        )
         return replace(
             verdict, findings=findings, status=worst(finding.status for finding in findings)
         )
@@ -43,12 +50,16 @@ def undisturbed(check: Checker) -> Checker:
 
 
 def _excused(
-    finding: Finding, history: History, changes: list[PromiseChanged | SettledLate]
+    finding: Finding,
+    history: History,
+    changes: list[PromiseChanged | SettledLate],
+    wrong: set[int],
 ) -> Finding:
     if finding.unconditional or finding.status is not Status.FAIL:
         return finding
     for change in changes:
-        if not _is_about(finding, history, change):
+        cell = _cell_before(finding, history, change)
+        if cell is None or (isinstance(change, SettledLate) and not _was_late(cell, wrong)):
             continue
         if isinstance(change, SettledLate):
             but, expected = "it was right soon after", finding.expected
@@ -74,8 +85,20 @@ def _excused(
     return finding
 
 
-def _is_about(finding: Finding, history: History, change: PromiseChanged | SettledLate) -> bool:
-    """Whether the finding is about the measurement that ended with this change."""
+def _was_late(cell: Cell, wrong: set[int]) -> bool:
+    """Whether all that was wrong came before all that was right: what is wrong now and then is
+    not late."""
+    attempts = cell.attempts
+    bad = [index in wrong for index in attempts.indices]
+    begun = attempts.at_ns.tolist()
+    last_wrong = max((at for at, is_bad in zip(begun, bad, strict=True) if is_bad), default=0)
+    return all(is_bad or at >= last_wrong for at, is_bad in zip(begun, bad, strict=True))
+
+
+def _cell_before(
+    finding: Finding, history: History, change: PromiseChanged | SettledLate
+) -> Cell | None:
+    """The measurement that ended with this change, if the finding is about it."""
     pair = (change.position, change.target)
     cells = [
         cell
@@ -84,6 +107,7 @@ def _is_about(finding: Finding, history: History, change: PromiseChanged | Settl
         and cell.expectation.index < change.index
     ]
     if not cells or cells[-1].where != finding.where:
-        return False
+        return None
     measured = range(cells[-1].expectation.index, change.index)
-    return bool(finding.indices) and all(index in measured for index in finding.indices)
+    about = bool(finding.indices) and all(index in measured for index in finding.indices)
+    return cells[-1] if about else None

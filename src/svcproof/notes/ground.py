@@ -69,7 +69,7 @@ class Ground:
         self._measured = 0
         self.limits = limits
         self._manifests = manifests
-        self._patience = Patience(limits)
+        self._patience = Patience()
         self._workers = Workers()
 
     def prepare(self, program: Path, directory: Path) -> None:
