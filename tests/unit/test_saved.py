@@ -1,5 +1,8 @@
 """A file that is read fast is the same history as the one that is read line by line."""
 
+import os
+import signal
+
 import msgspec
 import pytest
 from hypothesis import given, settings
@@ -12,7 +15,7 @@ from svcproof.events import Other
 from svcproof.history import Backend, Expectation, Observation, encode
 from svcproof.history_reader import decode_lines
 from svcproof.recorder import Recorder
-from svcproof.saved import read_history
+from svcproof.saved import part, read_history
 from tests.unit.test_history import (
     DECLARED,
     HEADER,
@@ -35,11 +38,22 @@ OTHERS = (
 EXPECTATION = Expectation(index=0, at_ns=0, position="p", target="t", promise=PROMISE)
 
 
-@pytest.fixture(scope="module", params=[64, 1 << 18], ids=["many blocks", "one block"])
-def block(request):
-    """So many bytes are decoded at once: less than any line has, and more than all have."""
+#: Less than any line has, and more than all have together.
+SMALL, LARGE = 64, 1 << 18
+NEVER = 1 << 60
+
+
+@pytest.fixture(
+    scope="module",
+    params=[(SMALL, NEVER), (LARGE, NEVER), (SMALL, 0)],
+    ids=["many blocks", "one block", "two processes"],
+)
+def ways(request):
+    """So many bytes are decoded at once, and from so many on by two processes."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(saved, "_BLOCK", request.param)
+        patch.setattr(part, "_BLOCK", request.param[0])
+        patch.setattr(saved, "_LONG", request.param[1])
+        patch.setattr(saved, "_has_two_processors", lambda: True)
         yield
 
 
@@ -71,7 +85,7 @@ places = st.sampled_from([POSITION, OTHERS[0]]), st.sampled_from([TARGET, OTHERS
         max_size=30,
     )
 )
-@pytest.mark.usefixtures("block")
+@pytest.mark.usefixtures("ways")
 def test_it_is_the_same_history(tmp_path_factory, told):
     path = tmp_path_factory.mktemp("h") / "h.jsonl"
     with Recorder(path, run="r", case="c") as recorder:
@@ -96,7 +110,7 @@ def test_it_is_the_same_history(tmp_path_factory, told):
 
 @given(told=st.lists(attempts, min_size=1, max_size=6), at=st.integers(0, 6))
 @settings(max_examples=20, deadline=None)
-@pytest.mark.usefixtures("block")
+@pytest.mark.usefixtures("ways")
 def test_what_stands_before_an_event(tmp_path_factory, told, at):
     path = tmp_path_factory.mktemp("h") / "h.jsonl"
     with Recorder(path, run="r", case="c") as recorder:
@@ -114,7 +128,7 @@ def test_what_stands_before_an_event(tmp_path_factory, told, at):
 
 
 @pytest.mark.parametrize("path", [PASSED, FAILED])
-@pytest.mark.usefixtures("block")
+@pytest.mark.usefixtures("ways")
 def test_a_history_of_format_1(path):
     history, same = read_history(path), decode_lines(lines(path))
     assert history.entries == same.entries
@@ -143,7 +157,7 @@ def test_a_history_of_format_1(path):
         [encode(HEADER), b"\xff\xfe\n"],
     ],
 )  # fmt: skip
-@pytest.mark.usefixtures("block")
+@pytest.mark.usefixtures("ways")
 def test_damage_is_told_as_the_reader_of_lines_tells_it(tmp_path, damaged):
     path = tmp_path / "h.jsonl"
     path.write_bytes(b"".join(damaged))
@@ -155,7 +169,7 @@ def test_damage_is_told_as_the_reader_of_lines_tells_it(tmp_path, damaged):
 
 
 @pytest.mark.parametrize("end", [b"", b"\n", b"\n\n", b'{"type":"obs', observed(2)[:-1]])
-@pytest.mark.usefixtures("block")
+@pytest.mark.usefixtures("ways")
 def test_empty_lines_and_a_torn_end_are_left_out(tmp_path, end):
     path = tmp_path / "h.jsonl"
     path.write_bytes(b"".join([*DECLARED, observed(0), b"\n", observed(1)]) + end)
@@ -204,3 +218,30 @@ def test_a_time_that_no_array_can_hold(tmp_path):
     path.write_bytes(b"".join([*DECLARED, observed(0, at_ns=2**63)]))
     with pytest.raises(BadHistory, match=r"line 4: .*at_ns"):
         read_history(path)
+
+
+def test_a_process_that_is_killed_leaves_its_half_to_this_one(tmp_path, monkeypatch):
+    path = tmp_path / "h.jsonl"
+    path.write_bytes(b"".join([*DECLARED, *(observed(number) for number in range(50))]))
+    monkeypatch.setattr(saved, "_LONG", 0)
+    monkeypatch.setattr(saved, "_has_two_processors", lambda: True)
+    monkeypatch.setattr(saved, "_send", lambda *_: os.kill(os.getpid(), signal.SIGKILL))
+    assert [entry.index for entry in read_history(path).entries] == list(range(50))
+
+
+def test_half_of_a_long_history_is_read_by_another_process(tmp_path, monkeypatch):
+    path = tmp_path / "h.jsonl"
+    path.write_bytes(b"".join([*DECLARED, *(observed(number) for number in range(50))]))
+    monkeypatch.setattr(saved, "_LONG", path.stat().st_size // 2)
+    monkeypatch.setattr(saved, "_has_two_processors", lambda: True)
+    read = []
+    real = saved.read_part
+
+    def noted(*what):
+        read.append(real(*what))
+        return read[-1]
+
+    monkeypatch.setattr(saved, "read_part", noted)
+    assert len(read_history(path).observations) == 50
+    (here,) = read
+    assert 20 < len(here.columns[0]) < 30
