@@ -31,6 +31,7 @@ class BackendLine(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
 
     pod: str
     node: str = ""
+    namespace: str = ""
     expected: bool = True
     answers: int = 0
     slow: int = 0
@@ -192,12 +193,14 @@ def _backend_lines(cell: Cell, findings: Sequence[Finding], run: str) -> Iterato
         yield BackendLine(
             pod=(expected or backend).pod,
             node=(expected or backend).node,
+            namespace=(expected or backend).namespace,
             expected=backend.run == run and (expected is not None or cell.expectation.unsettled),
             answers=count,
             slow=len(indices & slow),
             wrong_source=len(indices & wrong_source),
         )
-    yield from (BackendLine(pod=backend.pod, node=backend.node) for backend in silent)
+    for backend in silent:
+        yield BackendLine(pod=backend.pod, node=backend.node, namespace=backend.namespace)
 
 
 def _named_by(check: str, findings: Sequence[Finding]) -> set[int]:

@@ -44,7 +44,8 @@ class Path:
     ``responder`` (nobody else answers), ``name`` (does the name resolve), ``record`` (to what),
     ``source``, ``share``, ``affinity``, ``health``, ``endpoints``, ``api``, ``client`` (can it be
     asked); ``loss``: some of the connections failed, and this may be where. ``entry`` is the
-    node whose rules choose the backend, ``at`` the backend's node, ``payload`` in bytes.
+    node whose rules choose the backend, ``at`` the backend's node and ``namespace`` its
+    namespace, ``payload`` in bytes.
     """
 
     facet: str
@@ -59,12 +60,14 @@ class Path:
     payload: int = 0
     backend: str = ""
     at: str = ""
+    namespace: str = ""
 
     @property
-    def app(self) -> str:
-        """The Deployment's name: its Pods' without the two parts that make them unique."""
+    def app(self) -> tuple[str, str]:
+        """Namespace and name of the backend's Deployment: that of its Pods without the two parts
+        that make them unique; no name if the Pod has none."""
         parts = self.backend.rsplit("-", 2)
-        return parts[0] if len(parts) == 3 else ""
+        return self.namespace, parts[0] if len(parts) == 3 else ""
 
 
 @dataclass(slots=True)
@@ -288,7 +291,7 @@ def _refusal(cell: CellLine, whole: Path) -> Iterator[tuple[Path, str]]:
 
 
 def _to(backend: BackendLine, path: Path) -> Path:
-    return replace(path, backend=backend.pod, at=backend.node)
+    return replace(path, backend=backend.pod, at=backend.node, namespace=backend.namespace)
 
 
 def _fails(cell: CellLine, check: str) -> bool:

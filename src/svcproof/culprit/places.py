@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import combinations, permutations
 from typing import Final
 
@@ -55,13 +55,13 @@ def places(paths: Iterable[Path]) -> Iterator[Place]:
         yield Place("between", _between(one, other), (one, other))
     for one, other in permutations(nodes, 2):
         yield Place("from-to", _from_to(one, other), (one, other))
-    where = {path.backend: path.at for path in every if path.backend and path.at}
-    for pod, node in sorted(where.items()):
-        yield Place("pod", _pod(pod), (node,), (pod,))
-        yield Place("itself", _itself(pod), (node,), (pod,))
-    apps = Counter(path.app for path in {replace(Path(facet=""), backend=pod) for pod in where})
-    for app in sorted(app for app, pods in apps.items() if app and pods > 1):
-        yield Place("app", _app(app), (), (app,))
+    pods = {path.backend: path for path in every if path.backend and path.at}
+    for pod, path in sorted(pods.items()):
+        yield Place("pod", _pod(pod), (path.at,), (pod,))
+        yield Place("itself", _itself(pod), (path.at,), (pod,))
+    for app, number in sorted(Counter(path.app for path in pods.values()).items()):
+        if app[1] and number > 1:
+            yield Place("app", _app(app), (), (app[1],))
     for service in sorted({path.service for path in every if path.service}):
         yield Place("service", _service(service), (), (service,))
 
@@ -218,7 +218,7 @@ def _itself(pod: str) -> Rule:
     )
 
 
-def _app(app: str) -> Rule:
+def _app(app: tuple[str, str]) -> Rule:
     return lambda path: path.app == app or _some(path)
 
 

@@ -38,8 +38,8 @@ _SYMPTOMS: Final[Mapping[str, Mapping[str, str]]] = {
     "affinity": {"": "clients do not keep their Pod (session affinity)"},
     "health": {"": "the health check gives a wrong answer"},
     "endpoints": {
-        "lack": "the EndpointSlices lack a ready Pod",
-        "list": "the EndpointSlices list what is no ready Pod",
+        "lack": "the EndpointSlices lack a Pod that is ready",
+        "list": "the EndpointSlices list what is not ready",
     },
     "client": {"": "no client can be run"},
     "api": {"": "the API server does not answer as it must ({0})"},
@@ -104,7 +104,7 @@ _NARROWINGS: Final[Sequence[tuple[str, str, Callable[[Any], str]]]] = (
     ("client", "from Pod {0}", str),
     ("node", "from {0}", str),
     ("entry", "at {0}", str),
-    ("backend", "to Pod {0}", str),
+    ("backend", "(Pod {0})", str),
     ("at", "to Pods on {0}", str),
 )
 
@@ -167,7 +167,7 @@ def _to(found: Candidate) -> str:
 
 def _where(found: Candidate) -> str:
     place = found.place
-    names = {"node", "entry", "at", "service", "kind"}
+    names = {"node", "entry", "at", "service", "kind", "backend"}
     if place.kind == "everywhere" and not names.isdisjoint(found.box):
         return ""
     if place.kind in ("rules", "clients", "node") and _facets(found) <= {"name", "client"}:
