@@ -50,12 +50,10 @@ def explained(run: RunResult, directory: Path) -> RunResult:
     """
     cases = run.cases
     if run.schema < _WITH_ROWS:
-        found = [(case, read_history(directory, case)) for case in cases]
-        cases = tuple(case if isinstance(h, str) else read_again(case, h) for case, h in found)
-    embedded = run.cluster is not None and run.cluster.kind == "embedded"
-    return structs.replace(
-        run, cases=cases, culprits=culprits(cases, run.problems, embedded=embedded)
-    )
+        read = [(case, read_history(directory, case)) for case in cases]
+        cases = tuple(case if isinstance(h, str) else read_again(case, h) for case, h in read)
+    found = culprits(cases, run.problems, cluster=run.cluster)
+    return structs.replace(run, cases=cases, culprits=found)
 
 
 def read_history(directory: Path, case: CaseResult) -> History | str:

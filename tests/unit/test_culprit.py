@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from svcproof.culprit import culprits
-from svcproof.results import Culprit, EndpointsLine, Problem
+from svcproof.results import ClusterLine, Culprit, EndpointsLine, Problem
 from tests.unit.simulated import Cluster, Connection
 
 LOST = "timed-out"
@@ -271,7 +271,7 @@ def test_noise_says_nothing(seed: int, loss: float):
 
 def statement(name: str) -> str:
     fault = next(each for each in FAULTS if each.name == name)
-    (found,) = culprits(run(fault, "node-3").run(), embedded=True)
+    (found,) = culprits(run(fault, "node-3").run())
     return found.statement
 
 
@@ -307,6 +307,16 @@ def test_the_words(name: str, said: str):
     assert statement(name) == said
 
 
+OURS = ClusterLine(
+    name="mine",
+    kind="embedded",
+    kubernetes_version="1.36.4",
+    proxy_mode="iptables",
+    families=("ipv4",),
+    nodes=3,
+)
+
+
 class TestWhatItRestsOn:
     fault = next(each for each in FAULTS if each.name == "overlay node-2")
 
@@ -335,10 +345,10 @@ class TestWhatItRestsOn:
         assert names(culprits(run(everything, "node-1").run())) == set()
 
     def test_where_to_look(self):
-        found, *_ = culprits(run(self.fault, "node-1").run(), embedded=True)
+        found, *_ = culprits(run(self.fault, "node-1").run(), cluster=OURS)
         assert found.look == (
-            "svcproof shell node-2 -- nft list ruleset",
-            "svcproof shell node-2 -- ip route",
+            "svcproof shell --name mine node-2 -- nft list ruleset",
+            "svcproof shell --name mine node-2 -- ip route",
         )
         found, *_ = culprits(run(self.fault, "node-1").run())
         assert found.look == ("on node-2: nft list ruleset", "on node-2: ip route")

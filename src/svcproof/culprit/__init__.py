@@ -13,7 +13,7 @@ from svcproof.culprit.delays import late_through
 from svcproof.culprit.paths import Evidence, Pair, see
 from svcproof.culprit.places import places
 from svcproof.culprit.words import layer, look, statement
-from svcproof.results import CaseResult, Culprit, Problem
+from svcproof.results import CaseResult, ClusterLine, Culprit, Problem
 
 __all__ = ["culprits"]
 
@@ -21,11 +21,14 @@ _SHOWN = 4
 
 
 def culprits(
-    cases: Iterable[CaseResult], problems: Iterable[Problem] = (), *, embedded: bool = False
+    cases: Iterable[CaseResult],
+    problems: Iterable[Problem] = (),
+    *,
+    cluster: ClusterLine | None = None,
 ) -> tuple[Culprit, ...]:
     """What explains nearly all that is red in these cases: one statement, two, or none.
 
-    ``embedded``: the cluster is svcproof's own, so its commands can be named.
+    ``cluster``: where it is svcproof's own, its commands are named.
     """
     known = list(cases)
     evidence = see(known, problems)
@@ -37,6 +40,7 @@ def culprits(
     if not chosen and late is not None and is_enough(evidence, late):
         chosen = (late,)
     left = evidence.red.difference(*(each.explained for each in chosen))
+    embedded = cluster.name if cluster is not None and cluster.kind == "embedded" else ""
     return tuple(_told(each, evidence, known, left, embedded=embedded) for each in chosen)
 
 
@@ -46,7 +50,7 @@ def _told(
     cases: list[CaseResult],
     left: frozenset[Pair],
     *,
-    embedded: bool,
+    embedded: str,
 ) -> Culprit:
     objects = sorted(found.names - set(_nodes(evidence)))
     return Culprit(

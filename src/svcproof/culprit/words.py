@@ -123,8 +123,8 @@ def layer(found: Candidate) -> str:
     return "kube-proxy" if "service" in found.box else _PLACES[found.place.kind][1]
 
 
-def look(found: Candidate, *, embedded: bool) -> tuple[str, ...]:
-    """What to type next: commands, the likeliest first."""
+def look(found: Candidate, *, embedded: str) -> tuple[str, ...]:
+    """What to type next, the likeliest first; ``embedded`` names a cluster of svcproof's own."""
     return tuple(dict.fromkeys(_look(found, embedded)))
 
 
@@ -194,7 +194,7 @@ def _fine(found: Candidate, evidence: Evidence) -> Iterator[str]:
         yield "no other node shows it"
 
 
-def _look(found: Candidate, embedded: bool) -> Iterator[str]:
+def _look(found: Candidate, embedded: str) -> Iterator[str]:
     what, place = layer(found), found.place
     services = [*found.box.get("service", ()), *(place.objects if place.kind == "service" else ())]
     if what == "DNS" and not services:
@@ -212,15 +212,16 @@ def _look(found: Candidate, embedded: bool) -> Iterator[str]:
         yield from _at_node(node, what, embedded)
 
 
-def _at_node(node: str, what: str, embedded: bool) -> Iterator[str]:
+def _at_node(node: str, what: str, embedded: str) -> Iterator[str]:
+    name = f"--name {embedded} " if embedded != "default" else ""
     if what == "node":
         yield f"kubectl describe node {node}"
     if what in ("kube-proxy", "node"):
         pods = f"-l k8s-app=kube-proxy --field-selector spec.nodeName={node}"
         log = f"kubectl -n kube-system get pods {pods}"
-        yield f"svcproof logs kube-proxy {node}" if embedded else log
+        yield f"svcproof logs {name}kube-proxy {node}" if embedded else log
     for command in ("nft list ruleset", *(("ip route",) if what == "Pod network" else ())):
-        yield f"svcproof shell {node} -- {command}" if embedded else f"on {node}: {command}"
+        yield f"svcproof shell {name}{node} -- {command}" if embedded else f"on {node}: {command}"
 
 
 def _listed(values: Iterable[str]) -> str:
