@@ -17,17 +17,18 @@ from tests.contract.embedded.machine import Machine, cluster_started_by
 
 Spawn = Callable[..., subprocess.Popen[str]]
 
-#: Logs that exist once the start has come so far.
-_STAGES = {
-    "at its very beginning": "keeper",
-    "while etcd starts": "etcd",
-    "while the API server starts": "kube-apiserver",
-    "while the nodes start": "kubelet-node-3",
+#: Files that exist once the start has come so far. Before there is a keeper nobody can clean up,
+#: and the next command does.
+_STAGES: dict[str, Callable[[StateDirectory], Path]] = {
+    "at its very beginning": lambda directory: directory.control_socket,
+    "while etcd starts": lambda directory: directory.logs / "etcd.log",
+    "while the API server starts": lambda directory: directory.logs / "kube-apiserver.log",
+    "while the nodes start": lambda directory: directory.logs / "kubelet-node-3.log",
 }
 
 
-def _await_stage(directory: StateDirectory, log: str) -> None:
-    path = directory.logs / f"{log}.log"
+def _await_stage(directory: StateDirectory, stage: str) -> None:
+    path = _STAGES[stage](directory)
     wait_for(f"{path}", lambda: "" if path.exists() else "not there", limit=60, interval=0.005)
 
 
@@ -61,7 +62,7 @@ def test_up_is_killed(
     machine: Machine,
 ) -> None:
     process = spawn("svcproof", "up", "--name", name)
-    _await_stage(directory, _STAGES[stage])
+    _await_stage(directory, stage)
     process.send_signal(number)
     process.wait(timeout=60)
     assert process.returncode != 0
@@ -114,10 +115,10 @@ def test_pytest_is_killed_in_mid_run(
         histories = tmp_path.glob("evidence/**/*.jsonl")
         return sum(len(path.read_bytes().splitlines()) for path in histories)
 
-    wait_for("the first attempts", lambda: "" if lines() > 50 else "too few yet", limit=120)
+    wait_for("the first attempts", lambda: "" if lines() > 50 else "too few yet", limit=240)
     names.add(cluster_started_by(process.pid))
     process.send_signal(number)
-    process.wait(timeout=60)
+    process.wait(timeout=120)
     assert "" not in names
     assert lines() > 50
     assert process.returncode == (2 if number == signal.SIGINT else -number)
