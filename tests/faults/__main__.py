@@ -7,6 +7,7 @@ build whose ``svcproof`` command it is given: two builds can be compared case by
 from __future__ import annotations
 
 import argparse
+import os
 import shlex
 import subprocess
 import sys
@@ -130,7 +131,7 @@ def _run_all(
 @contextmanager
 def _kept(command: Path, name: str | None, mode: str) -> Iterator[KubernetesCluster]:
     """The cluster of that name; without one, a cluster of that build which ends with the block."""
-    own = f"f-{mode}"
+    own = f"faults-{os.getpid() % 0x10000:x}"
     if name is None and subprocess.call([command, "up", "--name", own, "--proxy-mode", mode]):
         sys.exit("no cluster, no runs")
     try:
