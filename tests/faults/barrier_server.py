@@ -65,9 +65,9 @@ class Barrier:
                 connection, _ = self._socket.accept()
             except OSError:
                 return  # closed
-            with connection:
+            with connection, connection.makefile() as lines:
                 since = time.monotonic()
-                moment = json.loads(connection.makefile().readline())["moment"]
+                moment = json.loads(lines.readline())["moment"]
                 self._act(moment)
                 self.held.append(Held(moment, since, time.monotonic()))
                 connection.sendall(b"\n")
