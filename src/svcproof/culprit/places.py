@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from itertools import combinations, permutations
+from itertools import combinations
 from typing import Final
 
 from svcproof.culprit.paths import Path
@@ -53,8 +53,6 @@ def places(paths: Iterable[Path]) -> Iterator[Place]:
         yield from _of_node(node)
     for one, other in combinations(nodes, 2):
         yield Place("between", _between(one, other), (one, other))
-    for one, other in permutations(nodes, 2):
-        yield Place("from-to", _from_to(one, other), (one, other))
     pods = {path.backend: path for path in every if path.backend and path.at}
     for pod, path in sorted(pods.items()):
         yield Place("pod", _pod(pod), (path.at,), (pod,))
@@ -180,21 +178,10 @@ def _crosses(path: Path, node: str) -> bool:
 
 
 def _between(one: str, other: str) -> Rule:
-    there, back = _from_to(one, other), _from_to(other, one)
-
     def rule(path: Path) -> bool | None:
         if path.facet in ("name", "record"):
             return None if path.node in (one, other) else False
-        return there(path) or back(path)
-
-    return rule
-
-
-def _from_to(one: str, other: str) -> Rule:
-    def rule(path: Path) -> bool | None:
-        if path.facet in ("name", "record"):
-            return None if path.node == one else False
-        return path.facet == "reach" and _source(path) == one and path.at == other
+        return path.facet == "reach" and {_source(path), path.at} == {one, other}
 
     return rule
 

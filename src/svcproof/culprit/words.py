@@ -63,7 +63,6 @@ _PLACES: Final[Mapping[str, tuple[str, str]]] = {
     "hairpins": ("where a Pod on {0} is led back to itself", "kube-proxy"),
     "node": ("to, from and through {0}", "node"),
     "between": ("between {0} and {1}, in both directions", "Pod network"),
-    "from-to": ("from {0} to Pods on {1}", "Pod network"),
     "pod": ("to Pod {0} on {1}", "Pod"),
     "itself": ("from Pod {0} on {1} to itself", "kube-proxy"),
     "app": ("to the Pods of {0}", "Pods"),
