@@ -31,8 +31,9 @@ PACKAGE = Path(str(find_spec("svcproof").origin)).parent
 #: Which tests are to notice a change of which files. The second group takes longer.
 GROUPS = {
     "core": (
-        "verdict.py history.py streak.py checkers/*.py expect/*.py",
-        "checkers* expect* history* verdict streak recorder",
+        "verdict.py promises.py events.py records.py attempts.py history*.py saved.py streak.py "
+        "checkers/*.py expect/*.py",
+        "checkers* expect* history* saved verdict streak recorder",
     ),
     "rest": (
         "stats/*.py places.py questions.py profiles.py workloads.py",

@@ -220,7 +220,7 @@ def test_a_time_that_no_array_can_hold(tmp_path):
         read_history(path)
 
 
-def test_a_process_that_is_killed_leaves_its_half_to_this_one(tmp_path, monkeypatch):
+def test_a_process_that_is_killed_leaves_its_part_to_this_one(tmp_path, monkeypatch):
     path = tmp_path / "h.jsonl"
     path.write_bytes(b"".join([*DECLARED, *(observed(number) for number in range(50))]))
     monkeypatch.setattr(saved, "_LONG", 0)
@@ -229,7 +229,7 @@ def test_a_process_that_is_killed_leaves_its_half_to_this_one(tmp_path, monkeypa
     assert [entry.index for entry in read_history(path).entries] == list(range(50))
 
 
-def test_half_of_a_long_history_is_read_by_another_process(tmp_path, monkeypatch):
+def test_the_rest_of_a_long_history_is_read_by_another_process(tmp_path, monkeypatch):
     path = tmp_path / "h.jsonl"
     path.write_bytes(b"".join([*DECLARED, *(observed(number) for number in range(50))]))
     monkeypatch.setattr(saved, "_LONG", path.stat().st_size // 2)
@@ -242,6 +242,9 @@ def test_half_of_a_long_history_is_read_by_another_process(tmp_path, monkeypatch
         return read[-1]
 
     monkeypatch.setattr(saved, "read_part", noted)
-    assert len(read_history(path).observations) == 50
+    meanwhile = []
+    history = read_history(path, meanwhile=lambda: meanwhile.append(len(read)))
+    assert len(history.observations) == 50
     (here,) = read
     assert 20 < len(here.columns[0]) < 30
+    assert meanwhile == [1]

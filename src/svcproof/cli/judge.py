@@ -25,6 +25,7 @@ from svcproof.reporters.culprit import culprit_lines
 from svcproof.reporters.findings import describe, describe_facts
 from svcproof.results import CaseResult, case_result, finding_lines
 from svcproof.saved import read_history
+from svcproof.stats import load
 from svcproof.verdict import Checker, Finding, Status, Verdict, compose, worst
 
 __all__ = ["Judged", "judge_file", "judge_files"]
@@ -181,7 +182,7 @@ def judge_file(path: Path) -> Judged:
     Raises :class:`~svcproof.errors.BadHistory`.
     """
     try:
-        history = read_history(path)
+        history = read_history(path, meanwhile=load)
     except OSError as error:
         raise BadHistory(f"{path}: {error.strerror}") from error
     events = [event for event in history.events if isinstance(event, JudgedEvent)]

@@ -1,6 +1,6 @@
 """A saved history, read fast: its attempts as arrays, and one by one only where asked for.
 
-Of a long one the second half is read by another process meanwhile. A file that is not
+Of a long one another process reads the rest meanwhile. A file that is not
 as it should be is left to :mod:`svcproof.history_reader`, which reads it line by line and
 says what is wrong, and where.
 """
@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import signal
 import sys
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -30,36 +30,39 @@ if TYPE_CHECKING:
 
 __all__ = ["read_history"]
 
-#: Bytes from which on half of them are worth another process.
+#: Bytes from which on some of them are worth another process.
 _LONG: Final = 1 << 25
+#: The share that this process reads: it has something else to do ``meanwhile``.
+_SHARE: Final = 0.45
 #: What becomes of a line that is not as it should be.
 _ODD: Final = (Unusual, msgspec.DecodeError, UnicodeError, OverflowError)
 
 
-def read_history(path: Path) -> History:
+def read_history(path: Path, *, meanwhile: Callable[[], object] = lambda: None) -> History:
     """The history in a file.
 
-    Raises :class:`~svcproof.errors.BadHistory`, as
-    :func:`~svcproof.history_reader.decode_lines` does, and :class:`OSError`.
+    ``meanwhile`` is called where this process would wait for another. Raises
+    :class:`~svcproof.errors.BadHistory`, as :func:`~svcproof.history_reader.decode_lines`
+    does, and :class:`OSError`.
     """
     try:
-        return _read(path)
+        return _read(path, meanwhile)
     except _ODD:
         with path.open("rb") as lines:
             return decode_lines(lines, source=str(path))
 
 
-def _read(path: Path) -> History:
+def _read(path: Path, meanwhile: Callable[[], object]) -> History:
     with path.open("rb") as file:
         first = file.readline()
         begin, end = len(first), os.fstat(file.fileno()).st_size
-        file.seek((begin + end) // 2)
+        file.seek(begin + int(_SHARE * (end - begin)))
         middle = min(end, file.tell() + len(file.readline()))
     header = msgspec.json.decode(first, type=Header)
     if header.version not in FORMATS or not first.endswith(b"\n"):
         raise Unusual
     if end - begin >= _LONG and _has_two_processors():
-        parts = _read_halves(path, header.version, begin, middle, end)
+        parts = _read_both(path, header.version, (begin, middle, end), meanwhile)
     else:
         parts = [read_part(path, header.version, begin, end)]
     return _joined(path, header, parts)
@@ -70,16 +73,22 @@ def _has_two_processors() -> bool:
     return sys.platform == "linux" and len(os.sched_getaffinity(0)) > 1
 
 
-def _read_halves(path: Path, version: int, begin: int, middle: int, end: int) -> list[Part]:
+def _read_both(
+    path: Path, version: int, places: tuple[int, int, int], meanwhile: Callable[[], object]
+) -> list[Part]:
+    """The part before the middle, and that behind it by another process."""
     from multiprocessing import get_context
 
     context = get_context("fork")
     receiver, sender = context.Pipe(duplex=False)
+    begin, middle, end = places
     other = context.Process(target=_send, args=(sender, path, version, middle, end))
     other.start()
     sender.close()
     try:
-        return [read_part(path, version, begin, middle), receiver.recv()]
+        here = read_part(path, version, begin, middle)
+        meanwhile()
+        return [here, receiver.recv()]
     except EOFError as error:  # it ended without a word: it met something odd, or was killed
         raise Unusual from error
     finally:

@@ -15,6 +15,7 @@ from svcproof.stats.algorithm import (
     classification_size,
     classify,
 )
+from svcproof.stats.binomial import load
 from svcproof.stats.choices import (
     Dependence,
     Rotation,
@@ -62,6 +63,7 @@ __all__ = [
     "draws_needed",
     "failure_size",
     "goodness_of_fit",
+    "load",
     "loss_bound",
     "loss_proven",
     "loss_size",

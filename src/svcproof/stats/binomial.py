@@ -13,11 +13,17 @@ from bisect import bisect_left, bisect_right
 __all__ = [
     "at_least",
     "at_most",
+    "load",
     "ordinary",
     "share_at_least",
     "share_at_most",
     "two_sided",
 ]
+
+
+def load() -> None:
+    """Load what all of this needs, while there is nothing else to do."""
+    import scipy.special  # noqa: F401
 
 
 def at_least(count: int, trials: int, share: float) -> float:
