@@ -31,10 +31,10 @@ class Barrier:
         self.held: list[Held] = []
         self.problem = ""  #: what an action raised; the run went on
         self._actions = actions
-        self._socket = socket.socket(socket.AF_UNIX)
         self._thread = threading.Thread(target=self._serve, daemon=True)
 
     def __enter__(self) -> Barrier:
+        self._socket = socket.socket(socket.AF_UNIX)
         self._socket.bind(str(self.path))
         self._socket.listen()
         self._thread.start()
