@@ -58,14 +58,18 @@ def delete(context: Context, kind: str, name: str) -> None:
     context.recorder.event(Deleted(object=f"{kind} {name}"))
 
 
-def request(context: Context, what: str, manifest: Mapping[str, Any], refused: str) -> None:
-    """Apply one object that the API server must accept, or refuse in these words."""
+def request(context: Context, what: str, manifest: Mapping[str, Any], refused: str) -> bool:
+    """Apply one object that the API server must accept, or refuse in these words.
+
+    Returns whether it was accepted.
+    """
     app, answer = context.app, ""
     try:
         app.cluster.apply(of_run([manifest], app.run), namespace=app.namespace)
     except ApplyFailed as error:
         answer = str(error)
     context.recorder.event(ApiAnswer(request=what, expected=refused, answer=answer))
+    return not answer
 
 
 def idle(context: Context, seconds: float, why: str) -> None:

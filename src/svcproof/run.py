@@ -188,9 +188,12 @@ class Run:
         """Delete an object; one that is not there is no error."""
         changing.delete(self.context, kind, name)
 
-    def request(self, what: str, manifest: Mapping[str, Any], *, refused: str = "") -> None:
-        """Apply one object that the API server must accept, or refuse in these words."""
-        changing.request(self.context, what, manifest, refused)
+    def request(self, what: str, manifest: Mapping[str, Any], *, refused: str = "") -> bool:
+        """Apply one object that the API server must accept, or refuse in these words.
+
+        Returns whether it was accepted: what it is for can be measured then.
+        """
+        return changing.request(self.context, what, manifest, refused)
 
     def idle(self, seconds: float, *, why: str) -> None:
         """Do nothing for a while, because that is the experiment."""
