@@ -138,7 +138,12 @@ _ALL: Final = (
     _on_web("selector-too-broad", prepare=_other_app_of_the_team),
     _on_web("wrong-target-port"),
     _of("listens-on-loopback", culprit=("hostname-deployment", "webserver"), steps_aside=True),
-    _on_web("not-ready-pod-served", "{node}", "hostname-deployment", unseen=_PROMISED),
+    _on_web(
+        "not-ready-pod-served",
+        "{node}",
+        "hostname-deployment",
+        unseen="the Service asks for it; with a Pod that is not ready no case is conclusive",
+    ),
     _on_web("ready-pod-excluded", "{node}", "hostname-deployment", "kube-controller-manager"),
     _on_web("orphan-slice"),
     _before(CATALOGUE["proxy-frozen"]),
