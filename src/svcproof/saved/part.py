@@ -199,6 +199,12 @@ class _Reader:
 
     def read(self, records: Sequence[Any]) -> None:
         """Read the records of a block."""
+        try:
+            self._add(records)
+        except AttributeError:  # nearly all blocks hold attempts only; this one does not
+            self._read_mixed(records)
+
+    def _read_mixed(self, records: Sequence[Any]) -> None:
         for kind, some in groupby(records, type):
             if kind is _Attempt:
                 self._add(list(some))
@@ -212,7 +218,8 @@ class _Reader:
             self._first = index
         return self._first + len(self._steps) + self.rows
 
-    def _add(self, run: list[_Attempt]) -> None:
+    def _add(self, run: Sequence[_Attempt]) -> None:
+        """Add attempts; raises :class:`AttributeError`, and adds none, if one is something else."""
         first = self._next(run[0].index) if run else 0
         index = np.arange(first, first + len(run))
         if [each.index for each in run] != index.tolist():
@@ -220,6 +227,7 @@ class _Reader:
         pairs, backends, sources = self._pairs, self._backends, self._sources
         columns = (
             [each.at_ns for each in run],
+            # Only attempts have these: what comes after them is not done for anything else.
             [NONE if each.connect_us is None else each.connect_us for each in run],
             [NONE if each.reply_us is None else each.reply_us for each in run],
             [pairs[each.position, each.target] for each in run],
