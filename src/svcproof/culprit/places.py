@@ -66,10 +66,10 @@ def places(paths: Iterable[Path]) -> Iterator[Place]:
 
 def _of_node(node: str) -> Iterator[Place]:
     for kind, rule in (
+        ("node-ports", _node_ports),
         ("clients", _clients),
         ("rules", _rules),
         ("backends", _backends),
-        ("node-ports", _node_ports),
         ("masquerade", _masquerade),
         ("into", _into),
         ("out-of", _out_of),
