@@ -23,6 +23,8 @@ __all__ = ["Candidate", "certain", "choose", "is_enough"]
 ENOUGH: Final = 0.8
 #: Of two culprits each has to explain at least so much.
 _PART: Final = 0.2
+#: Of what a place explains it has to predict so much: that it may be is a weak reason.
+_PREDICTED: Final = 0.5
 #: What explains this much less than the best is no rival of it.
 _RIVAL: Final = 0.1
 
@@ -92,9 +94,14 @@ def _fit(evidence: Evidence, place: Place) -> Candidate | None:
     leads = {path: _through(place, path) for path in evidence.broken}
     broken = frozenset(path for path, through in leads.items() if through is not False)
     sure = [path for path, through in leads.items() if through]
-    explained = frozenset(_explained(evidence, broken)) if sure else frozenset()
-    if not sure or len(explained) < _PART * len(evidence.red):
+    explained = frozenset(_explained(evidence, broken))
+    predicted = explained & {pair for path in sure for pair in evidence.paths[path].bad}
+    if not predicted or len(predicted) < _PREDICTED * len(explained):
         return None
+    if len(explained) < _PART * len(evidence.red):
+        return None
+    if place.kind == "everywhere" and len({path.entry or path.node for path in sure} - {""}) == 1:
+        return None  # what was seen at one node only is seen everywhere by nobody
     # Where nothing answers, what must fail looks well.
     fails = all(path.facet == "refusal" for path in sure)
     well = [path for path in evidence.well if fails or path.facet != "refusal"]

@@ -191,7 +191,7 @@ def _of_cell(cell: CellLine) -> Iterator[tuple[Path, str]]:
 def _whole(cell: CellLine, facet: str = "") -> Path:
     return Path(
         facet=facet,
-        kind=cell.kind,
+        kind="pod" if cell.kind == "backend" else cell.kind,
         node=cell.node,
         client=cell.client,
         entry=_entry(cell),

@@ -142,7 +142,7 @@ def _forwarding(path: Path, node: str) -> bool | None:
         return False
     if path.kind == "host-network" and path.node == node:
         return False
-    own = path.kind in ("pod", "backend") and path.node == node
+    own = path.kind == "pod" and path.node == node
     if path.facet == "reach" and not _is_hairpin(path):
         if own and path.entry in ("", node) and path.at not in ("", node):
             return True

@@ -78,7 +78,6 @@ _LAYERS: Final = {
 _FAMILIES: Final = {"ipv4": "IPv4", "ipv6": "IPv6"}
 _KINDS: Final = {
     "pod": "Pods",
-    "backend": "Pods",
     "host-network": "the host network",
     "outside": "clients outside",
 }
