@@ -87,7 +87,11 @@ AT_A_NODE = {
     "node ports": (comes_in,),
     "hairpins": (lambda c, n: c.hairpin and c.at == n, LOST, web),
     "backends": (lambda c, n: c.at == n and not c.lookup,),
-    "client Pod": (lambda c, n: c.kind == "pod" and c.node == n,),
+    "client Pod": (
+        lambda c, n: c.kind == "pod" and c.node == n,
+        LOST,
+        lambda n: f"client-pod-{n}",
+    ),
     "UDP through": (lambda c, n: c.protocol == "udp" and through(c, n),),
     "IPv6 through": (lambda c, n: c.family == "ipv6" and through(c, n),),
     "IPv6 rules": (lambda c, n: c.family == "ipv6" and c.chosen_at == n,),

@@ -17,6 +17,8 @@ Box = Mapping[str, frozenset[Any]]
 
 #: Fields that name something.
 NAMING: Final = ("client", "backend", "at", "entry", "node", "service")
+#: A Pod is named with its node.
+_WHERE: Final = (("client", "node"), ("backend", "at"))
 #: In this order fields are given up where either would do.
 _FIELDS: Final = (*NAMING, "payload", "form", "kind", "protocol", "family", "facet")
 #: Fields that say nothing if they have several values.
@@ -39,14 +41,17 @@ def needed(box: Box, well: Sequence[Path]) -> Box | None:
     """
     if any(_is_inside(path, box) for path in well):
         return None
-    alike = _alike(box, well)
-    for name in _FIELDS:
+    alike, whole = _alike(box, well), box
+    # What has several values cannot be named: it goes first.
+    several = sorted(NAMING, key=lambda name: len(box.get(name, ())) < 2)
+    for name in (*several, *_FIELDS[len(NAMING) :]):
         wider = {field: values for field, values in box.items() if field != name}
         if name in NAMING and _taken_in(wider, alike) > _taken_in(box, alike):
             continue
         if not any(_is_inside(path, wider) for path in well):
             box = wider
-    return box
+    where = {node: whole[node] for pod, node in _WHERE if pod in box and node in whole}
+    return {**box, **where}
 
 
 def sets_apart(box: Box, broken: Sequence[Path], beside: Sequence[Path]) -> bool:

@@ -24,7 +24,7 @@ ENOUGH: Final = 0.8
 #: Of two culprits each has to explain at least so much.
 _PART: Final = 0.2
 #: Of what a place explains it has to predict so much: that it may be is a weak reason.
-_PREDICTED: Final = 0.5
+_PREDICTED: Final = 0.25
 #: What explains this much less than the best is no rival of it.
 _RIVAL: Final = 0.1
 
@@ -100,8 +100,6 @@ def _fit(evidence: Evidence, place: Place) -> Candidate | None:
         return None
     if len(explained) < _PART * len(evidence.red):
         return None
-    if place.kind == "everywhere" and len({path.entry or path.node for path in sure} - {""}) == 1:
-        return None  # what was seen at one node only is seen everywhere by nobody
     # Where nothing answers, what must fail looks well.
     fails = all(path.facet == "refusal" for path in sure)
     well = [path for path in evidence.well if fails or path.facet != "refusal"]
@@ -110,9 +108,15 @@ def _fit(evidence: Evidence, place: Place) -> Candidate | None:
     box = needed(narrowest(sure), inside)
     if box is None or not _makes_sense(place, box):
         return None
-    if not (sets_apart(box, sure, beside) if place.kind != "everywhere" else box):
+    if not (sets_apart(box, sure, beside) if place.kind != "everywhere" else _is_wide(box, sure)):
         return None
     return Candidate(place, box, broken, explained)
+
+
+def _is_wide(box: Box, broken: Iterable[Path]) -> bool:
+    """Whether it is more than everything, and what names no place was seen at several."""
+    nodes = {path.entry or path.node for path in broken} - {""}
+    return bool(box) and (len(nodes) != 1 or not box.keys().isdisjoint(NAMING))
 
 
 def _makes_sense(place: Place, box: Box) -> bool:
