@@ -128,11 +128,6 @@ class Asked:
         """Whether one backend has to answer all, fresh connections as well."""
         return self.promise.affinity_ms > 0 and self.ask.affinity in ("pin", "keep")
 
-    @property
-    def where(self) -> str:
-        """The pair in words."""
-        return f"{self.position} → {self.target}"
-
 
 def ending(outcomes: tuple[Outcome, ...], rule: str) -> Promise:
     """The promise that connections end in one of these ways, whatever objects there are."""
