@@ -361,6 +361,20 @@ class TestLatency:
             Status.PASS
         )
 
+    def test_where_as_many_wait_any_other_time_a_machine_may_be_busy(self, story):
+        self.connects(story.expect("a"), *[0.001] * 20, 1.0, 1.1, 2.2, 0.4, 0.7)
+        assert story.verdict(latency).status is Status.FAIL
+        (finding,) = self.connects(story, 1.5).verdict(latency).findings
+        assert finding.status is Status.INCONCLUSIVE
+        assert finding.summary == (
+            "packets are lost, or a machine was busy: 6 of 26 connections had to wait, "
+            "3 of them as long as with a lost SYN"
+        )
+
+    def test_a_long_way_is_no_wait(self, story):
+        self.connects(story.expect("a"), *[0.3] * 20, 1.0, 1.1, 2.2)
+        assert story.verdict(latency).status is Status.FAIL
+
     def test_two_lost_syns_are_an_accident(self, story):
         assert self.connects(story.expect("a"), 1.0, 1.0).verdict(latency).status is Status.PASS
 

@@ -219,6 +219,7 @@ func (e *engine) ask(s *slot, stage int) {
 	if s.phase == connectingTCP {
 		s.record.connectMicros = micros(e.now - s.dialled)
 		s.deadline = s.dialled + e.options.AttemptTimeout
+		s.lent = 0
 	}
 	if stage == 0 {
 		s.asked = e.now

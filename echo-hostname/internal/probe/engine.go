@@ -20,6 +20,9 @@ const (
 	// same port may be closed here but still wait for its last ACK.
 	portRetry    = time.Millisecond
 	portPatience = time.Second
+	// Waiting for a processor is no waiting for the network. Less than this is not
+	// worth a look; more than the attempt may take ends it as our own trouble.
+	notableDelay = 20 * time.Millisecond
 )
 
 // found is what a resolving goroutine hands back: an address to connect to, or
@@ -38,6 +41,9 @@ type engine struct {
 	out    *output
 
 	now time.Duration
+	// heldUp is how long this thread has waited for a processor so far.
+	heldUp   time.Duration
+	runDelay sys.RunDelay
 
 	slots    []slot
 	free     []*slot
@@ -77,6 +83,9 @@ func (e *engine) run() error {
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
 	defer e.poller.Close()
+	e.runDelay = sys.OpenRunDelay()
+	defer e.runDelay.Close()
+	e.heldUp = e.runDelay.Total()
 	for !e.interrupted.Load() && (!e.allClaimed() || e.busy()) {
 		e.tick()
 		e.startDue()
@@ -86,6 +95,7 @@ func (e *engine) run() error {
 			return errors.Join(err, e.out.close())
 		}
 		e.tick()
+		e.heldUp = e.runDelay.Total()
 		// Events come before deadlines: if this process was held up, what has
 		// arrived meanwhile has arrived.
 		for _, event := range events {
@@ -139,7 +149,7 @@ func (e *engine) patience() time.Duration {
 }
 
 func (e *engine) start(s *slot) {
-	s.began = e.now
+	s.began, s.heldUp, s.lent = e.now, e.heldUp, 0
 	s.record = blank(e.unix(e.now))
 	switch {
 	case s.fd >= 0:
@@ -229,6 +239,12 @@ func (e *engine) noteDeadline(s *slot) {
 
 func (e *engine) timeOut(s *slot) {
 	switch s.phase {
+	case connectingTCP, awaitingReply:
+		if e.lend(s) {
+			return
+		}
+	}
+	switch s.phase {
 	case draining:
 		e.release(s)
 	case awaitingPort:
@@ -240,6 +256,25 @@ func (e *engine) timeOut(s *slot) {
 	default:
 		e.end(s, TimedOut, "no complete reply within "+e.options.AttemptTimeout.String())
 	}
+}
+
+// lend puts a deadline off by what this thread has waited for a processor since the
+// attempt began: the network must have had all of its time, or a busy client would
+// see silence where there is none. An attempt that has been lent as much as it may
+// take proves nothing any more.
+func (e *engine) lend(s *slot) bool {
+	owed := e.heldUp - s.heldUp - s.lent
+	if owed < notableDelay {
+		return false
+	}
+	s.lent += owed
+	if s.lent > e.options.AttemptTimeout {
+		e.end(s, Unknown, "this client waited "+s.lent.Round(time.Millisecond).String()+" for a processor")
+		return true
+	}
+	s.deadline += owed
+	e.noteDeadline(s)
+	return true
 }
 
 // end reports an attempt and closes its connection.

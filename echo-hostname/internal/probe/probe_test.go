@@ -442,6 +442,37 @@ func TestTimedOutWaitingForAReply(t *testing.T) {
 	}
 }
 
+func TestWaitingForAProcessorIsNoWaitingForTheNetwork(t *testing.T) {
+	const second = time.Second
+	options := Options{AttemptTimeout: 6 * second, ConnectTimeout: 4 * second}
+	held := func(before, now time.Duration) (*engine, *slot) {
+		e := &engine{
+			campaign: &campaign{options: options}, out: newOutput(io.Discard),
+			now: 5 * second, heldUp: now, nextDeadline: never,
+		}
+		return e, &slot{fd: -1, phase: connectingTCP, heldUp: before, deadline: 4 * second}
+	}
+
+	e, s := held(2*second, 2*second)
+	if e.timeOut(s); s.record.outcome != TimedOut {
+		t.Errorf("nothing held it up before it began: %v", s.record.outcome)
+	}
+
+	e, s = held(0, 3*second)
+	if e.timeOut(s); s.phase != connectingTCP || s.deadline != 7*second || e.nextDeadline != 7*second {
+		t.Errorf("3 s are lent: %v until %v", s.phase, s.deadline)
+	}
+	e.now = 7 * second
+	if e.timeOut(s); s.record.outcome != TimedOut {
+		t.Errorf("lent once, and silent all the same: %v", s.record.outcome)
+	}
+
+	e, s = held(0, 7*second)
+	if e.timeOut(s); s.record.outcome != Unknown {
+		t.Errorf("longer than an attempt may take proves nothing: %v", s.record.outcome)
+	}
+}
+
 func TestASlowReplyWithinTheLimitIsAnAnswer(t *testing.T) {
 	bytewise := func(c *net.TCPConn) {
 		readRequest(c)

@@ -31,7 +31,9 @@ type slot struct {
 	dialled    time.Duration // the connection
 	asked      time.Duration // the first request
 	deadline   time.Duration
-	stage      int // which of the dialect's requests
+	heldUp     time.Duration // the engine's, when the attempt began
+	lent       time.Duration // by how much the deadline was put off
+	stage      int           // which of the dialect's requests
 	input      []byte
 	used       int
 	// held keeps the part of an earlier reply that the record points to.

@@ -54,13 +54,21 @@ func (r *Resolver) Query(host, kind string, limit time.Duration) (Answer, *Failu
 	return Answer{Records: reply.records}, failure
 }
 
+// leastPatience is for each name of the search list, also when slow answers about
+// earlier ones have used up the time: no silence is told that was not listened to.
+const leastPatience = time.Second
+
 // walk asks the question about each name of the search list until one has what
 // is wanted.
 func (r *Resolver) walk(host string, q question, limit time.Duration) (reply, *Failure) {
 	deadline := time.Now().Add(limit)
 	var worst string
 	var story []string
-	for _, q.name = range r.names(host) {
+	for i, name := range r.names(host) {
+		if least := time.Now().Add(min(leastPatience, limit)); i > 0 && deadline.Before(least) {
+			deadline = least
+		}
+		q.name = name
 		got := r.askAll(q, deadline)
 		if got.err != nil {
 			return got, &Failure{Ours: true, Detail: q.name + " " + got.err.Error()}
@@ -98,7 +106,7 @@ func (r *Resolver) askAll(q question, deadline time.Time) reply {
 				return last
 			}
 			left := (r.attempts-round)*len(r.servers) - i
-			got := r.askOne(q, server, now.Add(r.patience(deadline.Sub(now), left)))
+			got := r.askOne(q, server, r.patience(deadline.Sub(now), left))
 			if got.err != nil || got.rcode == success || weight[got.rcode] > 0 {
 				return got
 			}

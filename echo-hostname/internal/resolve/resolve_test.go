@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/miekg/dns"
+	"golang.org/x/net/dns/dnsmessage"
 	"golang.org/x/sys/unix"
 )
 
@@ -215,6 +216,56 @@ func TestSilenceIsTIMEOUT(t *testing.T) {
 	}
 	if got := len(silent.questions()); got != 2 { // attempts
 		t.Errorf("asked %d times", got)
+	}
+}
+
+func TestSlowAnswersAboutOtherNamesLeaveTimeForTheNext(t *testing.T) {
+	answers := zone("web.b. 1 A 192.0.2.1")
+	slow := serveDNS(t, func(network string, question dns.Question, reply *dns.Msg) *dns.Msg {
+		time.Sleep(400 * time.Millisecond)
+		return answers(network, question, reply)
+	})
+	r := resolver(slow)
+	r.search = []string{"a.", "b."}
+	address, failure := r.Lookup("web", false, time.Second)
+	if failure != nil || address.String() != "192.0.2.1" {
+		t.Errorf("%v %+v", address, failure)
+	}
+}
+
+// lateWaker is a connection whose reader is woken long after its deadline.
+type lateWaker struct {
+	net.Conn
+	deadline time.Time
+	woken    bool
+}
+
+func (c *lateWaker) SetReadDeadline(at time.Time) error {
+	c.deadline = at
+	return c.Conn.SetReadDeadline(at)
+}
+
+func (c *lateWaker) Read(into []byte) (int, error) {
+	if !c.woken {
+		c.woken = true
+		time.Sleep(time.Until(c.deadline) + 5*notableDelay)
+		return 0, os.ErrDeadlineExceeded
+	}
+	return c.Conn.Read(into)
+}
+
+func TestWhatHasArrivedWhileWeWereHeldUpHasArrived(t *testing.T) {
+	prompt := serveDNS(t, zone("web. 1 A 192.0.2.1"))
+	q := question{name: "web.", kind: dnsmessage.TypeA}
+	packet, err := q.pack(7)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := exchange("udp", prompt.address, time.Second, func(c net.Conn) reply {
+		return askUDP(&lateWaker{Conn: c}, q, packet, 7, time.Millisecond)
+	})
+	if got.rcode != success {
+		t.Errorf("it answered before we listened: %+v", got)
 	}
 }
 
