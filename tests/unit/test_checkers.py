@@ -92,6 +92,29 @@ class TestReachability:
         story.at(60).ends(Outcome.TIMED_OUT, connect_us=90)
         assert story.verdict(reachability).status is Status.FAIL
 
+    def test_a_dns_without_processor_time_proves_nothing(self, story):
+        story.expect(*ALL).answers(*ALL).answers("a", resolve_us=9_300_000)
+        story.ends(Outcome.NAME_FAILED, 2, rcode="TIMEOUT", resolve_us=6_000_000)
+        verdict = story.verdict(reachability)
+        assert verdict.status is Status.INCONCLUSIVE
+        assert summaries(verdict) == [
+            "2 of 6 connections had no answer about the name in time, while others waited 9.3 s "
+            "for theirs"
+        ]
+
+    @pytest.mark.parametrize(
+        ("answered", "failed"),
+        [
+            ({"resolve_us": 4_000}, {"rcode": "TIMEOUT"}),  # others were told at once
+            ({"resolve_us": 5_900_000}, {"rcode": "TIMEOUT"}),  # as with lost questions
+            ({"resolve_us": 9_300_000}, {"rcode": "NXDOMAIN"}),  # it was answered
+        ],
+    )
+    def test_questions_that_are_lost_are_no_busy_dns(self, story, answered, failed):
+        story.expect(*ALL).answers(*ALL).answers("a", **answered)
+        story.ends(Outcome.NAME_FAILED, resolve_us=6_000_000, **failed)
+        assert story.verdict(reachability).status is Status.FAIL
+
     def test_unknown_is_no_evidence(self, story):
         story.expect(*ALL).answers(*ALL, *ALL).ends(Outcome.UNKNOWN, 2)
         verdict = story.verdict(reachability)

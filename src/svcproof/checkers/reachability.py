@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Container, Iterator
 from typing import TYPE_CHECKING
 
-from svcproof.checkers.busyness import seconds_busy
+from svcproof.checkers.busyness import seconds_busy, seconds_resolving
 from svcproof.checkers.outages import limits_outages
 from svcproof.history import Cell, History, Outcome
 from svcproof.verdict import Finding, Status, Verdict, judged
@@ -54,8 +54,8 @@ _LATE_REFUSALS = (
 
 
 _BUSY = (
-    "the connections reached a backend, which had no processor time: run it again on machines "
-    "that have some"
+    "the server was reached and had no processor time, or who asked had none: run it again on "
+    "machines that have some"
 )
 
 
@@ -63,9 +63,7 @@ def _judge(cell: Cell, history: History) -> Iterator[Finding]:
     total = len(cell.attempts)
     unexpected = _unexpected(cell)
     for outcome, attempts in unexpected.items():
-        # Large packets may be lost where small ones pass, and nothing else shows it.
-        may_be_busy = outcome is Outcome.TIMED_OUT and not cell.expectation.payload
-        busy = seconds_busy(history, attempts) if may_be_busy else None
+        busy = _busy(cell, history, outcome, attempts)
         proves_nothing = outcome is Outcome.UNKNOWN or busy is not None
         yield Finding(
             status=Status.INCONCLUSIVE if proves_nothing else Status.FAIL,
@@ -87,6 +85,16 @@ def _judge(cell: Cell, history: History) -> Iterator[Finding]:
             indices=(cell.expectation.index,),
             remedy="see in the history why the client stopped, and run again",
         )
+
+
+def _busy(cell: Cell, history: History, outcome: Outcome, attempts: Attempts) -> float | None:
+    """Seconds that others had to wait, where a busy server explains what ended so."""
+    if outcome is Outcome.NAME_FAILED or (outcome is Outcome.TIMED_OUT and cell.target.query):
+        return seconds_resolving(history, cell, attempts)
+    # Large packets may be lost where small ones pass, and nothing else shows it.
+    if outcome is Outcome.TIMED_OUT and not cell.expectation.payload:
+        return seconds_busy(history, attempts)
+    return None
 
 
 def _remedy(outcome: Outcome, beside: Container[Outcome]) -> str:
@@ -113,6 +121,8 @@ def _size(cell: Cell) -> str:
 
 
 def _said(outcome: Outcome, busy: float | None) -> str:
+    if busy is not None and outcome is Outcome.NAME_FAILED:
+        return f"had no answer about the name in time, while others waited {busy:.1f} s for theirs"
     if busy is not None:
         return f"were made and had no reply in time, while others waited {busy:.1f} s for theirs"
     return "could not be told" if outcome is Outcome.UNKNOWN else f"ended {outcome}"
