@@ -16,7 +16,7 @@ from svcproof.errors import (
 )
 from svcproof.history import Family, Position, Target
 from svcproof.limits import Limits
-from svcproof.manifest_files import of_run, packaged_manifests
+from svcproof.manifest_files import of_run, packaged_manifests, patched
 from svcproof.places import (
     DialledForm,
     PositionKind,
@@ -56,6 +56,8 @@ class App:
         self.namespace = namespace
         self.manifests = of_run(manifests, run)
         self.run = run
+        #: Name → each Service as this run left it.
+        self.services = _services(self.manifests)
         self._limits = limits
         self._revision = 0
         self._straggler = ""  #: the node whose Pods were waited for in vain
@@ -69,6 +71,7 @@ class App:
     def apply(self) -> None:
         """Create the objects, or change them back to what the manifests say."""
         self.cluster.apply(self.manifests, namespace=self.namespace)
+        self.services = _services(self.manifests)
 
     def wait_ready(self, *, limit: float | None = None) -> Snapshot:
         """Wait until Pods and then EndpointSlices are as wanted; the cluster as it is then.
@@ -113,6 +116,27 @@ class App:
         )
         self.cluster.patch("Deployment", name, change, namespace=self.namespace)
         self.wait_ready()
+
+    def patch(self, kind: str, name: str, changes: Mapping[str, Any]) -> None:
+        """Change fields of an object (JSON merge patch)."""
+        self.cluster.patch(kind, name, changes, namespace=self.namespace)
+        if kind == "Service" and name in self.services:
+            self.services[name] = patched(self.services[name], changes)
+
+    def delete(self, kind: str, name: str) -> None:
+        """Delete an object; one that is not there is no error."""
+        self.cluster.delete(kind, name, namespace=self.namespace)
+        if kind == "Service":
+            self.services.pop(name, None)
+
+    def add(self, manifest: Mapping[str, Any]) -> None:
+        """Create one more object, or change one to be this.
+
+        Raises :class:`~svcproof.errors.ApplyFailed` where the API server refuses it.
+        """
+        (own,) = of_run([manifest], self.run)
+        self.cluster.apply([own], namespace=self.namespace)
+        self.services |= _services([own])
 
     def snapshot(self) -> Snapshot:
         """The cluster's nodes and this namespace, now."""
@@ -228,6 +252,10 @@ class App:
                 else f"add a {kind} to them",
             )
         return str(names[0])
+
+
+def _services(manifests: Iterable[Mapping[str, Any]]) -> dict[str, Mapping[str, Any]]:
+    return {item["metadata"]["name"]: item for item in manifests if item["kind"] == "Service"}
 
 
 def client_manifests_for(cluster: Cluster) -> tuple[Mapping[str, Any], ...]:

@@ -10,7 +10,6 @@ from typing import Any
 from svcproof.context import Context
 from svcproof.errors import ApplyFailed, WaitExpired
 from svcproof.events import ApiAnswer, ChangeBegan, ChangeEnded, Deleted, Fact, Idle, Patched
-from svcproof.manifest_files import of_run
 from svcproof.measurement import not_converged
 
 __all__ = ["change", "delete", "idle", "patch", "request", "roll_out", "scale"]
@@ -49,12 +48,12 @@ def roll_out(context: Context, deployment: str) -> None:
 def patch(context: Context, kind: str, name: str, changes: Mapping[str, Any]) -> None:
     """Change fields of an object (JSON merge patch)."""
     context.recorder.event(Patched(object=f"{kind} {name}", changes=str(changes)))
-    context.app.cluster.patch(kind, name, changes, namespace=context.app.namespace)
+    context.app.patch(kind, name, changes)
 
 
 def delete(context: Context, kind: str, name: str) -> None:
     """Delete an object; one that is not there is no error."""
-    context.app.cluster.delete(kind, name, namespace=context.app.namespace)
+    context.app.delete(kind, name)
     context.recorder.event(Deleted(object=f"{kind} {name}"))
 
 
@@ -63,9 +62,9 @@ def request(context: Context, what: str, manifest: Mapping[str, Any], refused: s
 
     Returns whether it was accepted.
     """
-    app, answer = context.app, ""
+    answer = ""
     try:
-        app.cluster.apply(of_run([manifest], app.run), namespace=app.namespace)
+        context.app.add(manifest)
     except ApplyFailed as error:
         answer = str(error)
     context.recorder.event(ApiAnswer(request=what, expected=refused, answer=answer))

@@ -35,6 +35,7 @@ __all__ = [
     "Patched",
     "PromiseChanged",
     "PromiseNotSeenAgain",
+    "ServiceChanged",
     "SettledLate",
 ]
 
@@ -150,6 +151,15 @@ class ClientMissing(Event, frozen=True):
     reason: str
 
 
+class ServiceChanged(Event, frozen=True):
+    """A field of a Service that is not as the run left it: somebody else has changed it."""
+
+    service: str
+    field: str
+    wanted: str
+    seen: str
+
+
 class NotPromised(Event, frozen=True):
     """Why nothing is promised to this pair, so that it was not measured."""
 
@@ -251,6 +261,7 @@ AnyEvent = (
     | NotSoFar
     | SettledLate
     | ClientMissing
+    | ServiceChanged
     | NotPromised
     | Judged
     | FaultInjected

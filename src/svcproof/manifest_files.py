@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from svcproof.errors import UsageError
 
-__all__ = ["RUN_LABEL", "load", "of_run", "packaged_manifests"]
+__all__ = ["RUN_LABEL", "load", "of_run", "packaged_manifests", "patched"]
 
 #: On every object that a run applies, and on its Pods, which answer with its value.
 RUN_LABEL: Final = "svcproof.dev/run"
@@ -52,3 +52,17 @@ def _labelled(manifest: Mapping[str, Any], run: str) -> Mapping[str, Any]:
 
 def _label(item: dict[str, Any], run: str) -> None:
     item.setdefault("metadata", {}).setdefault("labels", {})[RUN_LABEL] = run
+
+
+def patched(old: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
+    """An object after a JSON merge patch (RFC 7386)."""
+    merged = copy.deepcopy(dict(old))
+    for name, value in changes.items():
+        if value is None:
+            merged.pop(name, None)
+        elif isinstance(value, Mapping):
+            inner = merged.get(name)
+            merged[name] = patched(inner if isinstance(inner, Mapping) else {}, value)
+        else:
+            merged[name] = copy.deepcopy(value)
+    return merged

@@ -11,12 +11,14 @@ from collections.abc import Iterable, Sequence
 
 from svcproof.asking import Ask, Asked, Pair
 from svcproof.context import Context
+from svcproof.drift import drift
 from svcproof.errors import ClusterProblem, EnvironmentProblem, WaitExpired
 from svcproof.events import (
     EndpointsSeen,
     NotConverged,
     PromiseChanged,
     PromiseNotSeenAgain,
+    ServiceChanged,
     SettledLate,
 )
 from svcproof.expect import endpoint_lists
@@ -27,7 +29,7 @@ from svcproof.promising import ask_pairs, promised_again, refuse_unpromised, wan
 from svcproof.settling import Settled, has_settled, settle_all
 from svcproof.snapshot import Snapshot
 
-__all__ = ["await_app", "measure", "record_endpoints", "settle_pairs"]
+__all__ = ["await_app", "measure", "record_endpoints", "record_services", "settle_pairs"]
 
 
 def measure(ask: Ask, context: Context) -> History:
@@ -40,9 +42,9 @@ def measure(ask: Ask, context: Context) -> History:
     refuse_unpromised(ask, app)
     ready = await_app(context) if ask.ending is None else app.snapshot()
     snapshot = ready or app.snapshot()
-    record_endpoints(
-        [target.service for _, target in (*ask.pairs, *ask.failing)], snapshot, context
-    )
+    services = [target.service for _, target in (*ask.pairs, *ask.failing)]
+    record_services(services, snapshot, context)
+    record_endpoints(services, snapshot, context)
     asked = ask_pairs(ask, app, snapshot, recorder)
     settled = settle_all(asked, context) if ask.settle else [Settled(each) for each in asked]
     _measure_all(settled, context)
@@ -59,7 +61,9 @@ def settle_pairs(pairs: Sequence[Pair], context: Context, *, awaits_app: bool = 
     snapshot = await_app(context) if awaits_app else context.app.snapshot()
     if snapshot is None:
         return list(pairs)
-    record_endpoints([target.service for _, target in pairs], snapshot, context)
+    services = [target.service for _, target in pairs]
+    record_services(services, snapshot, context)
+    record_endpoints(services, snapshot, context)
     ask = Ask(pairs=tuple(pairs))
     asked = [
         Asked(
@@ -92,6 +96,18 @@ def not_converged(expired: WaitExpired) -> NotConverged:
         last_state=expired.last_state,
         remedy=expired.remedy,
     )
+
+
+def record_services(names: Iterable[str], snapshot: Snapshot, context: Context) -> None:
+    """What of each Service is not as the run left it."""
+    left_as = {name: context.app.services[name] for name in names if name in context.app.services}
+    for service in snapshot.services:
+        for each in drift(left_as[service.name], service) if service.name in left_as else ():
+            context.recorder.event(
+                ServiceChanged(
+                    service=service.name, field=each.field, wanted=each.wanted, seen=each.seen
+                )
+            )
 
 
 def record_endpoints(services: Iterable[str], snapshot: Snapshot, context: Context) -> None:

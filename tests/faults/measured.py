@@ -185,7 +185,7 @@ def _row(slug: str, measured: Sequence[Measured], plantings: Mapping[str, Planti
     for each, run in zip(measured, runs, strict=True):
         cells += ["", "", "", "", ""] if run is None else _figures(run, each.healthy)
     stated = [run.statements[0] for run in runs if run is not None and run.statements]
-    return [*cells, _flat(stated[0]) if stated else _why_none(slug, plantings)]
+    return [*cells, _flat(stated[0]) if stated else ""]
 
 
 def _run_of(measured: Measured, slug: str) -> Run | None:
@@ -213,11 +213,6 @@ def _named(run: Run) -> str:
     if run.slug == HEALTHY:
         return "none" if not run.statements else "**alarm**"
     return "yes" if run.right else "no"
-
-
-def _why_none(slug: str, plantings: Mapping[str, Planting]) -> str:
-    planting = plantings.get(slug)
-    return f"none: {planting.unseen}" if planting and planting.unseen else ""
 
 
 def _flat(text: str) -> str:

@@ -43,8 +43,7 @@ class Planting:
     Pod. ``prepare`` makes what the suites do not have. ``keep`` is a patch that has to be
     made again when a Service's spec is this, because a test changes it as well.
     ``steps_aside``: whoever applies the suites' objects would wait in vain for what is
-    wrong in them, so it is healed meanwhile. ``unseen`` is why the suites cannot see it,
-    where they cannot.
+    wrong in them, so it is healed meanwhile.
     """
 
     fault: Fault
@@ -55,7 +54,6 @@ class Planting:
     prepare: Callable[[Scene, Undo], None] | None = None
     keep: tuple[str, Callable[[Changes], Changes | None]] | None = None
     steps_aside: bool = False
-    unseen: str = ""
 
     @property
     def slug(self) -> str:
@@ -108,9 +106,6 @@ def _short_affinity(spec: Changes) -> Changes | None:
 _SHARES: Final = replace(SUITES, web="hostname-svc-shares")
 #: Pods on every node behind policy Local: the case about sources asks these.
 _LOCAL: Final = replace(SUITES, web_local="hostname-svc-local", lonely="webserver")
-_PROMISED: Final = (
-    "promises follow from the Service as the API server has it, and this is consistent with it"
-)
 
 
 def _of(slug: str, **fields: Any) -> Planting:
@@ -142,7 +137,6 @@ _ALL: Final = (
         "not-ready-pod-served",
         "{node}",
         "hostname-deployment",
-        unseen="the Service asks for it; with a Pod that is not ready no case is conclusive",
     ),
     _on_web("ready-pod-excluded", "{node}", "hostname-deployment", "kube-controller-manager"),
     _on_web("orphan-slice"),
@@ -168,7 +162,6 @@ _ALL: Final = (
         "affinity-too-short",
         keep=(SUITES.web_sticky, _short_affinity),
         steps_aside=True,
-        unseen="no pause of the default run is clearly longer than a second",
     ),
     _on_sticky("clients-share-an-address"),
     _at_node("uneven-shares", _SHARES.web, names=_SHARES),
@@ -180,7 +173,6 @@ _ALL: Final = (
         culprit=(SUITES.alias,),
         anchor=SUITES.alias,
         steps_aside=True,
-        unseen=_PROMISED,
     ),
     _of("new-services-refused", culprit=("quota", "no-new-services"), anchor="chosen-svc"),
     _before(DNS_DROPPED),

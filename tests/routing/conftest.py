@@ -33,7 +33,15 @@ from svcproof.ports import CanBalanceLoad, ClusterFacts
 from svcproof.testing import App, Clients, Cluster, Run, client_manifests_for, packaged_manifests
 
 #: Modules whose cases take longest begin first.
-LONGEST = ("change", "roll_out", "endpoints", "affinity", "node_death", "load_balancer")
+LONGEST = (
+    "change",
+    "roll_out",
+    "endpoints",
+    "affinity",
+    "pinned_pod",
+    "node_death",
+    "load_balancer",
+)
 #: The first pass has the machine for itself for so long.
 HEAD_START_SECONDS = 2.0
 

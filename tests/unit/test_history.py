@@ -300,7 +300,7 @@ def test_the_words_of_events_that_are_in_saved_histories_never_change():
     assert {kind.__struct_config__.tag for kind in get_args(AnyEvent)} == {
         "converged", "not-converged", "endpoints-seen", "api-answer", "promise-changed",
         "promise-not-seen-again",
-        "settled-late", "not-so-far", "client-missing", "not-promised", "judged",
+        "settled-late", "not-so-far", "client-missing", "service-changed", "not-promised", "judged",
         "fault-injected", "fault-healed",
         "patched", "deleted", "change-began", "change-ended", "idle", "other",
     }  # fmt: skip

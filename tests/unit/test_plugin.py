@@ -292,6 +292,27 @@ class TestPlantedDefects:
         assert result.ret == 1
         result.stdout.fnmatch_lines([f"*FAIL  {line}", "*expected *", "*next *"])
 
+    def test_a_service_that_somebody_else_changes_is_found_and_named(self, run, monkeypatch):
+        class Meddled(FakeCluster):
+            def probe(self, position, plan):
+                wrong = {"spec": {"sessionAffinity": "ClientIP"}}
+                self.patch("Service", "hostname-svc-clusterip", wrong, namespace=position.namespace)
+                return super().probe(position, plan)
+
+        monkeypatch.setenv("COLUMNS", "200")
+        monkeypatch.setattr(registry, "open_cluster", lambda *_: Meddled())
+        result = run("-q", SUITES, "-k", "test_clusterip and Pod")
+        assert result.ret == 1
+        said = "Service hostname-svc-clusterip was changed behind the run's back: "
+        result.stdout.fnmatch_lines(
+            [
+                f"*FAIL  objects: {said}spec.sessionAffinity",
+                "*expected *None",
+                "*seen *ClientIP",
+                f"culprit *{said}spec.sessionAffinity is ClientIP, not None*",
+            ]
+        )
+
     def test_an_outage_is_found_under_steady_traffic(self, run, monkeypatch):
         plant(monkeypatch, "OutageAfterChange(0.2)", convergence=3.0)
         result = run("-q", SUITES, "--svc-slow", "-k", "test_edited_selector")

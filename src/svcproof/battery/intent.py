@@ -8,12 +8,12 @@ so that a change behind its owner's back is found.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import fields, replace
+from dataclasses import replace
 from typing import Any, Final
 
 from svcproof.snapshot import DEFAULT_AFFINITY_SECONDS, Service, Snapshot
 
-__all__ = ["departures", "intended"]
+__all__ = ["intended"]
 
 #: Field of a Service's spec → field of a snapshot's Service, and what it is where it is left out.
 _FIELDS: Final = {
@@ -38,17 +38,6 @@ def intended(snapshot: Snapshot, manifests: Sequence[Mapping[str, Any]]) -> Snap
         for service in snapshot.services
     )
     return replace(snapshot, services=services)
-
-
-def departures(snapshot: Snapshot, manifests: Sequence[Mapping[str, Any]]) -> list[str]:
-    """Where the API server has made something else of a Service than its manifest says."""
-    wanted = intended(snapshot, manifests)
-    return [
-        f"{service.name}: {field.name.replace('_', ' ')} is {has!r}, its manifest says {meant!r}"
-        for service, as_meant in zip(snapshot.services, wanted.services, strict=True)
-        for field in fields(service)
-        if (has := getattr(service, field.name)) != (meant := getattr(as_meant, field.name))
-    ]
 
 
 def _is_service(manifest: Mapping[str, Any]) -> bool:

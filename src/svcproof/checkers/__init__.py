@@ -21,6 +21,7 @@ from svcproof.checkers.convergence import convergence
 from svcproof.checkers.distribution import distribution
 from svcproof.checkers.endpoints import endpoints
 from svcproof.checkers.latency import latency
+from svcproof.checkers.objects import objects
 from svcproof.checkers.outages import limits_outages, outages
 from svcproof.checkers.propagation import propagation
 from svcproof.checkers.reachability import reachability
@@ -28,7 +29,15 @@ from svcproof.checkers.responders import NOT_CONNECTED, responders
 from svcproof.checkers.sources import asks_for_sources, sources
 from svcproof.checkers.steadiness import steadiness
 from svcproof.checkers.stillness import undisturbed
-from svcproof.events import ApiAnswer, ClientMissing, Converged, EndpointsSeen, Event, NotConverged
+from svcproof.events import (
+    ApiAnswer,
+    ClientMissing,
+    Converged,
+    EndpointsSeen,
+    Event,
+    NotConverged,
+    ServiceChanged,
+)
 from svcproof.history import Cell, History, Outcome
 from svcproof.verdict import Checker, Verdict, compose
 
@@ -45,6 +54,7 @@ __all__ = [
     "endpoints",
     "judge",
     "latency",
+    "objects",
     "outages",
     "propagation",
     "reachability",
@@ -59,6 +69,7 @@ CHECKS: Final[Mapping[str, Checker]] = MappingProxyType(
         "reachability": undisturbed(reachability),
         "responders": undisturbed(responders),
         "endpoints": endpoints,
+        "objects": objects,
         "clients": clients,
         "convergence": convergence,
         "distribution": undisturbed(distribution),
@@ -117,6 +128,7 @@ _DUE: Final[Mapping[str, Callable[[History], bool]]] = MappingProxyType(
         "reachability": lambda history: bool(history.cells) or not _asked_the_api(history),
         "responders": _is_connected,
         "endpoints": _events(EndpointsSeen),
+        "objects": _events(ServiceChanged),
         "clients": _events(ClientMissing),
         "convergence": _events(Converged, NotConverged),
         "distribution": _expected(lambda cell: bool(cell.expectation.choice)),

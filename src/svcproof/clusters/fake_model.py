@@ -15,7 +15,7 @@ from typing import Any, Final
 from svcproof.clusters import objects
 from svcproof.errors import ApplyFailed
 from svcproof.history import Family
-from svcproof.manifest_files import RUN_LABEL
+from svcproof.manifest_files import RUN_LABEL, patched
 from svcproof.snapshot import Endpoint, EndpointSlice, Node, Pod, Service, ServicePort
 
 __all__ = ["FakeModel"]
@@ -74,7 +74,7 @@ class FakeModel:
         if name != name.lower() or not name.replace("-", "").isalnum():
             raise ApplyFailed(f'{kind} "{name}" is invalid: a lowercase RFC 1123 name is due')
         key = (namespace, kind, name)
-        self._store(key, _merge(self._objects.get(key, {}), manifest), lax=lax)
+        self._store(key, patched(self._objects.get(key, {}), manifest), lax=lax)
 
     def patch(self, kind: str, name: str, changes: Mapping[str, Any], namespace: str) -> None:
         """Change one object that is there."""
@@ -84,7 +84,7 @@ class FakeModel:
         key = (namespace, kind, name)
         if key not in self._objects:
             raise ApplyFailed(f'{kind} "{name}" not found')
-        self._store(key, _merge(self._objects[key], changes))
+        self._store(key, patched(self._objects[key], changes))
 
     def delete(self, kind: str, name: str, namespace: str) -> None:
         """Forget one object and its Pods; a Pod is replaced."""
@@ -375,17 +375,3 @@ def _told(template: Json, flag: str) -> int:
             if found:
                 return int(found[1]) * _UNITS[found[2]]
     return 0
-
-
-def _merge(old: Mapping[str, Any], new: Mapping[str, Any]) -> Json:
-    """RFC 7386: JSON merge patch."""
-    merged = copy.deepcopy(dict(old))
-    for name, value in new.items():
-        if value is None:
-            merged.pop(name, None)
-        elif isinstance(value, Mapping):
-            inner = merged.get(name)
-            merged[name] = _merge(inner if isinstance(inner, Mapping) else {}, value)
-        else:
-            merged[name] = copy.deepcopy(value)
-    return merged

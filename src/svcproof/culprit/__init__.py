@@ -1,14 +1,18 @@
 """What explains a run's findings: the smallest statement that covers them, or none.
 
 ``paths`` makes evidence of a run's rows, ``places`` says what can be broken, ``choice``
-what explains the evidence without contradiction or rival, ``words`` says it.
+what explains the evidence without contradiction or rival, ``words`` says it. What the run
+knows for certain comes first: ``changes``.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from svcproof.culprit.choice import Candidate, choose, is_enough
+import msgspec
+
+from svcproof.culprit.changes import changed_services
+from svcproof.culprit.choice import ENOUGH, Candidate, choose, is_enough
 from svcproof.culprit.delays import late_through
 from svcproof.culprit.paths import Evidence, Pair, see
 from svcproof.culprit.places import places
@@ -32,8 +36,28 @@ def culprits(
     """
     known = list(cases)
     evidence = see(known, problems)
-    if not evidence.red:
-        return ()
+    changed = changed_services(known)
+    red = evidence.red.union(*changed.values())
+    certain = tuple(_counted(each, pairs, red) for each, pairs in changed.items())
+    explained: frozenset[Pair] = frozenset().union(*changed.values())
+    if len(explained) >= ENOUGH * len(red):
+        return certain
+    return certain + _inferred(evidence, known, cluster)
+
+
+def _counted(culprit: Culprit, explained: frozenset[Pair], red: frozenset[Pair]) -> Culprit:
+    return msgspec.structs.replace(
+        culprit,
+        explains=len(explained),
+        of=len(red),
+        cases=len({case for case, _ in explained}),
+        of_cases=len({case for case, _ in red}),
+    )
+
+
+def _inferred(
+    evidence: Evidence, known: list[CaseResult], cluster: ClusterLine | None
+) -> tuple[Culprit, ...]:
     suspects = list(places(evidence.paths))
     chosen = choose(evidence, suspects)
     late = late_through(evidence, suspects)
