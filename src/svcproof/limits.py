@@ -32,7 +32,7 @@ class Limits:
     #: One way of client and target, from its first connection on, when others settle at
     #: once (else three times as long as nine of ten needed): kube-proxy syncs within one to two
     #: seconds, on a busy machine within ten.
-    unsettled: float = 15.0
+    unsettled: float = 10.0
     #: The same for a way that was waited for in vain before.
     recheck: float = 2.0
     #: After so long it is said that a way has not settled so far.

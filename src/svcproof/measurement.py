@@ -166,6 +166,7 @@ def _look_again(settled: Sequence[Settled], context: Context) -> None:
         # What was seen is judged all the same, by the promise that is known.
         context.recorder.event(PromiseNotSeenAgain(reason=error.what))
         return
+    record_services([each.asked.target.service for each in settled], snapshot, context)
     for each in settled:
         asked = each.asked
         before = asked.promise.summary

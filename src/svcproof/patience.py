@@ -3,7 +3,8 @@
 Patience is a budget of the run. A way that never gave what is promised is waited for
 once; whatever asks the same way later looks, and goes on to the measurement, whose
 samples and error rates are the same. One that gives what is promised again is waited
-for as any other.
+for as any other; only the Service that was waited for in vain, if it fails once more, not
+for as long.
 """
 
 from __future__ import annotations
@@ -22,6 +23,9 @@ __all__ = ["Patience", "Way", "way_of"]
 _SERVICES = 2
 #: A pair may take so many times as long as nine of ten that settled.
 _TIMES_OTHERS = 3.0
+#: What was given up before, and has settled since, is waited for so many times as long as what has
+#: not: a change takes kube-proxy one to two seconds.
+_TIMES_RECHECK = 2.0
 _OF_TEN = 0.9
 _NAMES = ("short-name", "fqdn", "dns")
 
@@ -53,6 +57,7 @@ class Patience:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._broken: dict[Way, set[str]] = {}
+        self._given_up: set[tuple[Way, str]] = set()  #: ever
         self._working: set[Way] = set()  #: some Service has settled on it
         self._settled: list[float] = []  #: seconds, in order of size
         self._spent = 0.0
@@ -66,6 +71,8 @@ class Patience:
         with self._lock:
             if self._is_known(way, service):
                 return min(limits.recheck, limits.convergence)
+            if (way, service) in self._given_up:
+                return min(_TIMES_RECHECK * limits.recheck, limits.unsettled, limits.convergence)
             wanted = max(limits.unsettled, _TIMES_OTHERS * self._usual())
             left = limits.convergence - self._spent
             works = way in self._working
@@ -77,11 +84,16 @@ class Patience:
         with self._lock:
             return self._is_known(way, service)
 
-    def settled(self, way: Way, service: str, seconds: float) -> None:
-        """A pair gave what is promised after so many seconds."""
+    def settled(self, way: Way, service: str, seconds: float, *, is_answered: bool = True) -> None:
+        """A pair gave what is promised after so many seconds.
+
+        That connections fail as they must (not ``is_answered``) says nothing of the way:
+        where nothing passes they would as well.
+        """
         with self._lock:
             insort(self._settled, seconds)
-        self.healed(way, service)
+        if is_answered:
+            self.healed(way, service)
 
     def healed(self, way: Way, service: str) -> None:
         """A pair that was given up gave what is promised."""
@@ -94,6 +106,7 @@ class Patience:
         now = time.monotonic()
         with self._lock:
             self._broken.setdefault(way, set()).add(service)
+            self._given_up.add((way, service))
             self._spent += max(0.0, now - max(now - seconds, self._spent_until))
             self._spent_until = now
 

@@ -91,7 +91,8 @@ def settle(asked: Asked, context: Context) -> Settled:
         context.stopped.wait(interval)
         interval = min(interval * _SLOWER, _LONGEST_INTERVAL_SECONDS)
     if not missing:
-        context.patience.settled(way, service, seconds)
+        answered = asked.promise.outcome is Outcome.ANSWERED
+        context.patience.settled(way, service, seconds, is_answered=answered)
         context.recorder.event(
             Converged(
                 position=asked.position.name,
@@ -127,7 +128,7 @@ def has_settled(asked: Asked, context: Context) -> bool:
     """
     streak = replace(_streak_of(asked, context), length=context.limits.convergence_streak)
     right = not _extend(streak, asked, context) and not context.stopped.is_set()
-    if right:
+    if right and asked.promise.outcome is Outcome.ANSWERED:
         way = way_of(asked.position, asked.target)
         context.patience.healed(way, asked.target.service)
     return right

@@ -59,17 +59,27 @@ def test_where_one_service_settles_two_others_say_nothing_of_the_way(patience):
     assert patience.seconds(WAY, "shop", LIMITS) == 1.0
 
 
-def test_what_is_healed_is_waited_for_again(patience):
+def test_what_is_healed_is_waited_for_again_but_not_for_as_long(patience):
     patience.gave_up(WAY, "web", 5.0)
     patience.settled(WAY, "web", 0.3)
-    assert patience.seconds(WAY, "web", LIMITS) == 5.0
+    assert patience.seconds(WAY, "web", LIMITS) == 2.0
+    assert patience.seconds(WAY, "shop", LIMITS) == 5.0
+
+
+def test_failing_as_it_must_says_nothing_of_a_way(patience):
+    patience.gave_up(WAY, "web", 5.0)
+    patience.gave_up(WAY, "shop", 5.0)
+    patience.settled(WAY, "nobody", 0.3, is_answered=False)
+    patience.settled(WAY, "web", 0.3, is_answered=False)
+    assert patience.seconds(WAY, "web", LIMITS) == patience.seconds(WAY, "blog", LIMITS) == 1.0
 
 
 def test_seen_right_after_the_measurement_is_healed_too_and_says_nothing_of_how_long(patience):
     patience.settled(OTHER, "web", 4.0)
     patience.gave_up(WAY, "web", 5.0)
     patience.healed(WAY, "web")
-    assert patience.seconds(WAY, "web", LIMITS) == 12.0
+    assert patience.seconds(WAY, "blog", LIMITS) == 12.0
+    assert patience.seconds(WAY, "web", LIMITS) == 2.0
 
 
 def test_where_all_are_slow_everybody_is_waited_for_longer(patience):
