@@ -22,13 +22,14 @@ from svcproof.places import (
     PositionKind,
     PositionSpec,
     TargetSpec,
+    has_family,
     position_specs,
     resolve_target,
     target_specs,
 )
 from svcproof.ports import Cluster
 from svcproof.profiles import Profile, profile_of
-from svcproof.snapshot import Pod, Snapshot
+from svcproof.snapshot import Pod, Service, Snapshot
 from svcproof.waits import wait_for
 from svcproof.workloads import lacking, straggler, unpullable
 
@@ -144,32 +145,32 @@ class App:
 
     def target(self, spec: TargetSpec, service: str = "", port_name: str = "") -> Target:
         """The address that ``spec`` means; ``service`` may be left out if there is only one."""
-        (target,) = self._resolve([spec], service, port_name)
-        return target
+        snapshot = self.snapshot()
+        found = self._service(service, snapshot)
+        return self._resolved(spec, found, snapshot, port_name)
 
     def targets(self, form: DialledForm, service: str = "", port_name: str = "") -> list[Target]:
-        """The addresses of one form: in each family and, for node ports, at each node."""
-        facts = self.cluster.facts
-        specs = target_specs((form,), facts.node_names, facts.families)
-        return self._resolve(specs, service, port_name)
+        """The addresses of one form: in each family that cluster and Service have, and for node
+        ports at each node."""
+        facts, snapshot = self.cluster.facts, self.snapshot()
+        found = self._service(service, snapshot)
+        families = [family for family in facts.families if has_family(found, family)]
+        return [
+            self._resolved(spec, found, snapshot, port_name)
+            for spec in target_specs((form,), facts.node_names, families)
+        ]
 
-    def _resolve(self, specs: Iterable[TargetSpec], service: str, port_name: str) -> list[Target]:
-        """One look at the cluster for all of them."""
-        snapshot = self.snapshot()
+    def _service(self, name: str, snapshot: Snapshot) -> Service:
         try:
-            found = snapshot.service(service or self._only("Service"))
+            return snapshot.service(name or self._only("Service"))
         except KeyError as error:
             raise UsageError(str(error.args[0])) from error
-        return [
-            resolve_target(
-                spec,
-                found,
-                snapshot,
-                port_name=port_name,
-                cluster_domain=self.cluster.facts.cluster_domain,
-            )
-            for spec in specs
-        ]
+
+    def _resolved(
+        self, spec: TargetSpec, service: Service, snapshot: Snapshot, port_name: str
+    ) -> Target:
+        domain = self.cluster.facts.cluster_domain
+        return resolve_target(spec, service, snapshot, port_name=port_name, cluster_domain=domain)
 
     def pods(self, deployment: str = "") -> list[Pod]:
         """The living Pods of a Deployment, by node."""

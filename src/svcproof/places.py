@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final, Literal, TypeVar, get_args
 
-from svcproof.errors import UsageError
+from svcproof.errors import NotSupported, UsageError
 from svcproof.history import Family, Protocol, Target
 from svcproof.snapshot import Service, ServicePort, Snapshot
 
@@ -20,6 +20,7 @@ __all__ = [
     "PositionKind",
     "PositionSpec",
     "TargetSpec",
+    "has_family",
     "position_specs",
     "resolve_target",
     "target_specs",
@@ -110,6 +111,9 @@ def resolve_target(
     cluster_domain: str = "cluster.local",
 ) -> Target:
     """The address that ``spec`` means for a Service as the cluster has it now."""
+    if service.ip_families and not has_family(service, spec.family):
+        there = " and ".join(service.ip_families)
+        raise NotSupported(f"Service {service.name} is of {there} only ({spec.words})")
     port = _port(service, port_name)
     shown = f" port {port.name}" if len(service.ports) > 1 else ""
     return Target(
@@ -128,6 +132,11 @@ def resolve_target(
 _PROTOCOLS: Final[dict[str, Protocol]] = {"TCP": "tcp", "UDP": "udp"}
 
 
+def has_family(service: Service, family: Family) -> bool:
+    """Whether it has addresses of that family, as far as its spec says: an alias leads to any."""
+    return not service.ip_families or _FAMILY_WORDS[family] in service.ip_families
+
+
 def _known(value: str, known: tuple[_T, ...], what: str) -> _T:
     for item in known:
         if item == value:
@@ -136,10 +145,17 @@ def _known(value: str, known: tuple[_T, ...], what: str) -> _T:
 
 
 def _port(service: Service, name: str) -> ServicePort:
-    for port in service.ports:
-        if name in ("", port.name):
+    """The port of that name; without one the first that can be asked."""
+    named = [port for port in service.ports if name in ("", port.name)]
+    for port in named:
+        if port.protocol in _PROTOCOLS:
             return port
-    names = ", ".join(port.name for port in service.ports)
+    if named:
+        raise NotSupported(
+            f"port {named[0].name or named[0].port} of Service {service.name} speaks "
+            f"{named[0].protocol}, which no client here does"
+        )
+    names = ", ".join(port.name or str(port.port) for port in service.ports) or "none"
     raise UsageError(f"Service {service.name} has no port {name!r}; it has: {names}")
 
 
@@ -148,10 +164,18 @@ def _host(spec: TargetSpec, service: Service, snapshot: Snapshot, domain: str) -
         return service.name
     if spec.form == "fqdn":
         return f"{service.name}.{service.namespace}.svc.{domain}"
+    if spec.form == "cluster-ip" and (service.headless or service.type == "ExternalName"):
+        kind = "headless" if service.headless else "an alias (ExternalName)"
+        raise UsageError(f"Service {service.name} is {kind}: it has no ClusterIP to dial")
     if spec.form == "cluster-ip":
         return _of_family(service.cluster_ips, spec.family, f"Service {service.name}")
     if spec.form == "load-balancer":
         return _of_family(service.load_balancer_addresses, spec.family, f"Service {service.name}")
+    if not any(port.node_port for port in service.ports):
+        raise UsageError(
+            f"Service {service.name} is of type {service.type} and has no node port",
+            remedy="dial its ClusterIP, or make it a NodePort Service",
+        )
     node = snapshot.node(spec.entry_node)
     if node is None:
         names = ", ".join(node.name for node in snapshot.nodes)
@@ -164,4 +188,4 @@ def _of_family(addresses: Sequence[str], family: Family, whose: str) -> str:
         if (":" in address) == (family == "ipv6"):
             return address
     there = ", ".join(addresses) or "none"
-    raise UsageError(f"{whose} has no {_FAMILY_WORDS[family]} address; it has: {there}")
+    raise NotSupported(f"{whose} has no {_FAMILY_WORDS[family]} address; it has: {there}")

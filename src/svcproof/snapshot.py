@@ -88,6 +88,7 @@ class Service:
     health_check_node_port: int = 0
     publish_not_ready_addresses: bool = False
     traffic_distribution: str = ""
+    ip_families: tuple[Literal["IPv4", "IPv6"], ...] = ()
 
     @property
     def headless(self) -> bool:
@@ -98,6 +99,8 @@ class Service:
 @dataclass(frozen=True, slots=True)
 class Endpoint:
     """One endpoint of an EndpointSlice, with its three conditions and its topology hints.
+
+    ``hostname`` is its name below a headless Service's, as Pods of a StatefulSet have one.
 
     ``for_zones`` and ``for_nodes`` name who should prefer it (KEP-2433, KEP-4444).
     """
@@ -110,6 +113,7 @@ class Endpoint:
     zone: str = ""
     pod: str = ""
     pod_uid: str = ""
+    hostname: str = ""
     for_zones: tuple[str, ...] = ()
     for_nodes: tuple[str, ...] = ()
 
@@ -127,12 +131,18 @@ class EndpointSlice:
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """The nodes of a cluster, and the Pods, Services and EndpointSlices of one namespace."""
+    """The nodes of a cluster, and the Pods, Services and EndpointSlices of one namespace.
+
+    ``others`` are the Services of other namespaces that its ExternalName Services lead to;
+    ``absent`` the full names, in lower case, of those that are not there.
+    """
 
     nodes: tuple[Node, ...]
     pods: tuple[Pod, ...]
     services: tuple[Service, ...]
     slices: tuple[EndpointSlice, ...]
+    others: tuple[Service, ...] = ()
+    absent: frozenset[str] = frozenset()
 
     def service(self, name: str) -> Service:
         """The Service of that name; ``KeyError`` lists the names there are."""

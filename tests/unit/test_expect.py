@@ -54,7 +54,7 @@ def names(result):
 
 
 def test_ready_endpoints_answer():
-    due = due_of(snapshot(endpoint("a"), endpoint("b")), TARGET)
+    due = due_of(snapshot(endpoint("a"), endpoint("b", "10.0.0.2")), TARGET)
     assert due.outcome is Outcome.ANSWERED
     assert names(due) == ["a", "b"]
     assert due.allowed[0].run == "r"
@@ -259,12 +259,47 @@ def test_a_client_on_a_node_that_is_not_known_is_promised_no_address():
 
 def test_only_pods_that_have_the_port_are_promised():
     some = EndpointSlice("a", "svc", "IPv4", {"web": 80}, (endpoint("a"),))
-    others = EndpointSlice("b", "svc", "IPv4", {"dns": 53}, (endpoint("b", "10.0.0.2"),))
-    all_ports = EndpointSlice("c", "svc", "IPv4", {}, (endpoint("c", "10.0.0.3"),))
-    world = replace(snapshot(), slices=(some, others, all_ports))
-    web = structs.replace(TARGET, port_name="web")
-    assert names(due_of(world, web)) == ["a", "c"]
-    assert names(due_of(world, TARGET)) == ["a", "b", "c"]
+    others = EndpointSlice("b", "svc", "IPv4", {"": 53}, (endpoint("b", "10.0.0.2"),))
+    without = EndpointSlice("c", "svc", "IPv4", {}, (endpoint("c", "10.0.0.3"),))
+    world = replace(snapshot(), slices=(some, others, without))
+    assert names(due_of(world, structs.replace(TARGET, port_name="web"))) == ["a"]
+    assert names(due_of(world, TARGET)) == ["b"]
+
+
+def test_a_pod_that_no_endpoint_names_is_found_by_its_address():
+    written = Endpoint(("10.0.0.1",), ready=True, serving=True, terminating=False)
+    twice = EndpointSlice("a", "svc", "IPv4", {"": 80}, (written, written))
+    nobody = replace(written, addresses=("198.51.100.7",))
+    more = EndpointSlice("b", "svc", "IPv4", {"": 80}, (written, nobody))
+    world = replace(snapshot(pods=(pod("a"),)), slices=(twice, more))
+    first, second = due_of(world).allowed
+    assert (first.pod, first.uid, first.node) == ("a", "uid-a", "n1")
+    assert (second.pod, second.uid, second.node) == ("198.51.100.7", "", "")
+
+
+class TestBackendsInTheHostNetwork:
+    HOSTED = tuple(
+        replace(endpoint(name, address), node=node)
+        for name, address, node in (("a", "192.0.2.1", "n1"), ("b", "192.0.2.2", "n2"))
+    )
+
+    def due(self, position, target, profile="iptables", service=SERVICE, *, backends=HOSTED):
+        world = replace(snapshot(*backends, service=service), nodes=NODES)
+        return promise(world, position, target, run="r", profile=PROFILES[profile])
+
+    def test_from_a_pod_they_see_its_address_or_that_of_its_node(self):
+        assert self.due(CLIENT, TARGET).sources == ("10.0.0.99", "192.0.2.1")
+
+    def test_where_it_is_not_known_who_masquerades_nothing_is_promised(self):
+        for name, profile in PROFILES.items():
+            if profile.tells_sources and not profile.masquerades_pods_to_nodes:
+                assert self.due(CLIENT, TARGET, name).sources == ()
+
+    def test_what_stays_on_the_entered_node_may_keep_the_address_from_outside(self):
+        assert self.due(OUTSIDE, AT_N2).not_sources == ()
+        (elsewhere, _) = self.HOSTED
+        client, _ = OUTSIDE.addresses
+        assert self.due(OUTSIDE, AT_N2, backends=(elsewhere,)).not_sources == (client,)
 
 
 def test_a_slice_of_names_is_of_no_family():

@@ -55,7 +55,11 @@ def asked(query: str, shown: Snapshot, **fields):
 def said(query: str, shown: Snapshot, **fields) -> tuple[str, ...]:
     due = asked(query, shown, **fields)
     assert (due.outcome, due.rcode, due.allowed) == (Outcome.ANSWERED, "", ())
-    assert due.rule in ("the DNS specification", "the alias of a name that is not there")
+    assert due.rule in (
+        "the DNS specification",
+        "the alias and what it leads to",
+        "an alias that leads to no address inside is not told",
+    )
     return due.answers
 
 
@@ -130,6 +134,14 @@ class TestHeadless:
             f"_web._tcp.{FULL} SRV 0 100 8080 fd00--a.{FULL}",
         )
 
+    def test_a_pod_with_a_hostname_is_named_by_it(self):
+        named = replace(endpoint("10.0.0.1"), hostname="web-0")
+        shown = world(HEADLESS, named, endpoint("10.0.0.2"))
+        assert said("SRV", shown, port_name="web") == (
+            f"_web._tcp.{FULL} SRV 0 100 8080 10-0-0-2.{FULL}",
+            f"_web._tcp.{FULL} SRV 0 100 8080 web-0.{FULL}",
+        )
+
     def test_pods_without_such_a_port_are_not_led_to(self):
         shown = world(HEADLESS, endpoint("10.0.0.1"))
         bare = replace(
@@ -151,9 +163,9 @@ class TestExternalName:
             alias,
         )
 
-    @pytest.mark.parametrize("query", ["CNAME", "SRV"])
-    def test_the_alias_alone(self, query):
-        assert said(query, world(ALIAS)) == (f"{FULL} CNAME example.org",)
+    def test_the_alias_alone(self):
+        assert said("CNAME", world(ALIAS)) == (f"{FULL} CNAME example.org",)
+        assert said("SRV", world(ALIAS)) == ()
 
     @pytest.mark.parametrize("outside", [None, {}, {"other.org": ("192.0.2.1",)}])
     def test_what_a_name_outside_leads_to_is_not_guessed(self, outside):
@@ -168,7 +180,7 @@ class TestExternalName:
             f"{FULL} CNAME web.ns.svc.cluster.local",
             "web.ns.svc.cluster.local A 10.96.0.9",
         )
-        assert said("AAAA", shown) == (f"{FULL} CNAME web.ns.svc.cluster.local",)
+        assert said("AAAA", shown) == ()  # not even the alias: NODATA
 
     def test_the_name_of_a_headless_service_leads_to_its_ready_pods(self):
         other = replace(HEADLESS, name="other")
@@ -183,13 +195,46 @@ class TestExternalName:
         for query in ("A", "AAAA"):
             due = asked(query, world(dangling))
             assert (due.outcome, due.answers) == (Outcome.ANSWERED, ())
-            assert due.rule == "the alias of a name that is not there"
         assert said("CNAME", world(dangling)) == (f"{FULL} CNAME gone.ns.svc.cluster.local",)
 
-    def test_of_another_namespace_nothing_is_known(self):
+    def test_of_another_namespace_that_may_not_be_read_nothing_is_known(self):
         other = replace(ALIAS, external_name="gone.other.svc.cluster.local")
         with pytest.raises(NotSupported):
             asked("A", world(other))
+
+    def test_a_service_of_another_namespace_is_inside(self):
+        alias = replace(ALIAS, external_name="API.default.svc.cluster.local.")
+        api = replace(SERVICE, name="api", namespace="default", cluster_ips=("10.96.0.1",))
+        shown = replace(world(alias), others=(api,))
+        name = "api.default.svc.cluster.local"
+        assert said("A", shown) == (f"{name} A 10.96.0.1", f"{FULL} CNAME {name}")
+        headless = replace(api, cluster_ips=("None",))
+        with pytest.raises(NotSupported, match="api in default"):
+            asked("A", replace(shown, others=(headless,)))
+
+    def test_a_service_that_another_namespace_does_not_have_is_told_of_by_nothing(self):
+        alias = replace(ALIAS, external_name="gone.other.svc.cluster.local")
+        shown = replace(world(alias), absent=frozenset({"gone.other.svc.cluster.local"}))
+        assert said("A", shown) == ()
+
+    def test_aliases_of_aliases_are_all_told(self):
+        second = replace(ALIAS, name="second", external_name="web.ns.svc.cluster.local")
+        first = replace(ALIAS, external_name="second.ns.svc.cluster.local")
+        web = replace(SERVICE, name="web", cluster_ips=("10.96.0.9",))
+        shown = world(first, others=(second, web))
+        assert said("A", shown) == (
+            f"second.{FULL[4:]} CNAME web.{FULL[4:]}",
+            f"{FULL} CNAME second.{FULL[4:]}",
+            f"web.{FULL[4:]} A 10.96.0.9",
+        )
+        assert said("CNAME", shown) == (f"{FULL} CNAME second.{FULL[4:]}",)
+
+    def test_aliases_that_lead_in_a_circle_are_not_told(self):
+        itself = replace(ALIAS, external_name=FULL)
+        assert said("A", world(itself)) == ()
+        other = replace(ALIAS, name="other", external_name=FULL)
+        circle = replace(ALIAS, external_name="other.ns.svc.cluster.local")
+        assert said("A", world(circle, others=(other,))) == ()
 
     def test_only_the_last_dot_is_taken_away(self):
         for name in ("box.XX.", "BOX.xx"):

@@ -5,12 +5,13 @@ from typing import get_args
 
 import pytest
 
-from svcproof.errors import UsageError
+from svcproof.errors import NotSupported, UsageError
 from svcproof.places import (
     DialledForm,
     PositionKind,
     PositionSpec,
     TargetSpec,
+    has_family,
     position_specs,
     resolve_target,
     target_specs,
@@ -90,7 +91,7 @@ def test_the_address_of_a_balancer():
     service = replace(SERVICE, load_balancer_addresses=("2001:db8::9", "198.51.100.1"))
     target = resolve_target(TargetSpec("load-balancer", "ipv4"), service, SNAPSHOT)
     assert (target.host, target.port, target.form) == ("198.51.100.1", 8080, "load-balancer")
-    with pytest.raises(UsageError, match="Service svc has no IPv4 address; it has: none"):
+    with pytest.raises(NotSupported, match="Service svc has no IPv4 address; it has: none"):
         resolve_target(TargetSpec("load-balancer", "ipv4"), SERVICE, SNAPSHOT)
 
 
@@ -106,9 +107,46 @@ def test_what_is_dialled_has_a_name_of_its_own():
 def test_all_addresses_that_there_are_are_named():
     service = replace(SERVICE, cluster_ips=("10.96.0.1", "10.96.0.2"))
     with pytest.raises(
-        UsageError, match=r"^Service svc has no IPv6 .*: 10\.96\.0\.1, 10\.96\.0\.2"
+        NotSupported, match=r"^Service svc has no IPv6 .*: 10\.96\.0\.1, 10\.96\.0\.2"
     ):
         resolve_target(TargetSpec("cluster-ip", "ipv6"), service, SNAPSHOT)
+
+
+def test_a_family_that_the_service_does_not_have_is_not_asked():
+    single = replace(SERVICE, ip_families=("IPv4",))
+    assert not has_family(single, "ipv6")
+    assert has_family(single, "ipv4")
+    assert has_family(SERVICE, "ipv6")  # an alias has none of its own
+    with pytest.raises(NotSupported, match="svc is of IPv4 only"):
+        resolve_target(TargetSpec("fqdn", "ipv6"), single, SNAPSHOT)
+
+
+def test_a_port_that_no_client_speaks_is_passed_over():
+    sctp = ServicePort(9000, 9000, "SCTP", name="diameter")
+    both = replace(SERVICE, ports=(sctp, *SERVICE.ports))
+    assert resolve_target(TargetSpec("cluster-ip", "ipv4"), both, SNAPSHOT).port_name == "web-port"
+    for ports, name in (((sctp,), ""), (both.ports, "diameter")):
+        with pytest.raises(NotSupported, match="port diameter of Service svc speaks SCTP"):
+            resolve_target(
+                TargetSpec("cluster-ip", "ipv4"),
+                replace(SERVICE, ports=ports),
+                SNAPSHOT,
+                port_name=name,
+            )
+
+
+@pytest.mark.parametrize(
+    ("changes", "form", "words"),
+    [
+        ({"cluster_ips": ("None",)}, "cluster-ip", "is headless"),
+        ({"type": "ExternalName", "cluster_ips": ()}, "cluster-ip", "is an alias"),
+        ({"type": "ClusterIP", "ports": (ServicePort(80, 80),)}, "node-port", "has no node port"),
+    ],
+)
+def test_an_address_that_a_service_cannot_have_is_a_wrong_question(changes, form, words):
+    spec = TargetSpec(form, "ipv4", "node-1" if form == "node-port" else "")
+    with pytest.raises(UsageError, match=f"Service svc .*{words}"):
+        resolve_target(spec, replace(SERVICE, **changes), SNAPSHOT)
 
 
 def test_only_node_ports_are_entered_at_a_node():
@@ -141,7 +179,9 @@ def test_every_form_and_place_has_words():
 
 
 def test_what_cannot_be_meant_is_refused_with_what_there_is():
-    with pytest.raises(UsageError, match=r"node node-2 has no IPv6 address; it has: 192\.0\.2\.2"):
+    with pytest.raises(
+        NotSupported, match=r"node node-2 has no IPv6 address; it has: 192\.0\.2\.2"
+    ):
         resolve_target(TargetSpec("node-port", "ipv6", "node-2"), SERVICE, SNAPSHOT)
     with pytest.raises(UsageError, match="no node 'node-9'; there are: node-1, node-2"):
         resolve_target(TargetSpec("node-port", "ipv4", "node-9"), SERVICE, SNAPSHOT)

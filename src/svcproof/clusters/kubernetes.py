@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Iterable, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -17,7 +17,7 @@ from svcproof.limits import DEFAULT_LIMITS, Limits
 from svcproof.ports import ClusterFacts, Manifest, ProbePlan
 from svcproof.probes import OutsideClient
 from svcproof.probes.pod_exec import PodProber
-from svcproof.snapshot import Snapshot
+from svcproof.snapshot import Service, Snapshot
 from svcproof.waits import wait_for
 
 __all__ = ["KubernetesCluster"]
@@ -127,10 +127,14 @@ class KubernetesCluster:
     def _look(self, namespace: str) -> Snapshot:
         """Four lists, one call each."""
         scoped = f"/namespaces/{namespace}"
+        services = tuple(map(objects.service, self._items(f"/api/v1{scoped}/services")))
+        others, absent = self._aliased(services, namespace)
         return Snapshot(
             nodes=tuple(map(objects.node, self._items("/api/v1/nodes"))),
             pods=tuple(map(objects.pod, self._items(f"/api/v1{scoped}/pods"))),
-            services=tuple(map(objects.service, self._items(f"/api/v1{scoped}/services"))),
+            services=services,
+            others=others,
+            absent=absent,
             slices=tuple(
                 map(
                     objects.endpoint_slice,
@@ -138,6 +142,30 @@ class KubernetesCluster:
                 )
             ),
         )
+
+    def _aliased(
+        self, services: Iterable[Service], namespace: str
+    ) -> tuple[tuple[Service, ...], frozenset[str]]:
+        """The Services of other namespaces to which aliases lead, those on the way included, and
+        the names that nobody has; of one that may not be read neither."""
+        found: dict[str, Service] = {}
+        absent: set[str] = set()
+        names = [each.external_name for each in services if each.type == "ExternalName"]
+        for text in names:  # grows meanwhile
+            name = text.rstrip(".").lower()
+            labels = name.removesuffix(f".svc.{self.facts.cluster_domain}").split(".")
+            inside = name.endswith(f".svc.{self.facts.cluster_domain}") and len(labels) == 2
+            if not inside or labels[1] == namespace or name in found or name in absent:
+                continue
+            try:
+                other = self.api.get(f"/api/v1/namespaces/{labels[1]}/services/{labels[0]}")
+            except ApiRefused as error:
+                if error.status == _NOT_FOUND:
+                    absent.add(name)
+                continue
+            found[name] = objects.service(other)
+            names.append(found[name].external_name)
+        return tuple(found.values()), frozenset(absent)
 
     def outside_positions(self) -> tuple[Position, ...]:
         """The clients outside the cluster."""

@@ -101,6 +101,7 @@ def service(item: Json) -> Service:
         publish_not_ready_addresses=spec.get("publishNotReadyAddresses", False),
         load_balancer_source_ranges=tuple(spec.get("loadBalancerSourceRanges") or ()),
         traffic_distribution=spec.get("trafficDistribution", ""),
+        ip_families=tuple(spec.get("ipFamilies") or ()),
     )
 
 
@@ -135,6 +136,7 @@ def _endpoint(entry: Json) -> Endpoint:
         zone=entry.get("zone") or "",
         pod=reference.get("name", "") if reference.get("kind") == "Pod" else "",
         pod_uid=reference.get("uid", "") if reference.get("kind") == "Pod" else "",
+        hostname=entry.get("hostname") or "",
         for_zones=tuple(hint["name"] for hint in hints.get("forZones") or ()),
         for_nodes=tuple(hint["name"] for hint in hints.get("forNodes") or ()),
     )

@@ -112,14 +112,17 @@ def family_of(address: str) -> Family:
 
 
 def endpoints_of(
-    snapshot: Snapshot, service: Service, family: Family, port_name: str = ""
+    snapshot: Snapshot, service: Service, family: Family, port_name: str | None = None
 ) -> list[Endpoint]:
-    """A Service's endpoints of one family that have the port of that name."""
-    return [
-        endpoint
-        for item in snapshot.slices_of(service.name)
-        if _FAMILIES.get(item.family) == family
-        # A slice without this port holds Pods that have no such container port.
-        and (not port_name or not item.ports or port_name in item.ports)
-        for endpoint in item.endpoints
-    ]
+    """A Service's endpoints of one family, each address once; with ``port_name`` those that have
+    that port, be its name "".
+
+    A slice without the port holds Pods that have no such container port: no proxy uses
+    it (kubernetes/kubernetes#129886).
+    """
+    found: dict[tuple[str, ...], Endpoint] = {}
+    for item in snapshot.slices_of(service.name):
+        if _FAMILIES.get(item.family) == family and port_name in (None, *item.ports):
+            for endpoint in item.endpoints:
+                found.setdefault(endpoint.addresses, endpoint)
+    return list(found.values())

@@ -14,6 +14,7 @@ from svcproof.snapshot import Endpoint, Service, Snapshot
 __all__ = ["name_promise"]
 
 _TYPES: dict[str, Family] = {"A": "ipv4", "AAAA": "ipv6"}
+_LEADS_NOWHERE = "an alias that leads to no address inside is not told"
 
 
 def name_promise(
@@ -34,14 +35,11 @@ def name_promise(
         # CoreDNS takes it for a ClusterIP's place and knows no such name (its kubernetes
         # plugin, ``serviceRecordForIP``); the API documents it as unsupported.
         return _no_such_name("an ExternalName that looks like an address is no alias")
-    if service.type == "ExternalName" and _dangles(service, snapshot, target, cluster_domain):
-        # coredns/coredns#6088: NODATA, without the alias.
-        return Promise(
-            outcome=Outcome.ANSWERED, answers=(), rule="the alias of a name that is not there"
-        )
     if service.type == "ExternalName":
-        records = list(_external(service, snapshot, target, cluster_domain, outside or {}))
-    elif target.query == "SRV":
+        records = _of_alias(service, snapshot, target, cluster_domain, outside or {})
+        rule = "the alias and what it leads to" if records else _LEADS_NOWHERE
+        return Promise(outcome=Outcome.ANSWERED, answers=tuple(sorted(records)), rule=rule)
+    if target.query == "SRV":
         records = list(_srv(service, snapshot, target, full))
     elif target.query in _TYPES:
         records = [
@@ -69,46 +67,58 @@ def _looks_like_an_address(name: str) -> bool:
     return True
 
 
-def _dangles(service: Service, snapshot: Snapshot, target: Target, domain: str) -> bool:
-    """Whether an address is asked for, of a name of this namespace that nobody has."""
-    alias = service.external_name.rstrip(".").lower()
-    here = alias.endswith(f".{service.namespace}.svc.{domain}")
-    there = {_full_name(other, domain) for other in snapshot.services}
-    return target.query in _TYPES and here and alias not in there
-
-
 def _full_name(service: Service, domain: str) -> str:
     return f"{service.name}.{service.namespace}.svc.{domain}"
 
 
-def _external(
+def _of_alias(
     service: Service,
     snapshot: Snapshot,
     target: Target,
     domain: str,
     outside: Mapping[str, tuple[str, ...]],
-) -> Iterator[str]:
-    alias = service.external_name.rstrip(".").lower()
-    yield f"{_full_name(service, domain)} CNAME {alias}"
+) -> list[str]:
+    """What CoreDNS says of an ExternalName: each alias of the chain, and the addresses at its end.
+
+    An alias is told only with what it leads to, if that is inside (coredns/coredns#6088): of one
+    that leads in a circle, to nobody, or to a Service without an address of the family, nothing.
+    """
+    name = service.external_name.rstrip(".").lower()
     if target.query not in _TYPES:
-        return
-    inside = {_full_name(other, domain): other for other in snapshot.services}
-    if alias in inside:
-        addresses = _addresses(inside[alias], snapshot, target.query)
-    elif alias in outside:
+        return [f"{_full_name(service, domain)} CNAME {name}"] if target.query == "CNAME" else []
+    inside = {_full_name(each, domain): each for each in (*snapshot.others, *snapshot.services)}
+    records, seen, current = [], set[str](), service
+    while True:
+        owner, name = _full_name(current, domain), current.external_name.rstrip(".").lower()
+        records.append(f"{owner} CNAME {name}")
+        seen.add(owner)
+        if name not in inside or name in seen:
+            break
+        current = inside[name]
+        if current.type != "ExternalName":
+            found = _addresses(current, snapshot, target.query)
+            return [*records, *(f"{name} {target.query} {each}" for each in found)] if found else []
+    if name in seen or _is_nobody(name, service, snapshot, domain):
+        return []
+    if name in outside:
         family = _TYPES[target.query]
-        addresses = [address for address in outside[alias] if family_of(address) == family]
-    else:
-        raise NotSupported(
-            f"what {alias} resolves to outside the cluster is not known here",
-            remedy="ask for the CNAME, or use a name that the cluster says it knows",
-        )
-    for address in addresses:
-        yield f"{alias} {target.query} {address}"
+        found = [each for each in outside[name] if family_of(each) == family]
+        return [*records, *(f"{name} {target.query} {each}" for each in found)]
+    raise NotSupported(
+        f"what {name} resolves to outside the cluster is not known here",
+        remedy="ask for the CNAME, or use a name that the cluster says it knows",
+    )
+
+
+def _is_nobody(name: str, service: Service, snapshot: Snapshot, domain: str) -> bool:
+    """Whether it is a Service's name that no Service has."""
+    return name in snapshot.absent or name.endswith(f".{service.namespace}.svc.{domain}")
 
 
 def _addresses(service: Service, snapshot: Snapshot, query: str) -> list[str]:
     family = _TYPES[query]
+    if service.headless and service in snapshot.others:
+        raise NotSupported(f"the Pods of {service.name} in {service.namespace} are not looked at")
     if not service.headless:
         return [address for address in service.cluster_ips if family_of(address) == family]
     return [
@@ -131,8 +141,9 @@ def _srv(service: Service, snapshot: Snapshot, target: Target, full: str) -> Ite
         for endpoint in item.endpoints:
             if endpoint.ready and port.name in item.ports:
                 for address in endpoint.addresses:
-                    dashed = address.replace(".", "-").replace(":", "-")
-                    yield f"{owner} SRV 0 100 {item.ports[port.name]} {dashed}.{full}"
+                    # coredns: an endpoint without a hostname is named by its address.
+                    name = endpoint.hostname or address.replace(".", "-").replace(":", "-")
+                    yield f"{owner} SRV 0 100 {item.ports[port.name]} {name}.{full}"
 
 
 def _ready(service: Service, snapshot: Snapshot) -> list[Endpoint]:

@@ -77,6 +77,10 @@ def route_promise(
 
 def _internal(question: _Question, endpoints: Sequence[Endpoint]) -> Promise:
     sources = question.addresses if question.is_pod else ()
+    if sources and any(_is_node(endpoint, question) for endpoint in endpoints):
+        # What leaves the Pod network for a node is masqueraded, what stays on the node is not.
+        known = question.profile.masquerades_pods_to_nodes
+        sources = (*sources, *_masqueraded(question)) if known else ()
     if question.service.internal_traffic_policy == "Local":
         local = usable(_on(endpoints, question.node))
         if not local:
@@ -96,11 +100,13 @@ def _external(question: _Question, endpoints: Sequence[Endpoint]) -> Promise:
     if question.service.external_traffic_policy != "Local":
         # Always masqueraded: the answer must come back through the node that was entered.
         near = _cluster_set(question, endpoints, question.node)
+        # What is delivered on the node that was entered passes nothing that masquerades.
+        stays = any(_is_node(each, question) and each in _on(near, question.node) for each in near)
         return _answered(
             question,
             near,
             "externalTrafficPolicy Cluster: every ready endpoint",
-            not_sources=client,
+            not_sources=() if stays else client,
             cover=not _is_balanced(question) or _is_same_everywhere(question, endpoints, near),
         )
     if _is_short_circuit(question):
@@ -185,12 +191,28 @@ def _none_local(question: _Question, policy: str) -> Promise:
 
 
 def _backend(endpoint: Endpoint, question: _Question) -> Backend:
+    """Who is behind an endpoint: the Pod that it names, else the one that has its address."""
+    pod = None
+    if not endpoint.pod:
+        owners = (
+            pod
+            for pod in question.snapshot.pods
+            if not set(pod.addresses).isdisjoint(endpoint.addresses)
+        )
+        pod = next(owners, None)
     return Backend(
-        pod=endpoint.pod,
-        uid=endpoint.pod_uid,
-        node=endpoint.node,
+        pod=endpoint.pod or (pod.name if pod else endpoint.addresses[0]),
+        uid=endpoint.pod_uid or (pod.uid if pod else ""),
+        node=endpoint.node or (pod.node if pod else ""),
         namespace=question.service.namespace,
         run=question.run,
+    )
+
+
+def _is_node(endpoint: Endpoint, question: _Question) -> bool:
+    """Whether it is in the network of its node."""
+    return any(
+        not set(endpoint.addresses).isdisjoint(node.addresses) for node in question.snapshot.nodes
     )
 
 
