@@ -40,10 +40,11 @@ def concurrency_of(asked: Asked, facts: ClusterFacts, count: int, *, hangs: bool
     """
     promise = asked.promise
     if promise.outcome is Outcome.ANSWERED or promise.answers is not None:
-        wanted = asked.ask.concurrency or _ANSWERED
-        # Each worker keeps a connection of its own: more of them would be another question.
-        # So would it be where backends take turns, of which the order is evidence.
+        # Where backends take turns their order is evidence; where each connection draws, whoever
+        # began first has drawn first, however many are under way.
         takes_turns = asked.ask.choice and facts.proxy_mode == "ipvs"
+        wanted = asked.ask.concurrency or (1 if takes_turns else _ANSWERED)
+        # Each worker keeps a connection of its own: more of them would be another question.
         side_by_side = hangs and not asked.ask.keep_alive and not takes_turns
         return min(count, max(wanted, _HANGING)) if side_by_side else wanted
     if promise.outcome is not Outcome.TIMED_OUT and facts.limits_refusals:

@@ -14,7 +14,6 @@ def test_clusterip_shares(run: Run, judge: Judge) -> None:
         product(run.clients.everywhere("pod", "host-network"), run.app.targets("cluster-ip")),
         count=COUNT,
         choice=True,
-        concurrency=1,  # the order of the choices is evidence too
     )
     judge()
 
@@ -25,7 +24,6 @@ def test_node_port_shares(run: Run, judge: Judge) -> None:
         from_outside_to(run.app, run.clients),
         count=COUNT,
         choice=True,
-        concurrency=1,
     )
     judge()
 
