@@ -31,7 +31,7 @@ from svcproof.ports import Cluster
 from svcproof.profiles import Profile, profile_of
 from svcproof.snapshot import Pod, Service, Snapshot
 from svcproof.waits import wait_for
-from svcproof.workloads import lacking, straggler, unpullable
+from svcproof.workloads import lacking, living, straggler, unpullable
 
 __all__ = ["App", "Clients", "client_manifests_for"]
 
@@ -180,8 +180,7 @@ class App:
             for item in self.manifests
             if item["kind"] == "Deployment" and item["metadata"]["name"] == name
         ]
-        found = self.snapshot().pods_matching(manifest["spec"]["selector"]["matchLabels"])
-        return sorted((pod for pod in found if not pod.terminating), key=lambda pod: pod.node)
+        return sorted(living(manifest, self.snapshot()), key=lambda pod: pod.node)
 
     def backends(self, deployment: str = "") -> list[Position]:
         """The Pods of a Deployment as places to send from."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from importlib.resources import files
 from importlib.resources.abc import Traversable
 from typing import Any, Final
@@ -23,17 +23,98 @@ def packaged_manifests(stem: str) -> tuple[Mapping[str, Any], ...]:
 
 
 def load(path: Traversable) -> tuple[Mapping[str, Any], ...]:
-    """All documents of a YAML file."""
+    """All objects of a YAML file, as ``kubectl apply -f`` takes them.
+
+    Lists are taken apart, empty documents and Namespaces (a run has its own) left out. Of an
+    object that was exported, what only the API server writes is left out, and so is the
+    namespace it came from.
+
+    Raises :class:`~svcproof.errors.UsageError` with the line where something is no object.
+    """
     import yaml
 
     try:
-        documents = list(yaml.safe_load_all(path.read_text()))
-    except (OSError, UnicodeError, yaml.YAMLError) as error:
+        text = path.read_text()
+        roots = list(yaml.compose_all(text, Loader=yaml.SafeLoader))
+        documents = list(yaml.safe_load_all(text))
+    except (OSError, UnicodeError, yaml.YAMLError, ValueError) as error:
         raise UsageError(f"manifest {path}: {error}") from error
-    for document in documents:
-        if not isinstance(document, dict) or "kind" not in document:
-            raise UsageError(f"manifest {path}: a document that is no Kubernetes object")
-    return tuple(documents)
+    found: list[Mapping[str, Any]] = []
+    for root, document in zip(roots, documents, strict=True):
+        if document is None:
+            continue
+        where = f"manifest {path}, line {root.start_mark.line + 1}"
+        found += [_own(item) for item in _objects(document, where) if item["kind"] != "Namespace"]
+    if not found:
+        raise UsageError(f"manifest {path}: it has no objects")
+    return tuple(found)
+
+
+def _objects(document: Any, where: str) -> Iterator[Mapping[str, Any]]:
+    if not isinstance(document, dict) or not isinstance(document.get("kind"), str):
+        raise UsageError(f"{where}: a document that is no Kubernetes object (no kind)")
+    kind: str = document["kind"]
+    if kind.endswith("List") and isinstance(document.get("items"), list):
+        for number, item in enumerate(document["items"]):
+            # The items of a ServiceList need not say what they are.
+            inferred = {"kind": kind.removesuffix("List")} if kind != "List" else {}
+            said = {"apiVersion": document.get("apiVersion"), **inferred}
+            whole = {**said, **item} if isinstance(item, dict) else item
+            yield from _objects(whole, f"{where}, item {number + 1}")
+        return
+    metadata = document.get("metadata")
+    name = metadata.get("name") if isinstance(metadata, dict) else ""
+    for field, is_right in (
+        ("apiVersion", isinstance(document.get("apiVersion"), str)),
+        ("metadata", isinstance(metadata, dict)),
+        ("metadata.name", isinstance(name, str)),
+        ("spec", isinstance(document.get("spec", {}), dict)),
+    ):
+        if not is_right:
+            raise UsageError(
+                f"{where}: {kind} without {field}",
+                remedy="give it a name of its own: generateName makes another object each time"
+                if field == "metadata.name"
+                else f"compare it with `kubectl explain {kind.lower()}`",
+            )
+    yield document
+
+
+#: What the API server writes, and what belongs to the place that an object was exported from.
+_SERVERS: Final = (
+    "creationTimestamp",
+    "deletionTimestamp",
+    "deletionGracePeriodSeconds",
+    "generation",
+    "managedFields",
+    "namespace",
+    "ownerReferences",
+    "resourceVersion",
+    "selfLink",
+    "uid",
+)
+_LAST_APPLIED: Final = "kubectl.kubernetes.io/last-applied-configuration"
+
+
+def _own(document: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The object without what it only has where it came from."""
+    item = {name: value for name, value in document.items() if name != "status"}
+    item["metadata"] = {
+        name: value for name, value in document["metadata"].items() if name not in _SERVERS
+    }
+    annotations = item["metadata"].get("annotations") or {}
+    if _LAST_APPLIED in annotations:
+        item["metadata"]["annotations"] = {
+            name: value for name, value in annotations.items() if name != _LAST_APPLIED
+        }
+    spec = document.get("spec") or {}
+    if item["kind"] == "Service" and "uid" in document["metadata"]:
+        # Of an exported one they are taken; a headless one says None.
+        allotted = [
+            name for name in ("clusterIP", "clusterIPs") if "None" not in str(spec.get(name))
+        ]
+        item["spec"] = {name: value for name, value in spec.items() if name not in allotted}
+    return item
 
 
 def of_run(manifests: Sequence[Mapping[str, Any]], run: str) -> tuple[Mapping[str, Any], ...]:

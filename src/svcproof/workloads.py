@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from typing import Any, Final
 
 from svcproof.expect import endpoint_lists
 from svcproof.snapshot import Pod, Snapshot
 
-__all__ = ["lacking", "straggler", "unpullable"]
+__all__ = ["lacking", "living", "straggler", "unpullable"]
 
 Manifest = Mapping[str, Any]
 
@@ -21,12 +22,12 @@ _NEVER_READY: Final = "svcproof.dev/never-ready"
 def lacking(manifests: Sequence[Manifest], snapshot: Snapshot) -> str:
     """The first thing that is not yet as the manifests say, in words; "" if all is.
 
-    Deployments have all their Pods ready (with the annotation
+    Deployments, StatefulSets and ReplicaSets have all their Pods ready (with the annotation
     ``svcproof.dev/never-ready`` running and not ready) and no other Pod that is
     not on its way out; DaemonSets a ready Pod on every node that takes Pods; the
     EndpointSlices of Services with a selector list exactly the ready Pods.
     """
-    for manifest in manifests:
+    for manifest in map(partial(_left_open, _autoscaled(manifests)), manifests):
         for lack in _LOOKS.get(manifest["kind"], _nothing)(manifest, snapshot):
             return f"{manifest['kind']} {manifest['metadata']['name']}: {lack}"
     return ""
@@ -37,11 +38,11 @@ def straggler(manifests: Sequence[Manifest], snapshot: Snapshot) -> str:
     ready: set[str] = set()
     waited_for: set[str] = set()
     for manifest in manifests:
-        if manifest["kind"] not in ("Deployment", "DaemonSet"):
+        if manifest["kind"] not in _WORKLOADS:
             continue
         if _NEVER_READY in manifest["metadata"].get("annotations", {}):
             continue
-        for pod in _living(manifest, snapshot):
+        for pod in living(manifest, snapshot):
             (ready if pod.ready else waited_for).add(pod.node)
     if len(waited_for) == 1 and "" not in waited_for and ready - waited_for:
         return waited_for.pop()
@@ -65,9 +66,11 @@ def _nothing(_: Manifest, __: Snapshot) -> Iterator[str]:
     return iter(())
 
 
-def _deployment(manifest: Manifest, snapshot: Snapshot) -> Iterator[str]:
-    wanted = manifest["spec"].get("replicas", 1)
-    pods = _living(manifest, snapshot)
+def _replicated(manifest: Manifest, snapshot: Snapshot) -> Iterator[str]:
+    """Of Deployments, StatefulSets and ReplicaSets. Where the number is left open (an
+    autoscaler's) there has to be one Pod, and all there are ready."""
+    pods = living(manifest, snapshot)
+    wanted = manifest["spec"].get("replicas", max(len(pods), 1))
     if _NEVER_READY in manifest["metadata"].get("annotations", {}):
         ready = sum(pod.phase == "Running" and bool(pod.addresses) for pod in pods)
     else:
@@ -79,9 +82,16 @@ def _deployment(manifest: Manifest, snapshot: Snapshot) -> Iterator[str]:
         yield f"{ready} of {wanted} Pods ready{_states(pods)}"
 
 
+def _pod(manifest: Manifest, snapshot: Snapshot) -> Iterator[str]:
+    name = manifest["metadata"]["name"]
+    pods = [pod for pod in snapshot.pods if pod.name == name]
+    if not any(pod.ready for pod in pods):
+        yield f"not ready{_states(pods)}" if pods else "not there"
+
+
 def _daemon_set(manifest: Manifest, snapshot: Snapshot) -> Iterator[str]:
     wanted = {node.name for node in snapshot.nodes if node.ready and node.schedulable}
-    pods = _living(manifest, snapshot)
+    pods = living(manifest, snapshot)
     missing = wanted - {pod.node for pod in pods if pod.ready}
     if missing or not wanted:
         yield f"no ready Pod on {', '.join(sorted(missing)) or 'any node'}{_states(pods)}"
@@ -100,9 +110,50 @@ def _service(manifest: Manifest, snapshot: Snapshot) -> Iterator[str]:
         yield f"EndpointSlices list {listed}, ready Pods are {due}"
 
 
-def _living(manifest: Manifest, snapshot: Snapshot) -> list[Pod]:
-    selector = manifest["spec"]["selector"]["matchLabels"]
-    return [pod for pod in snapshot.pods_matching(selector) if not pod.terminating]
+def living(manifest: Manifest, snapshot: Snapshot) -> list[Pod]:
+    """The Pods that a workload selects, but for those on their way out."""
+    selector = manifest["spec"].get("selector") or {}
+    if manifest["kind"] == "ReplicationController":
+        selector = {"matchLabels": selector or _labels(manifest)}
+    return [pod for pod in snapshot.pods if not pod.terminating and _selects(selector, pod.labels)]
+
+
+def _selects(selector: Manifest, labels: Mapping[str, str]) -> bool:
+    """Label selectors of all forms; one that says nothing selects nothing here."""
+    equal, terms = selector.get("matchLabels") or {}, selector.get("matchExpressions") or ()
+    return (
+        bool(equal or terms)
+        and equal.items() <= labels.items()
+        and all(
+            _OPERATORS[term["operator"]](labels.get(term["key"]), term.get("values") or ())
+            for term in terms
+        )
+    )
+
+
+_OPERATORS: Final[Mapping[str, Callable[[str | None, Sequence[str]], bool]]] = {
+    "In": lambda value, values: value in values,
+    "NotIn": lambda value, values: value not in values,
+    "Exists": lambda value, _: value is not None,
+    "DoesNotExist": lambda value, _: value is None,
+}
+
+
+def _autoscaled(manifests: Sequence[Manifest]) -> set[tuple[str, str]]:
+    targets = [
+        manifest["spec"].get("scaleTargetRef") or {}
+        for manifest in manifests
+        if manifest["kind"] == "HorizontalPodAutoscaler"
+    ]
+    return {(str(target.get("kind")), str(target.get("name"))) for target in targets}
+
+
+def _left_open(autoscaled: set[tuple[str, str]], manifest: Manifest) -> Manifest:
+    """The manifest without a number of Pods, where an autoscaler decides that."""
+    if (manifest["kind"], manifest["metadata"]["name"]) not in autoscaled:
+        return manifest
+    spec = {name: value for name, value in manifest["spec"].items() if name != "replicas"}
+    return {**manifest, "spec": spec}
 
 
 def _labels(manifest: Manifest) -> Mapping[str, str]:
@@ -119,4 +170,13 @@ def _states(pods: Sequence[Pod]) -> str:
     return f" ({', '.join(unready)})" if unready else ""
 
 
-_LOOKS = {"Deployment": _deployment, "DaemonSet": _daemon_set, "Service": _service}
+_LOOKS: Final = {
+    "Deployment": _replicated,
+    "StatefulSet": _replicated,
+    "ReplicaSet": _replicated,
+    "ReplicationController": _replicated,
+    "DaemonSet": _daemon_set,
+    "Pod": _pod,
+    "Service": _service,
+}
+_WORKLOADS: Final = frozenset(_LOOKS) - {"Pod", "Service"}

@@ -73,7 +73,14 @@ def test_there_is_no_manifest_of_any_other_name():
     [
         ("a: [", "while parsing"),
         ("just words", "no Kubernetes object"),
-        ("---\n---\n", "no Kubernetes object"),
+        ("---\n---\n", "it has no objects"),
+        ("# nothing\n", "it has no objects"),
+        ("a: 1\n---\nkind: Pod", "line 1: a document that is no Kubernetes object"),
+        ("---\n---\n# x\nkind: Pod\nmetadata: {name: a}", "line 4: Pod without apiVersion"),
+        ("{apiVersion: v1, kind: Pod, metadata: {generateName: a}}", "without metadata.name"),
+        ("{apiVersion: v1, kind: Pod, metadata: [a]}", "Pod without metadata"),
+        ("{apiVersion: v1, kind: Pod, metadata: {name: a}, spec: 1}", "Pod without spec"),
+        ("{apiVersion: v1, kind: List, items: [1]}", "item 1: a document that is no"),
     ],
 )
 def test_a_broken_manifest_is_refused_with_its_name(tmp_path, text, message):
@@ -81,3 +88,48 @@ def test_a_broken_manifest_is_refused_with_its_name(tmp_path, text, message):
     path.write_text(text)
     with pytest.raises(UsageError, match=rf"(?s)manifest .*broken.yaml.*{message}"):
         load(path)
+
+
+def test_whatever_kubectl_takes_is_taken(tmp_path):
+    path = tmp_path / "all.yaml"
+    path.write_text("""
+# A namespace of theirs
+apiVersion: v1
+kind: Namespace
+metadata: {name: shop}
+---
+---
+apiVersion: v1
+kind: List
+items:
+- {apiVersion: v1, kind: ConfigMap, metadata: {name: one, namespace: shop}}
+- apiVersion: v1
+  kind: ServiceList
+  items: [{metadata: {name: two}, spec: {ports: [{port: 80}]}}]
+---
+apiVersion: v1
+kind: Service
+metadata:
+  name: exported
+  namespace: shop
+  uid: 1-2-3
+  resourceVersion: "77"
+  creationTimestamp: "2026-01-01T00:00:00Z"
+  managedFields: [{manager: kubectl}]
+  annotations: {kubectl.kubernetes.io/last-applied-configuration: "{}", own: "yes"}
+spec: {clusterIP: 10.96.0.7, clusterIPs: [10.96.0.7], ports: [{port: 80}]}
+status: {loadBalancer: {}}
+---
+{"apiVersion": "v1", "kind": "Service", "metadata": {"name": "headless", "uid": "4"},
+ "spec": {"clusterIP": "None", "clusterIPs": ["None"]}}
+""")
+    one, two, exported, headless = load(path)
+    assert one == {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "one"}}
+    assert (two["apiVersion"], two["kind"], two["metadata"]["name"]) == ("v1", "Service", "two")
+    assert exported == {
+        "apiVersion": "v1",
+        "kind": "Service",
+        "metadata": {"name": "exported", "annotations": {"own": "yes"}},
+        "spec": {"ports": [{"port": 80}]},
+    }
+    assert headless["spec"] == {"clusterIP": "None", "clusterIPs": ["None"]}

@@ -83,10 +83,57 @@ def test_pods_of_an_older_revision_are_not_the_ones_wanted():
     assert lacking([deployment()], snapshot(pod("a"), pod("b"))) == ""
 
 
-def test_one_replica_is_wanted_where_nothing_is_said():
+def test_where_the_number_is_left_open_all_that_there_are_count():
     silent = DEPLOYMENT | {"spec": {k: v for k, v in DEPLOYMENT["spec"].items() if k != "replicas"}}
-    assert lacking([silent], snapshot(pod("a"))) == ""
-    assert lacking([silent], snapshot(pod("a"), pod("b"))) == "Deployment web: 2 of 1 Pods ready"
+    assert lacking([silent], snapshot()) == "Deployment web: 0 of 1 Pods ready"
+    assert lacking([silent], snapshot(pod("a"), pod("b"), pod("c"))) == ""
+    assert lacking([silent], snapshot(pod("a"), pod("b", ready=False))).startswith(
+        "Deployment web: 1 of 2 Pods ready"
+    )
+
+
+def test_an_autoscaler_leaves_the_number_open():
+    scaler = {
+        "kind": "HorizontalPodAutoscaler",
+        "metadata": {"name": "any"},
+        "spec": {"scaleTargetRef": {"kind": "Deployment", "name": "web"}},
+    }
+    three = snapshot(pod("a"), pod("b"), pod("c"))
+    assert lacking([DEPLOYMENT, scaler], three) == ""
+    assert lacking([DEPLOYMENT], three) == "Deployment web: 3 of 2 Pods ready"
+
+
+@pytest.mark.parametrize("kind", ["StatefulSet", "ReplicaSet"])
+def test_other_workloads_are_waited_for_as_well(kind):
+    other = DEPLOYMENT | {"kind": kind}
+    assert lacking([other], snapshot(pod("a"))) == f"{kind} web: 1 of 2 Pods ready"
+    assert lacking([other], snapshot(pod("a"), pod("b"))) == ""
+
+
+def test_a_pod_is_waited_for_by_its_name():
+    single = {"kind": "Pod", "metadata": {"name": "a"}, "spec": {}}
+    assert lacking([single], snapshot()) == "Pod a: not there"
+    assert lacking([single], snapshot(pod("a", ready=False))).startswith("Pod a: not ready (a on")
+    assert lacking([single], snapshot(pod("a"))) == ""
+
+
+@pytest.mark.parametrize(
+    ("operator", "values", "is_selected"),
+    [
+        ("In", ["web", "shop"], True),
+        ("In", ["shop"], False),
+        ("NotIn", ["shop"], True),
+        ("NotIn", ["web"], False),
+        ("Exists", None, True),
+        ("DoesNotExist", None, False),
+    ],
+)
+def test_pods_are_selected_by_expressions_too(operator, values, is_selected):
+    term = {"key": "app", "operator": operator, **({"values": values} if values else {})}
+    template = DEPLOYMENT["spec"]["template"]
+    spec = {"replicas": 1, "selector": {"matchExpressions": [term]}, "template": template}
+    lack = lacking([DEPLOYMENT | {"spec": spec}], snapshot(pod("a")))
+    assert (lack == "") is is_selected
 
 
 def test_pods_that_are_never_to_be_ready_have_to_run():
