@@ -52,7 +52,9 @@ class App:
         *,
         run: str,
         limits: Limits,
+        stragglers: set[str] | None = None,
     ) -> None:
+        """``stragglers`` are the nodes whose Pods were waited for in vain: apps may share it."""
         self.cluster = cluster
         self.namespace = namespace
         self.manifests = of_run(manifests, run)
@@ -61,7 +63,7 @@ class App:
         self.services = _services(self.manifests)
         self._limits = limits
         self._revision = 0
-        self._straggler = ""  #: the node whose Pods were waited for in vain
+        self._stragglers = set() if stragglers is None else stragglers
 
     @property
     def profile(self) -> Profile:
@@ -81,7 +83,6 @@ class App:
         """
         snapshot = self.snapshot()
         if not lacking(self.manifests, snapshot):
-            self._straggler = ""
             return snapshot
         services = [manifest for manifest in self.manifests if manifest["kind"] == "Service"]
         workloads = [manifest for manifest in self.manifests if manifest["kind"] != "Service"]
@@ -211,22 +212,23 @@ class App:
             _refuse_unpullable(snapshot)
             missing = lacking(manifests, snapshot)
             if not missing:
-                self._straggler = ""
                 return
             now, last = time.monotonic(), straggler(manifests, snapshot)
             if last != node:
                 node, since = last, now
-            patience = self._limits.recheck if node == self._straggler else self._limits.straggler
+            known = node in self._stragglers
+            patience = self._limits.recheck if known else self._limits.straggler
             if now - began >= limit or (node and now - since >= patience):
                 break
             time.sleep(_INTERVAL_SECONDS)
-        self._straggler = node
+        self._stragglers |= {node} - {""}
         _refuse_unpullable(snapshot, finally_=True)
         raise WaitExpired(
             f"the Pods in namespace {self.namespace}",
             limit=round(now - began, 1),
             last_state=missing,
             remedy=self._remedy,
+            node=node,
         )
 
     def _await_slices(self, manifests: Sequence[Mapping[str, Any]], limit: float) -> None:

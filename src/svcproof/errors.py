@@ -151,9 +151,21 @@ class HealFailed(ClusterProblem):
 
 
 class WaitExpired(ClusterProblem):
-    """A bounded wait ran out: what was awaited, how long, the last state seen."""
+    """A bounded wait ran out: what was awaited, how long, the last state seen.
 
-    def __init__(self, waited_for: str, *, limit: float, last_state: str, remedy: str = "") -> None:
+    ``node`` is the only one that it waited for; "" if there are several, or none.
+    """
+
+    def __init__(
+        self,
+        waited_for: str,
+        *,
+        limit: float,
+        last_state: str,
+        remedy: str = "",
+        node: str = "",
+    ) -> None:
+        self.node = node
         self.waited_for = waited_for
         self.limit = limit
         self.last_state = last_state

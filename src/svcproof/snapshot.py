@@ -27,13 +27,18 @@ DEFAULT_AFFINITY_SECONDS: Final = 10800
 
 @dataclass(frozen=True, slots=True)
 class Node:
-    """A node; ``addresses`` are its InternalIPs, one per family."""
+    """A node; ``addresses`` are its InternalIPs.
+
+    ``unfit`` is why no Pod of ours can run there, whatever it tolerates; "" if one can.
+    """
 
     name: str
     addresses: tuple[str, ...]
     ready: bool
     zone: str = ""
     schedulable: bool = True
+    unfit: str = ""
+    architecture: str = ""
 
 
 @dataclass(frozen=True, slots=True)

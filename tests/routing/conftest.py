@@ -110,8 +110,10 @@ def suite(
     So do their Services: kube-proxy takes a second to learn of one.
     """
 
+    stragglers: set[str] = set()
+
     def app_of(namespace: str, manifests: Sequence[Mapping[str, Any]]) -> App:
-        return App(cluster, namespace, manifests, run=run_id, limits=limits)
+        return App(cluster, namespace, manifests, run=run_id, limits=limits, stragglers=stragglers)
 
     apps = {
         module.__name__: app_of(namespaces[module.__name__], _manifests(module))

@@ -1,7 +1,11 @@
 """The API server's JSON, as a real 1.36 server wrote it, shortened."""
 
+import pytest
+
 from svcproof.clusters import objects
 from svcproof.snapshot import Endpoint, ServicePort
+
+INFO = {"operatingSystem": "linux", "architecture": "amd64", "kubeletVersion": "v1.36.4"}
 
 
 def test_node():
@@ -15,6 +19,7 @@ def test_node():
                 {"type": "Hostname", "address": "node-1"},
             ],
             "conditions": [{"type": "Ready", "status": "True"}],
+            "nodeInfo": INFO,
         },
     }
     node = objects.node(item)
@@ -23,7 +28,7 @@ def test_node():
 
 
 def test_node_that_takes_no_pods():
-    bare = {"metadata": {"name": "n"}}
+    bare = {"metadata": {"name": "n"}, "status": {"nodeInfo": INFO}}
     assert not objects.node(bare).ready
     assert not objects.node({**bare, "spec": {"unschedulable": True}}).schedulable
     for key, schedulable in (
@@ -34,6 +39,33 @@ def test_node_that_takes_no_pods():
         assert objects.node({**bare, "spec": spec}).schedulable is schedulable
     soft = {"taints": [{"key": "x", "effect": "PreferNoSchedule"}]}
     assert objects.node({**bare, "spec": soft}).schedulable
+
+
+@pytest.mark.parametrize(
+    ("labels", "annotations", "info", "reason"),
+    [
+        ({}, {}, INFO, ""),
+        ({"kubernetes.io/os": "windows"}, {}, INFO | {"operatingSystem": "windows"}, "Windows"),
+        ({"kubernetes.io/os": "windows"}, {}, {"kubeletVersion": "v1"}, "Windows"),
+        ({"type": "virtual-kubelet"}, {}, INFO, "virtual"),
+        ({}, {"kwok.x-k8s.io/node": "fake"}, INFO, "pretends"),
+        ({}, {}, {}, "no kubelet"),
+        ({}, {}, None, "no kubelet"),
+    ],
+)
+def test_a_node_that_runs_nothing_of_ours(labels, annotations, info, reason):
+    metadata = {"name": "n", "labels": labels, "annotations": annotations}
+    node = objects.node({"metadata": metadata, "status": {"nodeInfo": info}})
+    assert (reason in node.unfit, node.schedulable) == (True, not reason)
+    assert bool(node.unfit) is bool(reason)
+
+
+def test_an_address_that_is_a_name_is_none():
+    addresses = [{"type": "InternalIP", "address": "node.example"}]
+    assert (
+        objects.node({"metadata": {"name": "n"}, "status": {"addresses": addresses}}).addresses
+        == ()
+    )
 
 
 def test_pod():

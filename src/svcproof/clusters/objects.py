@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from ipaddress import ip_address
 from typing import Any, Final
 
 from svcproof.snapshot import (
@@ -34,17 +35,44 @@ def node(item: Json) -> Node:
         taint["effect"] in ("NoSchedule", "NoExecute") and taint["key"] not in _TOLERATED
         for taint in spec.get("taints") or ()
     )
+    info, labels = status.get("nodeInfo") or {}, item["metadata"].get("labels") or {}
+    unfit = _unfit(info, labels, item["metadata"].get("annotations") or {})
     return Node(
         name=item["metadata"]["name"],
         addresses=tuple(
             address["address"]
             for address in status.get("addresses") or ()
-            if address["type"] == "InternalIP"
+            if address["type"] == "InternalIP" and _is_address(address["address"])
         ),
+        unfit=unfit,
+        architecture=info.get("architecture") or labels.get("kubernetes.io/arch", ""),
         ready=_condition(status, "Ready"),
-        zone=(item["metadata"].get("labels") or {}).get(_ZONE_LABEL, ""),
-        schedulable=not spec.get("unschedulable", False) and not repelling,
+        zone=labels.get(_ZONE_LABEL, ""),
+        schedulable=not spec.get("unschedulable", False) and not repelling and not unfit,
     )
+
+
+def _is_address(text: str) -> bool:
+    """Some clouds put a name there."""
+    try:
+        ip_address(text)
+    except ValueError:
+        return False
+    return True
+
+
+def _unfit(info: Json, labels: Json, annotations: Json) -> str:
+    """Why a node runs no Linux program of ours: another system, or no kubelet at all."""
+    system = info.get("operatingSystem") or labels.get("kubernetes.io/os") or "linux"
+    if system != "linux":
+        return f"a {system.capitalize()} node"
+    if labels.get("type") == "virtual-kubelet" or "kubernetes.azure.com/virtual-node" in labels:
+        return "a virtual node (virtual-kubelet)"
+    if "kwok.x-k8s.io/node" in annotations:
+        return "a node that only pretends to run Pods (kwok)"
+    if not info.get("kubeletVersion"):
+        return "no kubelet has told what it is (no nodeInfo)"
+    return ""
 
 
 def pod(item: Json) -> Pod:

@@ -16,7 +16,7 @@ from svcproof.clusters.kubernetes_api import Api
 from svcproof.clusters.options import ClusterOptions, ExistingOptions
 from svcproof.components.program import obtain_echo_hostname
 from svcproof.components.progress import Silent
-from svcproof.components.recipe import ARCHITECTURES, host_architecture
+from svcproof.components.recipe import host_architecture
 from svcproof.errors import EnvironmentProblem
 from svcproof.history import Position
 from svcproof.ports import ClusterFacts, Manifest
@@ -75,7 +75,7 @@ def _equipment(options: ClusterOptions, found: Survey) -> tuple[Fitting, Sequenc
     selection = found.selection
     # All nodes need no choosing, and then new ones are no trouble.
     nodes = [node.name for node in selection.nodes]
-    everywhere = len(nodes) == selection.usable
+    everywhere = len(nodes) == selection.usable and not selection.has_unfit
     fitting = Fitting(
         image=_mirrored(wanted.image, wanted.registry),
         carrier=_mirrored(wanted.carrier, wanted.registry),
@@ -85,12 +85,6 @@ def _equipment(options: ClusterOptions, found: Survey) -> tuple[Fitting, Sequenc
         return fitting, ()
     parts: dict[str, list[Manifest]] = {}
     for architecture in found.architectures:
-        if architecture not in ARCHITECTURES.values():
-            raise EnvironmentProblem(
-                f"nodes of architecture {architecture}: svcproof has no program for them",
-                remedy=f"valid: {', '.join(ARCHITECTURES.values())}; for others give an image "
-                "with the program in it: --svc-image",
-            )
         path = obtain_echo_hostname(
             architecture, allow_install=options.allow_install, progress=Silent()
         )

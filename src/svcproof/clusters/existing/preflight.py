@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from ipaddress import ip_address
 from typing import Any, Final
 
@@ -15,10 +15,12 @@ from svcproof.clusters.existing.rights import missing_rights
 from svcproof.clusters.existing.sampling import Selection, select
 from svcproof.clusters.kubernetes_api import Api
 from svcproof.clusters.options import ExistingOptions
+from svcproof.components.recipe import ARCHITECTURES
 from svcproof.errors import ApiRefused, EnvironmentProblem
 from svcproof.history import Family
 from svcproof.images import ECHO_HOSTNAME_REFERENCE
 from svcproof.ports import Manifest
+from svcproof.snapshot import Node
 
 __all__ = ["Survey", "survey"]
 
@@ -56,31 +58,31 @@ def survey(api: Api, options: ExistingOptions) -> Survey:
             remedy="grant it (svcproof rights prints the roles), or give a namespace that "
             "was made for this: --svc-namespace NAME",
         )
-    listed = _nodes(api)
-    selection = select([objects.node(item) for item in listed])
+    known = [objects.node(item) for item in _nodes(api)]
+    # An image that was given may be for any architecture.
+    if not options.image:
+        known = [_of_known_architecture(node) for node in known]
+    selection = select(known)
     if not selection.nodes:
         raise EnvironmentProblem(
             f"no node can be used: {selection.coverage}",
             remedy="look at `kubectl get nodes`: at least one must be Ready and take Pods",
         )
-    chosen = {node.name for node in selection.nodes}
     return Survey(
         version=version,
         selection=selection,
-        architectures=tuple(
-            sorted(
-                {
-                    item["status"]["nodeInfo"]["architecture"]
-                    for item in listed
-                    if item["metadata"]["name"] in chosen
-                }
-            )
-        ),
+        architectures=tuple(sorted({node.architecture for node in selection.nodes})),
         data_plane=_data_plane(api, options),
         families=_families(selection),
         cluster_domain=_cluster_domain(api),
         no_host_network=_no_host_network(api, options.namespace),
     )
+
+
+def _of_known_architecture(node: Node) -> Node:
+    if not node.unfit and node.architecture not in ARCHITECTURES.values():
+        return replace(node, unfit=f"no program for {node.architecture}: give --svc-image")
+    return node
 
 
 def _nodes(api: Api) -> list[Any]:

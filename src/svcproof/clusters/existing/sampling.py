@@ -23,6 +23,8 @@ class Selection:
     usable: int
     zones: int
     zones_used: int
+    #: Whether Pods must be kept off nodes that would take them and cannot run them.
+    has_unfit: bool = False
     #: Name → why it is not used at all.
     left_out: tuple[tuple[str, str], ...] = ()
 
@@ -43,7 +45,7 @@ class Selection:
 
 
 def select(nodes: Sequence[Node], *, most: int = MOST_NODES) -> Selection:
-    """Nodes that are Ready and take Pods: all up to ``most``, else as many of each zone as of
+    """Nodes that are Ready and run Pods: all up to ``most``, else as many of each zone as of
     any other, the first by name."""
     usable = sorted((n for n in nodes if n.ready and n.schedulable), key=lambda node: node.name)
     zones: dict[str, list[Node]] = {}
@@ -56,9 +58,10 @@ def select(nodes: Sequence[Node], *, most: int = MOST_NODES) -> Selection:
         usable=len(usable),
         zones=len(zones),
         zones_used=len({node.zone for node in chosen}),
+        has_unfit=any(node.unfit for node in nodes),
         left_out=tuple((node.name, _why(node)) for node in nodes if node not in usable),
     )
 
 
 def _why(node: Node) -> str:
-    return "not Ready" if not node.ready else "takes no Pods"
+    return node.unfit or ("takes no Pods" if node.ready else "not Ready")
