@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
 from svcproof.errors import (
+    ApplyFailed,
     ClusterProblem,
     EnvironmentProblem,
     NotSupported,
@@ -30,7 +31,6 @@ from svcproof.places import (
 from svcproof.ports import Cluster
 from svcproof.profiles import Profile, profile_of
 from svcproof.snapshot import Pod, Service, Snapshot
-from svcproof.waits import wait_for
 from svcproof.workloads import lacking, living, straggler, unpullable
 
 __all__ = ["App", "Clients", "client_manifests_for"]
@@ -52,9 +52,9 @@ class App:
         *,
         run: str,
         limits: Limits,
-        stragglers: set[str] | None = None,
+        late: set[str] | None = None,
     ) -> None:
-        """``stragglers`` are the nodes whose Pods were waited for in vain: apps may share it."""
+        """``late`` are nodes and Services that were waited for in vain: apps may share it."""
         self.cluster = cluster
         self.namespace = namespace
         self.manifests = of_run(manifests, run)
@@ -63,7 +63,7 @@ class App:
         self.services = _services(self.manifests)
         self._limits = limits
         self._revision = 0
-        self._stragglers = set() if stragglers is None else stragglers
+        self._late = set() if late is None else late
 
     @property
     def profile(self) -> Profile:
@@ -76,8 +76,22 @@ class App:
         self.cluster.apply(self.manifests, namespace=self.namespace)
         self.services = _services(self.manifests)
 
+    def apply_all(self) -> dict[tuple[str, str], ApplyFailed]:
+        """The same, whatever becomes of single objects: kind and name of those that the API
+        server refused, and its words."""
+        refused: dict[tuple[str, str], ApplyFailed] = {}
+        for manifest in self.manifests:
+            try:
+                self.cluster.apply([manifest], namespace=self.namespace)
+            except ApplyFailed as error:
+                refused[manifest["kind"], manifest["metadata"]["name"]] = error
+        self.services = _services(self.manifests)
+        return refused
+
     def wait_ready(self, *, limit: float | None = None) -> Snapshot:
         """Wait until Pods and then EndpointSlices are as wanted; the cluster as it is then.
+
+        What was waited for in vain without a ``limit`` is not waited for long again.
 
         Raises :class:`~svcproof.errors.WaitExpired`.
         """
@@ -85,10 +99,42 @@ class App:
         if not lacking(self.manifests, snapshot):
             return snapshot
         services = [manifest for manifest in self.manifests if manifest["kind"] == "Service"]
-        workloads = [manifest for manifest in self.manifests if manifest["kind"] != "Service"]
-        self._await_pods(workloads, limit or self._limits.workload_ready)
-        self._await_slices(services, limit or self._limits.endpoints)
+        self.wait_pods(limit=limit)
+        self._await_slices(services, limit)
         return self.snapshot()
+
+    def wait_pods(self, *, limit: float | None = None) -> None:
+        """Wait for Pods; where those of one node hold up all others, no longer than a straggler
+        may take. Raises :class:`~svcproof.errors.WaitExpired`."""
+        manifests = [manifest for manifest in self.manifests if manifest["kind"] != "Service"]
+        most = self._limits.workload_ready if limit is None else limit
+        began = since = time.monotonic()
+        node = ""
+        while True:
+            snapshot = self.snapshot()
+            _refuse_unpullable(snapshot)
+            missing = lacking(manifests, snapshot)
+            if not missing:
+                return
+            now, last = time.monotonic(), straggler(manifests, snapshot)
+            if last != node:
+                node, since = last, now
+            is_known = node in self._late
+            patience = self._limits.recheck if is_known else self._limits.straggler
+            if now - began >= most or (node and now - since >= patience):
+                break
+            time.sleep(_INTERVAL_SECONDS)
+        if node and limit is None:
+            self._late.add(node)
+        _refuse_unpullable(snapshot, finally_=True)
+        raise WaitExpired(
+            f"the Pods in namespace {self.namespace}",
+            limit=round(now - began, 1),
+            last_state=missing,
+            remedy=self._remedy,
+            node=node,
+            is_known=is_known,
+        )
 
     def scale(self, replicas: int, *, deployment: str = "") -> None:
         """Change the number of replicas and wait until all follows."""
@@ -202,42 +248,24 @@ class App:
         """The cluster's IP families."""
         return self.cluster.facts.families
 
-    def _await_pods(self, manifests: Sequence[Mapping[str, Any]], limit: float) -> None:
-        """Wait for Pods; where those of one node hold up all others, no longer than a straggler
-        may take, and not again for the same one."""
-        began = since = time.monotonic()
-        node = ""
-        while True:
-            snapshot = self.snapshot()
-            _refuse_unpullable(snapshot)
-            missing = lacking(manifests, snapshot)
-            if not missing:
-                return
-            now, last = time.monotonic(), straggler(manifests, snapshot)
-            if last != node:
-                node, since = last, now
-            known = node in self._stragglers
-            patience = self._limits.recheck if known else self._limits.straggler
-            if now - began >= limit or (node and now - since >= patience):
-                break
+    def _await_slices(self, manifests: Sequence[Mapping[str, Any]], limit: float | None) -> None:
+        began = time.monotonic()
+        while missing := lacking(manifests, self.snapshot()):
+            subject = f"{self.namespace}: {missing.partition(':')[0]}"
+            is_known = subject in self._late
+            most = self._limits.recheck if is_known else self._limits.endpoints
+            waited = time.monotonic() - began
+            if waited >= (most if limit is None else min(limit, most)):
+                if limit is None:
+                    self._late.add(subject)
+                raise WaitExpired(
+                    f"the EndpointSlices in namespace {self.namespace}",
+                    limit=round(waited, 1),
+                    last_state=missing,
+                    remedy=self._remedy,
+                    is_known=is_known,
+                )
             time.sleep(_INTERVAL_SECONDS)
-        self._stragglers |= {node} - {""}
-        _refuse_unpullable(snapshot, finally_=True)
-        raise WaitExpired(
-            f"the Pods in namespace {self.namespace}",
-            limit=round(now - began, 1),
-            last_state=missing,
-            remedy=self._remedy,
-            node=node,
-        )
-
-    def _await_slices(self, manifests: Sequence[Mapping[str, Any]], limit: float) -> None:
-        wait_for(
-            f"the EndpointSlices in namespace {self.namespace}",
-            lambda: lacking(manifests, self.snapshot()),
-            limit=limit,
-            remedy=self._remedy,
-        )
 
     @property
     def _remedy(self) -> str:

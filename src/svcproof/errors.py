@@ -125,7 +125,15 @@ class ClusterProblem(SvcproofError):
 
 
 class ApplyFailed(ClusterProblem):
-    """The API server refused an object; the text is its own."""
+    """The API server refused an object; the text is its own.
+
+    ``is_forbidden``: not for what the object says, but because a quota, a policy or a missing
+    right is against it (HTTP 403).
+    """
+
+    def __init__(self, what: str, *, remedy: str = "", is_forbidden: bool = False) -> None:
+        self.is_forbidden = is_forbidden
+        super().__init__(what, remedy=remedy)
 
 
 class ApiRefused(ClusterProblem):
@@ -153,7 +161,8 @@ class HealFailed(ClusterProblem):
 class WaitExpired(ClusterProblem):
     """A bounded wait ran out: what was awaited, how long, the last state seen.
 
-    ``node`` is the only one that it waited for; "" if there are several, or none.
+    ``node`` is the only one that it waited for; "" if there are several, or none. ``is_known``:
+    it was waited for in vain before, and not for long this time.
     """
 
     def __init__(
@@ -164,8 +173,10 @@ class WaitExpired(ClusterProblem):
         last_state: str,
         remedy: str = "",
         node: str = "",
+        is_known: bool = False,
     ) -> None:
         self.node = node
+        self.is_known = is_known
         self.waited_for = waited_for
         self.limit = limit
         self.last_state = last_state

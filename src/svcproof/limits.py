@@ -23,8 +23,9 @@ class Limits:
     #: The Pods of one node, when those of all others are ready: such a node is not waited for
     #: any longer, and once only.
     straggler: float = 12.0
-    #: EndpointSlices listing what they should, after a change.
-    endpoints: float = 30.0
+    #: EndpointSlices listing what they should, after a change (seconds where nothing is wrong).
+    #: What lists it only later than that is late: inconclusive.
+    endpoints: float = 15.0
     #: Every node routing to what it should, after the EndpointSlices do
     #: (upstream's e2e allows 30 s for endpoint changes).
     #: It is also all that a run waits in vain for its ways to settle, taken together.

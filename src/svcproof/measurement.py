@@ -16,6 +16,7 @@ from svcproof.errors import ClusterProblem, EnvironmentProblem, WaitExpired
 from svcproof.events import (
     EndpointsSeen,
     NotConverged,
+    NotSoFar,
     PromiseChanged,
     PromiseNotSeenAgain,
     ServiceChanged,
@@ -48,7 +49,7 @@ def measure(ask: Ask, context: Context) -> History:
     asked = ask_pairs(ask, app, snapshot, recorder)
     settled = settle_all(asked, context) if ask.settle else [Settled(each) for each in asked]
     _measure_all(settled, context)
-    _look_again(settled, context)
+    _look_again(settled, context, unready=services if ready is None else ())
     return recorder.freeze()
 
 
@@ -80,11 +81,26 @@ def settle_pairs(pairs: Sequence[Pair], context: Context, *, awaits_app: bool = 
 
 def await_app(context: Context) -> Snapshot | None:
     """The cluster once the app is what its manifests say; None if it never is, as recorded."""
+    app, recorder = context.app, context.recorder
     try:
-        return context.app.wait_ready(limit=context.limits.convergence)
-    except WaitExpired as expired:
-        context.recorder.event(not_converged(expired))
-        return None
+        return app.wait_ready(limit=context.limits.notice)
+    except WaitExpired as soon:
+        expired = soon
+    if not expired.is_known:
+        recorder.event(
+            NotSoFar(
+                position="API server",
+                target=expired.waited_for,
+                seconds=expired.limit,
+                last_state=expired.last_state,
+            )
+        )
+        try:
+            return app.wait_ready()
+        except WaitExpired as late:
+            expired = late
+    recorder.event(not_converged(expired))
+    return None
 
 
 def not_converged(expired: WaitExpired) -> NotConverged:
@@ -157,9 +173,10 @@ def _measure_pair(settled: Settled, context: Context) -> None:
         recorder.observe(asked.position, asked.target, attempt)
 
 
-def _look_again(settled: Sequence[Settled], context: Context) -> None:
+def _look_again(settled: Sequence[Settled], context: Context, *, unready: Sequence[str]) -> None:
     """Was the promise still in force when the last connection ended, and does a pair that was
-    not waited for to the end give what is promised now?"""
+    not waited for to the end give what is promised now? ``unready`` are
+    Services whose EndpointSlices may not have been right."""
     try:
         snapshot = context.app.snapshot()
     except (ClusterProblem, EnvironmentProblem) as error:
@@ -167,6 +184,7 @@ def _look_again(settled: Sequence[Settled], context: Context) -> None:
         context.recorder.event(PromiseNotSeenAgain(reason=error.what))
         return
     record_services([each.asked.target.service for each in settled], snapshot, context)
+    record_endpoints(unready, snapshot, context)
     for each in settled:
         asked = each.asked
         before = asked.promise.summary

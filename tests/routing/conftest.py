@@ -25,6 +25,7 @@ from typing import Any, TypeGuard
 
 import pytest
 
+from svcproof.errors import ApplyFailed, NotSupported
 from svcproof.fixtures.ahead import AHEAD, Ahead, can_begin_ahead
 from svcproof.fixtures.app import ready_app
 from svcproof.fixtures.measuring import Shared, open_run
@@ -55,6 +56,7 @@ class Suite:
     limits: Limits
     shared: Shared
     start_rest: Callable[[], None]
+    refused: Mapping[tuple[str, str, str], ApplyFailed]
     _ready: dict[str, Future[App]] = field(default_factory=dict, init=False)
     _lock: Lock = field(default_factory=Lock, init=False)
 
@@ -71,10 +73,22 @@ class Suite:
             ready = self._ready.setdefault(module, Future())
         if is_first:
             try:
-                ready.set_result(ready_app(self.apps[module]))
+                app = self.apps[module]
+                self._refuse_refused(app)
+                ready.set_result(ready_app(app))
             except BaseException as error:
                 ready.set_exception(error)
         return ready.result()
+
+    def _refuse_refused(self, app: App) -> None:
+        """One object that the API server does not take costs the cases that need it."""
+        for manifest in app.manifests:
+            kind, name = manifest["kind"], manifest["metadata"]["name"]
+            error = self.refused.get((app.namespace, kind, name))
+            if error is not None and error.is_forbidden:
+                raise NotSupported(f"the API server refuses {kind} {name}: {error.what}")
+            if error is not None:
+                raise error
 
 
 @pytest.fixture(scope="session")
@@ -110,10 +124,10 @@ def suite(
     So do their Services: kube-proxy takes a second to learn of one.
     """
 
-    stragglers: set[str] = set()
+    late: set[str] = set()
 
     def app_of(namespace: str, manifests: Sequence[Mapping[str, Any]]) -> App:
-        return App(cluster, namespace, manifests, run=run_id, limits=limits, stragglers=stragglers)
+        return App(cluster, namespace, manifests, run=run_id, limits=limits, late=late)
 
     apps = {
         module.__name__: app_of(namespaces[module.__name__], _manifests(module))
@@ -121,7 +135,13 @@ def suite(
     }
     client_app = app_of(namespaces[""], client_manifests_for(cluster))
     client_app.apply()
-    apps[modules[0].__name__].apply()
+    refused: dict[tuple[str, str, str], ApplyFailed] = {}
+
+    def apply(app: App) -> None:
+        for (kind, name), error in app.apply_all().items():
+            refused[app.namespace, kind, name] = error
+
+    apply(apps[modules[0].__name__])
     clients = Clients(client_app)
     clients.wait_ready()
 
@@ -134,9 +154,9 @@ def suite(
                 if namespaces[module.__name__] == namespace
                 for stem in _stems(module)
             )
-            app_of(namespace, [item for stem in stems for item in packaged_manifests(stem)]).apply()
+            apply(app_of(namespace, [item for stem in stems for item in packaged_manifests(stem)]))
 
-    return Suite(apps, clients, limits, shared, start_rest)
+    return Suite(apps, clients, limits, shared, start_rest, refused)
 
 
 @pytest.fixture(scope="session")

@@ -257,6 +257,22 @@ class TestEndpoints:
         assert lack.summary == "the EndpointSlices lack ready Pods: a 1"
         assert surplus.summary == "the EndpointSlices list Pods that are not ready: a 9"
 
+    @pytest.mark.parametrize(
+        ("place", "then", "status"),
+        [
+            ("API server", ("a 1", "b 2"), Status.INCONCLUSIVE),
+            ("API server", ("a 1",), Status.FAIL),
+            ("a Pod on n1", ("a 1", "b 2"), Status.FAIL),
+        ],
+    )
+    def test_lists_that_come_late_prove_nothing(self, story, place, then, status):
+        story.event(NotConverged(position=place, target="x", limit_seconds=9.0, last_state="y"))
+        story.event(EndpointsSeen(service="svc", listed=("a 1",), ready=("a 1", "b 2")))
+        story.event(EndpointsSeen(service="svc", listed=then, ready=("a 1", "b 2")))
+        verdict = story.verdict(endpoints)
+        assert verdict.status is status
+        assert ("right soon after" in verdict.findings[0].summary) is (status is not Status.FAIL)
+
     def test_lists_are_told_in_order(self, story):
         some, others = [f"a {n}" for n in range(9)], [f"b {n}" for n in range(9)]
         story.event(EndpointsSeen(service="", listed=some[::-1], ready=others[::-1]))
@@ -432,7 +448,7 @@ class TestChecksDue:
         assert set(CHECKS) == {
             "reachability", "responders", "endpoints", "convergence", "distribution", "affinity",
             "sources", "control", "answers", "api", "outages", "steadiness",
-            "propagation", "latency", "clients",
+            "propagation", "latency", "clients", "objects",
         }  # fmt: skip
 
     def test_a_saved_history_gives_the_same_verdict(self, story):

@@ -7,34 +7,60 @@ API server gave them at one moment: see :func:`svcproof.expect.endpoint_lists`.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Final
 
-from svcproof.events import EndpointsSeen
+from svcproof.events import EndpointsSeen, NotConverged
 from svcproof.history import History
 from svcproof.verdict import Finding, Status, Verdict, judged
 
 __all__ = ["endpoints"]
 
+_LATE: Final = " (right soon after)"
+
 
 def endpoints(history: History) -> Verdict:
-    """All EndpointSlices that were seen list the ready Pods, no more and no less."""
+    """All EndpointSlices that were seen list the ready Pods, no more and no less.
+
+    Those that did not settle in time are looked at again after the measurement: if they are
+    right then, they were late, which proves nothing.
+    """
     events = [event for event in history.events if isinstance(event, EndpointsSeen)]
-    return judged(len(events), [finding for event in events for finding in _judge(event)])
+    last = {event.service: event for event in events}
+    in_vain = [
+        event.index
+        for event in history.events
+        if isinstance(event, NotConverged) and event.position == "API server"
+    ]
+    findings = [
+        finding
+        for event in events
+        for finding in _judge(
+            event,
+            is_late=any(index < event.index for index in in_vain)
+            and not _wrong(last[event.service]),
+        )
+    ]
+    return judged(len(events), findings)
 
 
-def _judge(event: EndpointsSeen) -> Iterator[Finding]:
+def _wrong(event: EndpointsSeen) -> dict[str, set[str]]:
     listed, ready = set(event.listed), set(event.ready)
-    for summary, wrong in (
-        ("the EndpointSlices lack ready Pods", ready - listed),
-        ("the EndpointSlices list Pods that are not ready", listed - ready),
-    ):
-        if wrong:
-            yield Finding(
-                status=Status.FAIL,
-                summary=f"{summary}: {', '.join(sorted(wrong))}",
-                where=event.service,
-                expected=", ".join(sorted(ready)) or "no endpoint",
-                seen=", ".join(sorted(listed)) or "no endpoint",
-                indices=(event.index,),
-                remedy="compare `kubectl get endpointslices` with `kubectl get pods -o wide`, and "
-                "look whether the kube-controller-manager is alive",
-            )
+    differences = {
+        "the EndpointSlices lack ready Pods": ready - listed,
+        "the EndpointSlices list Pods that are not ready": listed - ready,
+    }
+    return {summary: wrong for summary, wrong in differences.items() if wrong}
+
+
+def _judge(event: EndpointsSeen, *, is_late: bool) -> Iterator[Finding]:
+    for summary, wrong in _wrong(event).items():
+        yield Finding(
+            status=Status.INCONCLUSIVE if is_late else Status.FAIL,
+            summary=f"{summary}: {', '.join(sorted(wrong))}{_LATE if is_late else ''}",
+            where=event.service,
+            expected=", ".join(sorted(event.ready)) or "no endpoint",
+            seen=", ".join(sorted(event.listed)) or "no endpoint",
+            indices=(event.index,),
+            remedy="compare `kubectl get endpointslices` with `kubectl get pods -o wide`, and "
+            "look whether the kube-controller-manager is alive, and has processor time",
+        )

@@ -26,6 +26,7 @@ _FIELD_MANAGER: Final = "svcproof"
 _APPLY: Final = "application/apply-patch+yaml"
 _MERGE: Final = "application/merge-patch+json"
 _CONFLICT: Final = 409
+_FORBIDDEN: Final = 403
 _NOT_FOUND: Final = 404
 
 
@@ -216,7 +217,8 @@ class KubernetesCluster:
         try:
             self.api.call(method, path, body, **options)
         except ApiRefused as error:
-            raise ApplyFailed(f"{method} {path}: {error}") from error
+            forbidden = error.status == _FORBIDDEN
+            raise ApplyFailed(f"{method} {path}: {error}", is_forbidden=forbidden) from error
 
     def _delete(self, path: str) -> None:
         try:
