@@ -120,6 +120,10 @@ class NotSupported(EnvironmentProblem):
     """This kind of cluster lacks a power; the text says which and why."""
 
 
+class OtherVersion(EnvironmentProblem):
+    """Something that another version of svcproof has left, and this one cannot read."""
+
+
 class ClusterProblem(SvcproofError):
     """The cluster did not do what it was asked for."""
 

@@ -47,7 +47,9 @@ def measure(ask: Ask, context: Context) -> History:
     record_services(services, snapshot, context)
     record_endpoints(services, snapshot, context)
     asked = ask_pairs(ask, app, snapshot, recorder)
-    settled = settle_all(asked, context) if ask.settle else [Settled(each) for each in asked]
+    settled = [Settled(each) for each in asked]
+    if ask.settle:
+        settled = settle_all(asked, context, is_ready=ready is not None)
     _measure_all(settled, context)
     _look_again(settled, context, unready=services if ready is None else ())
     return recorder.freeze()

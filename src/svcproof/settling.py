@@ -52,13 +52,14 @@ class Settled:
     hangs: bool = False
 
 
-def settle_all(asked: Sequence[Asked], context: Context) -> list[Settled]:
-    """Wait for all of them side by side; how each wait ended."""
-    futures = [context.workers.waiting.submit(settle, each, context) for each in asked]
+def settle_all(asked: Sequence[Asked], context: Context, *, is_ready: bool = True) -> list[Settled]:
+    """Wait for all of them side by side; how each wait ended. What does not even have its Pods
+    and EndpointSlices (not ``is_ready``), after a wait in vain, is only looked at."""
+    futures = [context.workers.waiting.submit(settle, each, context, is_ready) for each in asked]
     return context.results(futures)
 
 
-def settle(asked: Asked, context: Context) -> Settled:
+def settle(asked: Asked, context: Context, is_ready: bool) -> Settled:
     """Wait until the pair gives what is promised; record how it went.
 
     How long it is waited for is decided anew while it lasts: the run may find out
@@ -74,6 +75,7 @@ def settle(asked: Asked, context: Context) -> Settled:
             missing = _extend(streak, asked, context)
         seconds = time.monotonic() - began
         limit = context.patience.seconds(way, service, context.limits)
+        limit = limit if is_ready else min(limit, context.limits.recheck)
         if context.stopped.is_set():
             return Settled(asked)  # nobody knows whether it would have settled
         if not missing or seconds >= limit:

@@ -13,7 +13,7 @@ import click
 
 from svcproof.cli.options import examples, name_option
 from svcproof.clusters.embedded.state import StateDirectory, find_running, running
-from svcproof.errors import EnvironmentProblem, UsageError
+from svcproof.errors import EnvironmentProblem, OtherVersion, UsageError
 
 __all__ = ["down", "kubeconfig", "kubectl", "logs", "shell", "status"]
 
@@ -45,7 +45,10 @@ def status() -> None:
 
 
 def _status_row(directory: StateDirectory) -> list[str]:
-    plan = directory.plan()
+    try:
+        plan = directory.plan()
+    except OtherVersion:
+        return [directory.name, *["?"] * 5, "of another version of svcproof"]
     return [
         plan.name,
         plan.kubernetes_version,

@@ -64,7 +64,7 @@ def _one_of(argument: str) -> _Completer:
 def _names() -> Iterable[str]:
     from svcproof.clusters.embedded.state import running
 
-    return [directory.plan().name for directory in running()]
+    return [directory.name for directory in running()]
 
 
 cluster_names: Final = completed(_names)

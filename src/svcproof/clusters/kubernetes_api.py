@@ -150,7 +150,17 @@ class Api:
         self._is_silent = False
         if response.status >= 400:
             raise ApiRefused(response.status, _message(response.data, response.status))
-        return json.loads(response.data)
+        try:
+            return json.loads(response.data)
+        except ValueError as error:
+            kind = response.headers.get("content-type", "nothing that says what it is")
+            asked = f" (led there by {self.configuration.host})" if response.retries.history else ""
+            raise EnvironmentProblem(
+                f"{response.geturl() or self.configuration.host}{asked} is no API server: "
+                f"it answered {kind}",
+                remedy="a login page or a proxy stands before it: compare `kubectl get --raw "
+                "/version` with the same kubeconfig",
+            ) from error
 
     def _retries(self) -> Any:
         """Every call here can be made twice: server-side apply and merge patches say what is

@@ -1,4 +1,4 @@
-"""Services that somebody has changed: that is not inferred, the run knows how it had left them."""
+"""Objects that are wrong for certain: left otherwise by the run, or endpoints that are no Pods."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 from typing import Final
 
 from svcproof.culprit.paths import Pair
-from svcproof.results import CaseResult, Culprit, FindingLine
+from svcproof.results import CaseResult, Culprit
 
 __all__ = ["CHANGED", "changed_services"]
 
@@ -20,18 +20,37 @@ _SAID: Final = re.compile(r"objects: Service (\S+) was changed behind the run's 
 def changed_services(cases: Iterable[CaseResult]) -> dict[Culprit, frozenset[Pair]]:
     """One statement for each Service, and what is red because of it."""
     known = list(cases)
-    told: dict[str, dict[str, FindingLine]] = defaultdict(dict)
+    told: dict[str, dict[str, str]] = defaultdict(dict)
     red: dict[str, set[Pair]] = defaultdict(set)
     for case in known:
         for found in case.findings:
             if said := _SAID.match(found.summary):
-                told[said[1]].setdefault(said[2], found)
+                told[said[1]][said[2]] = f"{said[2]} is {found.seen}, not {found.expected}"
                 red[said[1]].add((case.case, CHANGED))
+    strangers = _strangers(known)
     for case in known:
         for service, pair in _red(case):
-            if service in told:
+            if service in told or service in strangers:
                 red[service].add(pair)
-    return {_culprit(name, fields): frozenset(red[name]) for name, fields in told.items()}
+    statements = {
+        name: f"EndpointSlices of Service {name} list {', '.join(addresses)}, which is no Pod of it"
+        for name, addresses in strangers.items()
+    } | {
+        name: f"Service {name} was changed behind the run's back: {'; '.join(fields.values())}"
+        for name, fields in told.items()
+    }
+    return {_culprit(name, text): frozenset(red[name]) for name, text in statements.items()}
+
+
+def _strangers(cases: Iterable[CaseResult]) -> dict[str, list[str]]:
+    """Service → the addresses that its EndpointSlices list, and that no Pod has."""
+    found: dict[str, dict[str, None]] = defaultdict(dict)
+    for case in cases:
+        for line in case.endpoints:
+            for name in line.unexpected:
+                if name.startswith("(no Pod) "):
+                    found[line.service][name.removeprefix("(no Pod) ")] = None
+    return {service: list(addresses) for service, addresses in found.items()}
 
 
 def _red(case: CaseResult) -> Iterator[tuple[str, Pair]]:
@@ -43,12 +62,9 @@ def _red(case: CaseResult) -> Iterator[tuple[str, Pair]]:
             yield line.service, (case.case, -number)
 
 
-def _culprit(service: str, fields: dict[str, FindingLine]) -> Culprit:
-    changes = "; ".join(
-        f"{field} is {found.seen}, not {found.expected}" for field, found in fields.items()
-    )
+def _culprit(service: str, statement: str) -> Culprit:
     return Culprit(
-        statement=f"Service {service} was changed behind the run's back: {changes}",
+        statement=statement,
         nodes=(),
         objects=(service,),
         layer="objects",
@@ -56,5 +72,8 @@ def _culprit(service: str, fields: dict[str, FindingLine]) -> Culprit:
         of=0,
         cases=0,
         of_cases=0,
-        look=(f"kubectl get service {service} -o yaml --show-managed-fields",),
+        look=(
+            f"kubectl get service {service} -o yaml --show-managed-fields",
+            f"kubectl get endpointslices -l kubernetes.io/service-name={service} -o yaml",
+        ),
     )

@@ -94,7 +94,7 @@ def _claimed(
 def _plan(
     options: ClusterOptions, directory: StateDirectory, components: Components
 ) -> ClusterPlan:
-    used = [other.plan().slot for other in running() if other.plan_file.exists()]
+    used = [slot for other in running() if (slot := other.slot) is not None]
     slot = choose_slot(_networks_of_this_machine(), used)
     seeds = ensure_seeds(options, components, slot)
     return make_plan(

@@ -13,7 +13,7 @@ import msgspec
 
 from svcproof.clusters.embedded.addressing import FamilyAddresses, addresses_of
 
-__all__ = ["WORLD", "ClusterPlan", "NodePlan", "make_plan"]
+__all__ = ["WORLD", "ClusterPlan", "NodePlan", "cgroup_parent", "host_link", "make_plan"]
 
 #: The cluster's own directory, on a tmpfs that only its mount namespaces see.
 #: The same path in the supervisor and in every node, so that one configuration
@@ -40,6 +40,16 @@ class NodePlan(msgspec.Struct, frozen=True):
     def directory(self) -> Path:
         """Where the node's state is, inside the cluster's world."""
         return WORLD / "nodes" / self.name
+
+
+def host_link(name: str) -> str:
+    """The host's end of a cluster's only link, whatever version started it."""
+    return f"sp-{name}"
+
+
+def cgroup_parent(name: str) -> str:
+    """The cgroup below which all containers of a cluster are, whatever version started it."""
+    return f"/svcproof/{name}"
 
 
 class ClusterPlan(msgspec.Struct, frozen=True, kw_only=True):
@@ -72,12 +82,12 @@ class ClusterPlan(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def host_link(self) -> str:
         """The host's end of the only link into the fabric (at most 15 characters)."""
-        return f"sp-{self.name}"
+        return host_link(self.name)
 
     @property
     def cgroup_parent(self) -> str:
         """The cgroup below which all containers of this cluster are."""
-        return f"/svcproof/{self.name}"
+        return cgroup_parent(self.name)
 
     def node_cgroup(self, node: NodePlan) -> str:
         """The cgroup below which a node's containers are."""

@@ -18,7 +18,7 @@ from typing import Final
 import msgspec
 
 from svcproof.clusters.embedded.plan import ClusterPlan
-from svcproof.errors import ClusterNotFound
+from svcproof.errors import ClusterNotFound, OtherVersion
 
 __all__ = [
     "BASE",
@@ -44,6 +44,10 @@ class Processes(msgspec.Struct, frozen=True):
 
     node_inits: dict[str, int]
     components: dict[str, int]
+
+
+class _Slot(msgspec.Struct, frozen=True):
+    slot: int
 
 
 class StateDirectory:
@@ -93,8 +97,25 @@ class StateDirectory:
         return self.path / "control"
 
     def plan(self) -> ClusterPlan:
-        """The plan as it was written."""
-        return msgspec.json.decode(self.plan_file.read_bytes(), type=ClusterPlan)
+        """The plan as it was written.
+
+        Raises :class:`~svcproof.errors.OtherVersion` for one that this version cannot read.
+        """
+        try:
+            return msgspec.json.decode(self.plan_file.read_bytes(), type=ClusterPlan)
+        except msgspec.DecodeError as error:
+            raise OtherVersion(
+                f"cluster {self.name} was started by another version of svcproof: {error}",
+                remedy=f"use that version with it, or end it: svcproof down --name {self.name}",
+            ) from error
+
+    @property
+    def slot(self) -> int | None:
+        """Which range of addresses it has, whatever version wrote that; None if it says none."""
+        try:
+            return msgspec.json.decode(self.plan_file.read_bytes(), type=_Slot).slot
+        except (OSError, msgspec.DecodeError):
+            return None
 
     def processes(self) -> Processes:
         """The processes of a cluster that is ready."""

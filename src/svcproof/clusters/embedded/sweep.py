@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Final
 
-from svcproof.clusters.embedded.plan import ClusterPlan
+from svcproof.clusters.embedded.plan import cgroup_parent, host_link
 from svcproof.clusters.embedded.state import StateDirectory
 from svcproof.errors import WaitExpired
 from svcproof.waits import wait_for
@@ -30,14 +30,12 @@ def sweep(directory: StateDirectory, *, await_link: bool = True) -> None:
     namespace; not for a caller that is itself the last process in there. The
     directory goes last: as long as it is there, somebody will sweep again.
     """
-    try:
-        plan = directory.plan()
-    except (OSError, ValueError):  # killed before it was written: nothing was made yet
+    if not directory.plan_file.exists():  # killed before it was written: nothing was made yet
         shutil.rmtree(directory.path, ignore_errors=True)
         return
-    gone = _soon("empty cgroups", lambda: _remove_cgroups(plan))
+    gone = _soon("empty cgroups", lambda: _remove_cgroups(directory.name))
     if await_link:
-        link = Path("/sys/class/net") / plan.host_link
+        link = Path("/sys/class/net") / host_link(directory.name)
         gone = _soon("the link's end", lambda: str(link) if link.exists() else "") and gone
     if gone:
         shutil.rmtree(directory.path, ignore_errors=True)
@@ -52,11 +50,11 @@ def _soon(what: str, lacking: Callable[[], str]) -> bool:
     return True
 
 
-def _remove_cgroups(plan: ClusterPlan) -> str:
+def _remove_cgroups(name: str) -> str:
     """Remove the cluster's cgroups in every hierarchy; names one that is left."""
     remaining = ""
     for mount in _cgroup_mounts():
-        top = mount / plan.cgroup_parent.lstrip("/")
+        top = mount / cgroup_parent(name).lstrip("/")
         for path, _, _ in os.walk(top, topdown=False):
             if not _remove_directory(Path(path)):
                 remaining = path
