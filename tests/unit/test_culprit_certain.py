@@ -1,4 +1,4 @@
-"""What is wrong for certain is said first: Services that were changed, endpoints that are no Pods."""
+"""What is wrong for certain is said first: changed Services, and endpoints that are no Pods."""
 
 from __future__ import annotations
 
