@@ -39,6 +39,8 @@ __all__ = ["App", "Clients", "client_manifests_for"]
 CLIENT_LABEL = "svcproof.dev/client"
 #: Between two looks at Pods.
 _INTERVAL_SECONDS: Final = 0.1
+#: A node may take so many times as long as all others for its Pods.
+_TIMES_OTHERS: Final = 3.0
 
 
 class App:
@@ -120,7 +122,9 @@ class App:
             if last != node:
                 node, since = last, now
             is_known = node in self._late
-            patience = self._limits.recheck if is_known else self._limits.straggler
+            # The others needed so long: on a slow machine nobody is a straggler soon.
+            patience = max(self._limits.straggler, _TIMES_OTHERS * (since - began))
+            patience = self._limits.recheck if is_known else patience
             if now - began >= most or (node and now - since >= patience):
                 break
             time.sleep(_INTERVAL_SECONDS)

@@ -20,9 +20,9 @@ class Limits:
     component_ready: float = 60.0
     #: A workload's Pods ready: image present, so a start and its readiness probe.
     workload_ready: float = 60.0
-    #: The Pods of one node, when those of all others are ready: such a node is not waited for
-    #: any longer, and once only.
-    straggler: float = 12.0
+    #: The Pods of one node, when those of all others are ready (or three times as long as those
+    #: needed): such a node is not waited for any longer, and once only.
+    straggler: float = 6.0
     #: EndpointSlices listing what they should, after a change (seconds where nothing is wrong).
     #: What lists it only later than that is late: inconclusive.
     endpoints: float = 15.0
