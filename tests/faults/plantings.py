@@ -178,8 +178,9 @@ _ALL: Final = (
     _before(DNS_DROPPED),
     _before(FORWARD_DROPPED),
     _before(PROXY_DEAD),
+    _before(LARGE_PACKETS_LOST),
 )
-#: Slug → the planting of each of the thirty faults.
+#: Slug → the planting of each fault.
 PLANTINGS: Final = MappingProxyType({each.slug: each for each in _ALL})
 
 
@@ -188,6 +189,4 @@ def _later(slug: str) -> Planting:
 
 
 #: The same for what is tried beside them.
-EXPERIMENTS: Final = MappingProxyType(
-    {each.slug: each for each in (_before(LARGE_PACKETS_LOST), _later("proxy-frozen"))}
-)
+EXPERIMENTS: Final = MappingProxyType({each.slug: each for each in (_later("proxy-frozen"),)})

@@ -115,6 +115,14 @@ class TestReachability:
         story.ends(Outcome.NAME_FAILED, resolve_us=6_000_000, **failed)
         assert story.verdict(reachability).status is Status.FAIL
 
+    def test_the_largest_size_that_passes_is_told_where_several_were_asked(self, story):
+        story.expect(*ALL, payload=9_000).ends(Outcome.TIMED_OUT, 3, connect_us=9)
+        assert story.verdict(reachability).facts == ()
+        story.expect(*ALL, payload=1_472).ends(Outcome.TIMED_OUT, 3, connect_us=9)
+        story.expect(*ALL, payload=1_400).answers(*ALL)
+        (fact,) = story.verdict(reachability).facts
+        assert (fact.name, fact.value) == ("largest size that passes", "1,400 bytes each way")
+
     def test_unknown_is_no_evidence(self, story):
         story.expect(*ALL).answers(*ALL, *ALL).ends(Outcome.UNKNOWN, 2)
         verdict = story.verdict(reachability)

@@ -6,13 +6,14 @@ how a backend that eats every third connection passes there.
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterator
+from collections import defaultdict
+from collections.abc import Container, Iterable, Iterator
 from typing import TYPE_CHECKING
 
 from svcproof.checkers.busyness import seconds_busy, seconds_resolving
 from svcproof.checkers.outages import limits_outages
 from svcproof.history import Cell, History, Outcome
-from svcproof.verdict import Finding, Status, Verdict, judged
+from svcproof.verdict import Fact, Finding, Status, Verdict, judged
 
 if TYPE_CHECKING:
     from svcproof.attempts import Attempts
@@ -44,7 +45,21 @@ def reachability(history: History) -> Verdict:
     """
     cells = history.cells
     findings = [finding for cell in cells for finding in _judge(cell, history)]
-    return judged(sum(len(cell.attempts) for cell in cells), findings)
+    return judged(sum(len(cell.attempts) for cell in cells), findings, _largest(cells))
+
+
+def _largest(cells: Iterable[Cell]) -> Iterator[Fact]:
+    """Of each pair that was asked for several sizes the largest that passes."""
+    sizes: dict[str, dict[int, bool]] = defaultdict(dict)
+    for cell in cells:
+        if cell.expectation.payload:
+            passes = set(cell.attempts.endings) <= set(cell.promise.outcomes)
+            sizes[cell.where][cell.expectation.payload] = passes
+    for where, asked in sizes.items():
+        if len(asked) > 1:
+            largest = max((size for size, passes in asked.items() if passes), default=0)
+            said = f"{largest:,} bytes each way" if largest else "none"
+            yield Fact("largest size that passes", said, where, largest)
 
 
 _LATE_REFUSALS = (
