@@ -111,7 +111,7 @@ def resolve_target(
     cluster_domain: str = "cluster.local",
 ) -> Target:
     """The address that ``spec`` means for a Service as the cluster has it now."""
-    if service.ip_families and not has_family(service, spec.family):
+    if not has_family(service, spec.family):
         there = " and ".join(service.ip_families)
         raise NotSupported(f"Service {service.name} is of {there} only ({spec.words})")
     port = _port(service, port_name)
@@ -134,7 +134,9 @@ _PROTOCOLS: Final[dict[str, Protocol]] = {"TCP": "tcp", "UDP": "udp"}
 
 def has_family(service: Service, family: Family) -> bool:
     """Whether it has addresses of that family, as far as its spec says: an alias leads to any."""
-    return not service.ip_families or _FAMILY_WORDS[family] in service.ip_families
+    if service.type == "ExternalName" or not service.ip_families:
+        return True
+    return _FAMILY_WORDS[family] in service.ip_families
 
 
 def _known(value: str, known: tuple[_T, ...], what: str) -> _T:

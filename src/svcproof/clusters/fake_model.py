@@ -25,6 +25,7 @@ _NODE_PORTS: Final = range(30000, 32768)
 #: Ports are drawn from here on; those below are free to be chosen (KEP-3668).
 _FIRST_DRAWN: Final = 30086
 _POD_PREFIX: Final = {"ipv4": "10.244", "ipv6": "fd00:244"}
+_FAMILY_WORDS: Final = {"ipv4": "IPv4", "ipv6": "IPv6"}
 _SERVICE_PREFIX: Final = {"ipv4": "10.96.0.", "ipv6": "fd00:96::"}
 _UNITS: Final = {"ms": 1_000_000, "s": 1_000_000_000, "m": 60_000_000_000, "h": 3_600_000_000_000}
 _HOSTNAME: Final = "kubernetes.io/hostname"
@@ -204,6 +205,7 @@ class FakeModel:
         kind = spec.setdefault("type", "ClusterIP")
         if kind == "ExternalName":
             return
+        spec["ipFamilies"] = [_FAMILY_WORDS[family] for family in self._wanted_families(spec)]
         if spec.get("clusterIP") == "None":
             spec["clusterIPs"] = ["None"]
         if "clusterIPs" not in spec:
