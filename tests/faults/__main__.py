@@ -59,7 +59,9 @@ def _parser() -> argparse.ArgumentParser:
     run.add_argument("--svcproof", type=Path, default=Path(sys.prefix, "bin", "svcproof"))
     run.add_argument("--proxy-mode", default="iptables")
     run.add_argument("--name", help="a cluster that is kept already; else one of its own")
-    run.add_argument("--only", default="", help=f"of {HEALTHY}, {', '.join(ALL)}; default: all but experiments")
+    run.add_argument(
+        "--only", default="", help=f"of {HEALTHY}, {', '.join(ALL)}; default: all but experiments"
+    )
     run.add_argument("--limit", type=float, default=3600, help="seconds for one run")
     run.add_argument("--pytest", default="", help="further arguments of the run, as one word")
     restate = commands.add_parser("restate", help="look for the culprits anew in saved evidence")

@@ -2,7 +2,7 @@
 
 A path that drops large packets and does not say so (a black hole of path MTU, RFC 2923)
 makes connections and answers small requests. So the largest size is asked for, and only
-where that fails smaller ones, down to the largest that passes.
+where that fails smaller ones, up to the largest that passes.
 """
 
 from collections.abc import Sequence
@@ -13,10 +13,10 @@ from svcproof.testing import Judge, Pair, Run, everywhere_to, from_outside_to
 APPS = ("ports",)
 
 SERVICE = "payload-svc"
-#: Bytes each way. Of TCP: many packets, one of a jumbo frame, and on both sides of
-#: Ethernet's 1,500. Of UDP: one that travels in fragments, and one that does not.
-TCP = (65_536, 9_000, 1_472, 1_400, 64)
-UDP = (4_000, 1_400, 64)
+#: Bytes each way. Of TCP: one packet on any network, on both sides of Ethernet's 1,500, a jumbo
+#: frame, and many packets. Of UDP: one that travels in fragments, and smaller ones.
+TCP = (64, 1_400, 1_472, 9_000, 65_536)
+UDP = (64, 1_400, 4_000)
 
 
 def ways(run: Run, port: str) -> list[Pair]:
@@ -27,14 +27,15 @@ def ways(run: Run, port: str) -> list[Pair]:
     ]
 
 
-def descend(run: Run, pairs: Sequence[Pair], sizes: Sequence[int]) -> None:
-    """Measure the largest size, and what fails with smaller ones until all pass."""
-    for size in sizes:
-        is_first = size == sizes[0]
-        history = run.measure(pairs, payload=size, settle=is_first)
-        pairs = [pair for pair in pairs if fails(history, pair, size)]
-        if not pairs:
-            return
+def climb(run: Run, pairs: Sequence[Pair], sizes: Sequence[int]) -> None:
+    """Measure the largest size, and what fails then with smaller ones, until those fail as well."""
+    *smaller, largest = sizes
+    history = run.measure(pairs, payload=largest)
+    left = [pair for pair in pairs if fails(history, pair, largest)]
+    for size in smaller:
+        if left:
+            history = run.measure(left, payload=size, settle=False)
+            left = [pair for pair in left if not fails(history, pair, size)]
 
 
 def fails(history: History, pair: Pair, size: int) -> bool:
@@ -49,11 +50,11 @@ def fails(history: History, pair: Pair, size: int) -> bool:
 
 def test_over_tcp(run: Run, judge: Judge) -> None:
     """64 KiB arrive in both directions over TCP, through ClusterIP and node port."""
-    descend(run, ways(run, "over-tcp"), TCP)
+    climb(run, ways(run, "over-tcp"), TCP)
     judge()
 
 
 def test_over_udp(run: Run, judge: Judge) -> None:
     """Datagrams that travel in fragments arrive, through ClusterIP and node port."""
-    descend(run, ways(run, "over-udp"), UDP)
+    climb(run, ways(run, "over-udp"), UDP)
     judge()
