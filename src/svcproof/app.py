@@ -41,6 +41,8 @@ CLIENT_LABEL = "svcproof.dev/client"
 _INTERVAL_SECONDS: Final = 0.1
 #: A node may take so many times as long as all others for its Pods.
 _TIMES_OTHERS: Final = 3.0
+#: That Pods were waited for in vain, whatever they were of: nobody seems to make any.
+_PODS: Final = "Pods"
 
 
 class App:
@@ -106,8 +108,11 @@ class App:
         return self.snapshot()
 
     def wait_pods(self, *, limit: float | None = None) -> None:
-        """Wait for Pods; where those of one node hold up all others, no longer than a straggler
-        may take. Raises :class:`~svcproof.errors.WaitExpired`."""
+        """Wait for Pods; where those of one node hold up all others, and where no Pods came before
+        either, no longer than a straggler may take.
+
+        Raises :class:`~svcproof.errors.WaitExpired`.
+        """
         manifests = [manifest for manifest in self.manifests if manifest["kind"] != "Service"]
         most = self._limits.workload_ready if limit is None else limit
         began = since = time.monotonic()
@@ -117,19 +122,20 @@ class App:
             _refuse_unpullable(snapshot)
             missing = lacking(manifests, snapshot)
             if not missing:
+                if time.monotonic() - began >= _INTERVAL_SECONDS:  # some were made meanwhile
+                    self._late.discard(_PODS)
                 return
             now, last = time.monotonic(), straggler(manifests, snapshot)
             if last != node:
                 node, since = last, now
-            is_known = node in self._late
-            # The others needed so long: on a slow machine nobody is a straggler soon.
-            patience = max(self._limits.straggler, _TIMES_OTHERS * (since - began))
-            patience = self._limits.recheck if is_known else patience
-            if now - began >= most or (node and now - since >= patience):
+            subject = node or f"{self.namespace}: {missing.partition(':')[0]}"
+            is_known = subject in self._late
+            patience = self._patience(subject, others=since - began)
+            if now - since >= patience or now - began >= most:
                 break
             time.sleep(_INTERVAL_SECONDS)
-        if node and limit is None:
-            self._late.add(node)
+        if limit is None:
+            self._late |= {subject} if node else {subject, _PODS}
         _refuse_unpullable(snapshot, finally_=True)
         raise WaitExpired(
             f"the Pods in namespace {self.namespace}",
@@ -139,6 +145,15 @@ class App:
             node=node,
             is_known=is_known,
         )
+
+    def _patience(self, subject: str, *, others: float) -> float:
+        """Seconds for a node's Pods, those of others having needed so many, or a workload's."""
+        limits = self._limits
+        if subject in self._late:
+            return limits.recheck
+        if ": " not in subject:  # on a slow machine nobody is a straggler soon
+            return max(limits.straggler, _TIMES_OTHERS * others)
+        return limits.straggler if _PODS in self._late else limits.workload_ready
 
     def scale(self, replicas: int, *, deployment: str = "") -> None:
         """Change the number of replicas and wait until all follows."""

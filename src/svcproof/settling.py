@@ -9,7 +9,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from threading import Lock
-from typing import Final
+from typing import Any, Final
 
 from svcproof.asking import Asked
 from svcproof.context import Context, turn
@@ -92,32 +92,21 @@ def settle(asked: Asked, context: Context, is_ready: bool) -> Settled:
             )
         context.stopped.wait(interval)
         interval = min(interval * _SLOWER, _LONGEST_INTERVAL_SECONDS)
+    how: dict[str, Any] = {
+        "position": asked.position.name,
+        "target": asked.target.name,
+        "seconds": round(seconds, 3),
+        "attempts": streak.attempts,
+        "streak": streak.length,
+        "limit_seconds": round(limit, 1),
+    }
     if not missing:
         answered = asked.promise.outcome is Outcome.ANSWERED
         context.patience.settled(way, service, seconds, is_answered=answered)
-        context.recorder.event(
-            Converged(
-                position=asked.position.name,
-                target=asked.target.name,
-                seconds=round(seconds, 3),
-                attempts=streak.attempts,
-                streak=streak.length,
-                limit_seconds=round(limit, 1),
-            )
-        )
+        context.recorder.event(Converged(**how))
         return Settled(asked, hangs=streak.hangs)
     context.patience.gave_up(way, service, seconds)
-    context.recorder.event(
-        NotConverged(
-            position=asked.position.name,
-            target=asked.target.name,
-            seconds=round(seconds, 3),
-            attempts=streak.attempts,
-            streak=streak.length,
-            limit_seconds=round(limit, 1),
-            last_state=missing,
-        )
-    )
+    context.recorder.event(NotConverged(**how, last_state=missing))
     # A refusal can take a second, too; where nodes limit them, more at once would be silence.
     refused = not context.app.cluster.facts.limits_refusals
     return Settled(asked, in_time=False, hangs=streak.hangs or refused)
