@@ -28,7 +28,7 @@ from svcproof.places import (
     resolve_target,
     target_specs,
 )
-from svcproof.ports import Cluster
+from svcproof.ports import CanTellWhy, Cluster
 from svcproof.profiles import Profile, profile_of
 from svcproof.snapshot import Pod, Service, Snapshot
 from svcproof.workloads import lacking, living, straggler, unpullable
@@ -116,7 +116,7 @@ class App:
         manifests = [manifest for manifest in self.manifests if manifest["kind"] != "Service"]
         most = self._limits.workload_ready if limit is None else limit
         began = since = time.monotonic()
-        node = ""
+        node, asked_at = "", 0.0
         while True:
             snapshot = self.snapshot()
             _refuse_unpullable(snapshot)
@@ -128,6 +128,9 @@ class App:
             now, last = time.monotonic(), straggler(manifests, snapshot)
             if last != node:
                 node, since = last, now
+            if now - began >= asked_at + self._limits.notice:
+                asked_at = now - began
+                self._refuse_forbidden(manifests, snapshot)
             subject = node or f"{self.namespace}: {missing.partition(':')[0]}"
             is_known = subject in self._late
             patience = self._patience(subject, others=since - began)
@@ -145,6 +148,21 @@ class App:
             node=node,
             is_known=is_known,
         )
+
+    def _refuse_forbidden(self, manifests: Sequence[Mapping[str, Any]], snapshot: Snapshot) -> None:
+        """Of a workload that has not a single Pod, its controller says why."""
+        if not isinstance(self.cluster, CanTellWhy):
+            return
+        for manifest in manifests:
+            kind, name = manifest["kind"], manifest["metadata"]["name"]
+            if lacking([manifest], snapshot) and not living(manifest, snapshot):
+                reason = self.cluster.why_no_pods(self.namespace, kind, name)
+                if reason:
+                    raise NotSupported(
+                        f"{kind} {name} makes no Pods: {reason}",
+                        remedy="look at the quotas, limits and policies of namespace "
+                        f"{self.namespace}",
+                    )
 
     def _patience(self, subject: str, *, others: float) -> float:
         """Seconds for a node's Pods, those of others having needed so many, or a workload's."""

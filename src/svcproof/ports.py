@@ -201,6 +201,15 @@ class CanRunInPods(Protocol):
 
 
 @runtime_checkable
+class CanTellWhy(Protocol):
+    """The controllers' own words can be read."""
+
+    def why_no_pods(self, namespace: str, kind: str, name: str) -> str:
+        """Why a workload makes no Pods (a quota, a policy); "" if nothing is said."""
+        ...
+
+
+@runtime_checkable
 class CanFreezeComponents(Protocol):
     """A node's ``kube-proxy``, ``kubelet`` or ``containerd`` can be stopped in its tracks.
 

@@ -6,6 +6,7 @@ import threading
 from collections.abc import Callable, Generator, Iterable, Sequence
 from pathlib import Path
 from typing import Any, Final
+from urllib.parse import urlencode
 
 from svcproof.clusters import objects
 from svcproof.clusters.kubernetes_api import Api
@@ -167,6 +168,23 @@ class KubernetesCluster:
             found[name] = objects.service(other)
             names.append(found[name].external_name)
         return tuple(found.values()), frozenset(absent)
+
+    def why_no_pods(self, namespace: str, kind: str, name: str) -> str:
+        """The condition ReplicaFailure, or else the last event FailedCreate if it may be read."""
+        try:
+            # Listing is what a run may do.
+            listed = self._items(self.api.path(kind, name, namespace).rpartition("/")[0])
+            for item in listed:
+                for condition in item.get("status", {}).get("conditions") or ():
+                    failed = (condition["type"], condition["status"]) == ("ReplicaFailure", "True")
+                    if item["metadata"]["name"] == name and failed:
+                        return str(condition.get("message", ""))
+            selector = urlencode({"fieldSelector": "reason=FailedCreate"})
+            events = self._items(f"/api/v1/namespaces/{namespace}/events?{selector}")
+        except ApiRefused:
+            return ""
+        mine = [each for each in events if each["involvedObject"].get("name", "").startswith(name)]
+        return str(mine[-1].get("message", "")) if mine else ""
 
     def outside_positions(self) -> tuple[Position, ...]:
         """The clients outside the cluster."""
