@@ -8,7 +8,8 @@
     │   ├── NameInUse           a running cluster has that name already
     │   ├── ClusterNotFound     no running cluster has that name
     │   ├── StartFailed         a cluster could not be started; nothing is left of it
-    │   └── NotSupported        this kind of cluster lacks a power
+    │   ├── NotSupported        this kind of cluster lacks a power
+    │   └── OtherVersion        what another version has left cannot be read
     ├── ClusterProblem          the cluster did not do what it was asked for
     │   ├── ApplyFailed         the API server refused an object
     │   ├── ApiRefused          the API server refused another request
@@ -39,6 +40,7 @@ __all__ = [
     "MissingTool",
     "NameInUse",
     "NotSupported",
+    "OtherVersion",
     "StartFailed",
     "SvcproofError",
     "UsageError",

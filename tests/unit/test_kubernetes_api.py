@@ -186,6 +186,12 @@ def test_an_answer_that_is_no_status_object(cluster, server):
         cluster.snapshot("ns")
 
 
+def test_a_login_page_is_no_api_server(cluster, server):
+    server.answer("GET", "/api/v1/nodes", (200, "<html>sign in</html>"))
+    with pytest.raises(EnvironmentProblem, match="is no API server: it answered"):
+        cluster.snapshot("ns")
+
+
 def test_the_token_goes_along(server, tmp_path):
     path = tmp_path / "kubeconfig"
     path.write_text(kubeconfig(f"http://127.0.0.1:{server.server_port}"))

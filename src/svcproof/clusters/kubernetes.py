@@ -129,10 +129,11 @@ class KubernetesCluster:
     def _look(self, namespace: str) -> Snapshot:
         """Four lists, one call each."""
         scoped = f"/namespaces/{namespace}"
+        nodes = tuple(map(objects.node, self._items("/api/v1/nodes")))
         services = tuple(map(objects.service, self._items(f"/api/v1{scoped}/services")))
         others, absent = self._aliased(services, namespace)
         return Snapshot(
-            nodes=tuple(map(objects.node, self._items("/api/v1/nodes"))),
+            nodes=nodes,
             pods=tuple(map(objects.pod, self._items(f"/api/v1{scoped}/pods"))),
             services=services,
             others=others,

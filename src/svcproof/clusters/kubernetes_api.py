@@ -7,6 +7,7 @@ kubeconfigs, credentials and their renewal, TLS, connection reuse.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 from collections.abc import Mapping
@@ -119,6 +120,10 @@ class Api:
         """Read an object or a list."""
         return self.call("GET", path)
 
+    def text(self, path: str) -> str:
+        """Read what is no object: the API server's own health says ``ok``."""
+        return str(self._request("GET", path).data.decode(errors="replace"))
+
     def call(
         self,
         method: str,
@@ -129,6 +134,29 @@ class Api:
         query: Mapping[str, str] | None = None,
     ) -> Any:
         """One request. Raises :class:`ApiRefused` with the server's text."""
+        response = self._request(method, path, body, content_type=content_type, query=query)
+        with contextlib.suppress(ValueError):
+            answer = json.loads(response.data)
+            if isinstance(answer, dict):
+                return answer
+        kind = response.headers.get("content-type", "nothing that says what it is")
+        asked = f" (led there by {self.configuration.host})" if response.retries.history else ""
+        raise EnvironmentProblem(
+            f"{response.geturl() or self.configuration.host}{asked} is no API server: "
+            f"it answered {kind}",
+            remedy="a login page or a proxy stands before it: compare `kubectl get --raw "
+            "/version` with the same kubeconfig",
+        )
+
+    def _request(
+        self,
+        method: str,
+        path: str,
+        body: Any = None,
+        *,
+        content_type: str = "application/json",
+        query: Mapping[str, str] | None = None,
+    ) -> Any:
         import urllib3
 
         url = self.url(path) + (f"?{urlencode(query)}" if query else "")
@@ -150,17 +178,7 @@ class Api:
         self._is_silent = False
         if response.status >= 400:
             raise ApiRefused(response.status, _message(response.data, response.status))
-        try:
-            return json.loads(response.data)
-        except ValueError as error:
-            kind = response.headers.get("content-type", "nothing that says what it is")
-            asked = f" (led there by {self.configuration.host})" if response.retries.history else ""
-            raise EnvironmentProblem(
-                f"{response.geturl() or self.configuration.host}{asked} is no API server: "
-                f"it answered {kind}",
-                remedy="a login page or a proxy stands before it: compare `kubectl get --raw "
-                "/version` with the same kubeconfig",
-            ) from error
+        return response
 
     def _retries(self) -> Any:
         """Every call here can be made twice: server-side apply and merge patches say what is

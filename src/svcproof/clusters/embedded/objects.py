@@ -34,9 +34,7 @@ class ControlPlaneClient:
     def readiness(self) -> str:
         """Whether the API server says that it is ready."""
         try:
-            self._api.get("/readyz?verbose=false")
-        except ValueError:  # it says ok, which is no JSON
-            return ""
+            self._api.text("/readyz?verbose=false")
         except (ApiRefused, EnvironmentProblem) as error:
             return error.what
         return ""
