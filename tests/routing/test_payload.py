@@ -34,7 +34,7 @@ def climb(run: Run, pairs: Sequence[Pair], sizes: Sequence[int], *, at_once: int
     left = [pair for pair in pairs if fails(history, pair, largest)]
     for size in smaller:
         if left:
-            history = run.measure(left, payload=size, settle=False, concurrency=at_once)
+            history = run.measure(left, payload=size, concurrency=at_once)
             left = [pair for pair in left if not fails(history, pair, size)]
 
 

@@ -223,5 +223,5 @@ def _at_node(node: str, what: str, embedded: str) -> Iterator[str]:
 
 
 def _listed(values: Iterable[str]) -> str:
-    *most, last = sorted(values)
+    *most, last = sorted(values, key=lambda text: (len(text) if text[0].isdigit() else 0, text))
     return f"{', '.join(most)} and {last}" if most else last
