@@ -34,6 +34,10 @@ class Limits:
     #: once (else three times as long as nine of ten needed): kube-proxy syncs within one to two
     #: seconds, on a busy machine within ten.
     unsettled: float = 10.0
+    #: The same where connections are answered, by another Pod or with another address than
+    #: promised, or where they must fail: a kube-proxy whose sync has failed tries again after
+    #: 30 s (syncPeriod).
+    stale: float = 33.0
     #: The same for a way that was waited for in vain before.
     recheck: float = 2.0
     #: After so long it is said that a way has not settled so far.

@@ -63,9 +63,10 @@ class Patience:
         self._spent = 0.0
         self._spent_until = 0.0
 
-    def seconds(self, way: Way, service: str, limits: Limits) -> float:
+    def seconds(self, way: Way, service: str, limits: Limits, *, is_stale: bool = False) -> float:
         """How long a pair may take from the moment at which it is first asked.
 
+        ``is_stale``: it answers, otherwise than promised, as where rules come late.
         What others have waited for in vain is not taken from a way that works.
         """
         with self._lock:
@@ -73,7 +74,8 @@ class Patience:
                 return min(limits.recheck, limits.convergence)
             if (way, service) in self._given_up:
                 return min(_TIMES_RECHECK * limits.recheck, limits.unsettled, limits.convergence)
-            wanted = max(limits.unsettled, _TIMES_OTHERS * self._usual())
+            least = max(limits.stale if is_stale else 0.0, limits.unsettled)
+            wanted = max(least, _TIMES_OTHERS * self._usual())
             left = limits.convergence - self._spent
             works = way in self._working
         allowed = wanted if works else min(wanted, left)

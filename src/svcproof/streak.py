@@ -31,6 +31,7 @@ class Streak:
     good: int = 0
     seen: set[str] = field(default_factory=set)
     broken: str = ""
+    is_stale: bool = False  #: what was wrong was an answer: rules may only be late
     hangs: bool = False  #: some connection of the row was waited for: packets are lost
 
     @property
@@ -57,6 +58,8 @@ class Streak:
             self.hangs = waited or (self.hangs and self.good > 0)
         self.broken = self._wrong(attempt)
         if self.broken:
+            is_name = self.promise.answers is not None
+            self.is_stale = attempt.outcome is Outcome.ANSWERED and not is_name
             self.good = 0
             self.seen.clear()
         else:

@@ -6,7 +6,7 @@ from svcproof.history import Position, Target
 from svcproof.limits import Limits
 from svcproof.patience import Patience, way_of
 
-LIMITS = Limits(convergence=60.0, unsettled=5.0, recheck=1.0, notice=4.0)
+LIMITS = Limits(convergence=60.0, unsettled=5.0, stale=20.0, recheck=1.0, notice=4.0)
 HERE = Position(name="a Pod on node-1", kind="pod", node="node-1")
 
 
@@ -35,6 +35,12 @@ def patience() -> Patience:
 def test_nobody_knows_anything_at_first(patience):
     assert patience.seconds(WAY, "web", LIMITS) == 5.0
     assert not patience.is_known(WAY, "web")
+
+
+def test_rules_that_may_be_late_are_waited_for_longer_once(patience):
+    assert patience.seconds(WAY, "web", LIMITS, is_stale=True) == 20.0
+    patience.gave_up(WAY, "web", 20.0)
+    assert patience.seconds(WAY, "web", LIMITS, is_stale=True) == 1.0
 
 
 def test_what_was_waited_for_in_vain_is_looked_at_once(patience):

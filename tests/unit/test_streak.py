@@ -146,3 +146,16 @@ def test_a_streak_is_not_longer_for_what_came_before_a_break(history, length):
     told(late, answer("a"), answer("b"), ended(Outcome.REFUSED), *history)
     told(fresh, ended(Outcome.REFUSED), *history)
     assert (late.good, late.seen, late.missing) == (fresh.good, fresh.seen, fresh.missing)
+
+
+def test_what_answers_otherwise_may_only_be_late():
+    for promise, attempt, is_stale in (
+        (due("a"), answer("b"), True),
+        (due(outcome=Outcome.REFUSED), answer("a"), True),
+        (due("a"), ended(Outcome.REFUSED), False),
+        (due("a"), ended(Outcome.TIMED_OUT), False),
+        (due(answers=("x A 1",)), ended(Outcome.ANSWERED, answers=("x A 2",)), False),
+    ):
+        streak = Streak(promise, 1)
+        streak.add(attempt)
+        assert streak.is_stale is is_stale
