@@ -8,7 +8,7 @@ from svcproof.testing import Judge, Run
 
 PORTS = ("web-1", "web-2", "web-3")
 #: Of the manifest. Pauses stay well on one side of it; the check looks how long they were.
-TIMEOUT = 10.0
+TIMEOUT = 20.0
 
 
 @pytest.mark.svc_slow

@@ -59,19 +59,19 @@ class TestSteadiness:
         return story.at(0).expect("a", rate=rate).at(0.5).answers("a").at(0.5 + pause).answers("a")
 
     def test_steady_traffic_passes_and_tells_its_longest_pause(self, story):
-        verdict = self.traffic(story, pause=1.0).verdict(steadiness)
+        verdict = self.traffic(story, pause=1.5).verdict(steadiness)
         assert (verdict.status, verdict.judged) == (Status.PASS, 2)
-        assert verdict.facts == (Fact("longest pause", "1.00 s", PAIR),)
+        assert verdict.facts == (Fact("longest pause", "1.50 s", PAIR),)
 
     def test_what_nobody_tried_proves_nothing(self, story):
-        (finding,) = self.traffic(story, pause=1.01).verdict(steadiness).findings
+        (finding,) = self.traffic(story, pause=1.51).verdict(steadiness).findings
         assert finding.status is Status.INCONCLUSIVE
-        assert finding.summary == "the traffic paused for 1.01 s"
+        assert finding.summary == "the traffic paused for 1.51 s"
         assert finding.expected == "100 connections a second"
 
     def test_the_time_before_the_first_counts(self, story):
-        story.at(0).expect("a", rate=100.0).at(1.2).answers("a")
-        assert summaries(story.verdict(steadiness)) == ["the traffic paused for 1.20 s"]
+        story.at(0).expect("a", rate=100.0).at(1.7).answers("a")
+        assert summaries(story.verdict(steadiness)) == ["the traffic paused for 1.70 s"]
 
     @pytest.mark.parametrize(("pause", "status"), [(4.0, "PASS"), (4.01, "INCONCLUSIVE")])
     def test_rare_turns_are_further_apart(self, story, pause, status):

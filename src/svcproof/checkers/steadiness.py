@@ -11,13 +11,13 @@ from svcproof.verdict import Fact, Finding, Status, Verdict, judged
 __all__ = ["longest_pause", "steadiness"]
 
 #: A pause shorter than this may be a busy machine's, and hides no outage worth the name.
-_SHORTEST_SECONDS: Final = 1.0
+_SHORTEST_SECONDS: Final = 1.5
 #: Missed turns in a row that are no jitter, where turns are rare.
 _TURNS: Final = 20
 
 
 def steadiness(history: History) -> Verdict:
-    """No pair's traffic paused for longer than a second, or twenty turns if that is longer."""
+    """No pair's traffic paused for longer than 1.5 s, or twenty turns if that is longer."""
     asked = [cell for cell in history.cells if cell.expectation.rate > 0]
     return judged(
         sum(len(cell.attempts.known) for cell in asked),
