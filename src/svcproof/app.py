@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
+from svcproof.drift import Drift, drift
 from svcproof.errors import (
     ApplyFailed,
     ClusterProblem,
@@ -213,6 +214,13 @@ class App:
         self.cluster.delete(kind, name, namespace=self.namespace)
         if kind == "Service":
             self.services.pop(name, None)
+
+    def drifts(self, snapshot: Snapshot) -> Iterator[tuple[str, Drift]]:
+        """Where Services are not as this run left them: each one's name, and the field."""
+        for service in snapshot.services:
+            if service.name in self.services:
+                for each in drift(self.services[service.name], service):
+                    yield service.name, each
 
     def add(self, manifest: Mapping[str, Any]) -> None:
         """Create one more object, or change one to be this.

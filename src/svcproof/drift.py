@@ -13,11 +13,10 @@ from typing import Any, Final
 
 from svcproof.snapshot import DEFAULT_AFFINITY_SECONDS, Service
 
-__all__ = ["Drift", "drift"]
+__all__ = ["FIELDS", "Drift", "drift"]
 
 #: Field of a Service's spec → what a snapshot calls it, and what it is where it is left out.
-_FIELDS: Final[Mapping[str, tuple[str, Any]]] = {
-    "type": ("type", "ClusterIP"),
+FIELDS: Final[Mapping[str, tuple[str, Any]]] = {
     "selector": ("selector", {}),
     "externalName": ("external_name", ""),
     "sessionAffinity": ("session_affinity", "None"),
@@ -48,7 +47,8 @@ def drift(manifest: Mapping[str, Any], service: Service) -> Iterator[Drift]:
     What the API server allots (addresses, node ports) may be anything.
     """
     spec = manifest.get("spec", {})
-    for name, (attribute, otherwise) in _FIELDS.items():
+    yield from _compared("type", spec.get("type", "ClusterIP"), service.type)
+    for name, (attribute, otherwise) in FIELDS.items():
         yield from _compared(name, spec.get(name, otherwise), getattr(service, attribute))
     if service.type in ("NodePort", "LoadBalancer"):
         policy = spec.get("externalTrafficPolicy", "Cluster")

@@ -11,7 +11,6 @@ from collections.abc import Iterable, Sequence
 
 from svcproof.asking import Ask, Asked, Pair
 from svcproof.context import Context
-from svcproof.drift import drift
 from svcproof.errors import ClusterProblem, EnvironmentProblem, WaitExpired
 from svcproof.events import (
     EndpointsSeen,
@@ -118,13 +117,11 @@ def not_converged(expired: WaitExpired) -> NotConverged:
 
 def record_services(names: Iterable[str], snapshot: Snapshot, context: Context) -> None:
     """What of each Service is not as the run left it."""
-    left_as = {name: context.app.services[name] for name in names if name in context.app.services}
-    for service in snapshot.services:
-        for each in drift(left_as[service.name], service) if service.name in left_as else ():
+    asked = set(names)
+    for name, each in context.app.drifts(snapshot):
+        if name in asked:
             context.recorder.event(
-                ServiceChanged(
-                    service=service.name, field=each.field, wanted=each.wanted, seen=each.seen
-                )
+                ServiceChanged(service=name, field=each.field, wanted=each.wanted, seen=each.seen)
             )
 
 

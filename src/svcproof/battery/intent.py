@@ -9,21 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Any, Final
+from typing import Any
 
+from svcproof.drift import FIELDS
 from svcproof.snapshot import DEFAULT_AFFINITY_SECONDS, Service, Snapshot
 
 __all__ = ["intended"]
-
-#: Field of a Service's spec → field of a snapshot's Service, and what it is where it is left out.
-_FIELDS: Final = {
-    "selector": ("selector", {}),
-    "sessionAffinity": ("session_affinity", "None"),
-    "externalName": ("external_name", ""),
-    "internalTrafficPolicy": ("internal_traffic_policy", "Cluster"),
-    "publishNotReadyAddresses": ("publish_not_ready_addresses", False),
-    "trafficDistribution": ("traffic_distribution", ""),
-}
 
 
 def intended(snapshot: Snapshot, manifests: Sequence[Mapping[str, Any]]) -> Snapshot:
@@ -46,7 +37,7 @@ def _is_service(manifest: Mapping[str, Any]) -> bool:
 
 def _as_wanted(service: Service, spec: Mapping[str, Any]) -> Service:
     wanted: dict[str, Any] = {
-        field: spec.get(name, otherwise) for name, (field, otherwise) in _FIELDS.items()
+        field: spec.get(name, otherwise) for name, (field, otherwise) in FIELDS.items()
     }
     config = spec.get("sessionAffinityConfig", {}).get("clientIP", {})
     wanted["affinity_timeout_seconds"] = config.get("timeoutSeconds", DEFAULT_AFFINITY_SECONDS)
