@@ -62,13 +62,19 @@ class App:
         """``late`` are nodes and Services that were waited for in vain: apps may share it."""
         self.cluster = cluster
         self.namespace = namespace
-        self.manifests = of_run(manifests, run)
         self.run = run
+        #: Kind and name → each object as this run wants it; cases side by side change their own.
+        self._wanted = {_key(item): item for item in of_run(manifests, run)}
         #: Name → each Service as this run left it.
         self.services = _services(self.manifests)
         self._limits = limits
         self._revision = 0
         self._late = set() if late is None else late
+
+    @property
+    def manifests(self) -> tuple[Mapping[str, Any], ...]:
+        """The objects as this run wants them now."""
+        return tuple(self._wanted.values())
 
     @property
     def profile(self) -> Profile:
@@ -177,12 +183,7 @@ class App:
     def scale(self, replicas: int, *, deployment: str = "") -> None:
         """Change the number of replicas and wait until all follows."""
         name = deployment or self._only("Deployment")
-        self.manifests = tuple(
-            _scaled(manifest, replicas)
-            if manifest["kind"] == "Deployment" and manifest["metadata"]["name"] == name
-            else manifest
-            for manifest in self.manifests
-        )
+        self._wanted["Deployment", name] = _scaled(self._deployment(name), replicas)
         self.cluster.patch(
             "Deployment", name, {"spec": {"replicas": replicas}}, namespace=self.namespace
         )
@@ -194,12 +195,7 @@ class App:
         self._revision += 1
         labels = {"svcproof.dev/revision": str(self._revision)}
         change = {"spec": {"template": {"metadata": {"labels": labels}}}}
-        self.manifests = tuple(
-            _relabelled(manifest, labels)
-            if manifest["kind"] == "Deployment" and manifest["metadata"]["name"] == name
-            else manifest
-            for manifest in self.manifests
-        )
+        self._wanted["Deployment", name] = _relabelled(self._deployment(name), labels)
         self.cluster.patch("Deployment", name, change, namespace=self.namespace)
         self.wait_ready()
 
@@ -212,6 +208,7 @@ class App:
     def delete(self, kind: str, name: str) -> None:
         """Delete an object; one that is not there is no error."""
         self.cluster.delete(kind, name, namespace=self.namespace)
+        self._wanted.pop((kind, name), None)
         if kind == "Service":
             self.services.pop(name, None)
 
@@ -229,6 +226,7 @@ class App:
         """
         (own,) = of_run([manifest], self.run)
         self.cluster.apply([own], namespace=self.namespace)
+        self._wanted[_key(own)] = own
         self.services |= _services([own])
 
     def snapshot(self) -> Snapshot:
@@ -266,12 +264,7 @@ class App:
 
     def pods(self, deployment: str = "") -> list[Pod]:
         """The living Pods of a Deployment, by node."""
-        name = deployment or self._only("Deployment")
-        (manifest,) = [
-            item
-            for item in self.manifests
-            if item["kind"] == "Deployment" and item["metadata"]["name"] == name
-        ]
+        manifest = self._deployment(deployment or self._only("Deployment"))
         return sorted(living(manifest, self.snapshot()), key=lambda pod: pod.node)
 
     def backends(self, deployment: str = "") -> list[Position]:
@@ -316,6 +309,15 @@ class App:
     def _remedy(self) -> str:
         return f"look at `kubectl -n {self.namespace} get pods,endpointslices -o wide`"
 
+    def _deployment(self, name: str) -> Mapping[str, Any]:
+        try:
+            return self._wanted["Deployment", name]
+        except KeyError:
+            names = [name for kind, name in self._wanted if kind == "Deployment"]
+            raise UsageError(
+                f"the manifests have no Deployment {name}; they have: {', '.join(names) or 'none'}"
+            ) from None
+
     def _only(self, kind: str) -> str:
         names = [item["metadata"]["name"] for item in self.manifests if item["kind"] == kind]
         if len(names) != 1:
@@ -327,6 +329,10 @@ class App:
                 else f"add a {kind} to them",
             )
         return str(names[0])
+
+
+def _key(manifest: Mapping[str, Any]) -> tuple[str, str]:
+    return manifest["kind"], manifest["metadata"]["name"]
 
 
 def _services(manifests: Iterable[Mapping[str, Any]]) -> dict[str, Mapping[str, Any]]:

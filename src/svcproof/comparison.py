@@ -21,6 +21,7 @@ __all__ = ["Comparison", "Difference", "Move", "compare"]
 #: How good what was said of a case is; what could not be asked proves as little as no verdict.
 _RANK: Final = {
     "PASS": 0,
+    "KNOWN": 1,
     "not supported": 1,
     "INCONCLUSIVE": 1,
     "inconclusive": 1,

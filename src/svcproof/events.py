@@ -28,6 +28,7 @@ __all__ = [
     "FaultInjected",
     "Idle",
     "Judged",
+    "KnownDeviation",
     "NotConverged",
     "NotPromised",
     "NotSoFar",
@@ -37,6 +38,7 @@ __all__ = [
     "PromiseNotSeenAgain",
     "ServiceChanged",
     "SettledLate",
+    "Sign",
 ]
 
 #: What an event of one's own may say.
@@ -160,6 +162,25 @@ class ServiceChanged(Event, frozen=True):
     seen: str
 
 
+class Sign(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A finding by what of it is the same each time: its pair in words, and its summary."""
+
+    summary: str
+    where: str = ""
+
+
+class KnownDeviation(Event, frozen=True):
+    """What this case is known to show on this cluster: all of ``findings``, and nothing else.
+
+    See :class:`~svcproof.deviations.Deviation`.
+    """
+
+    slug: str
+    seen: str
+    findings: tuple[Sign, ...]
+    reference: str = ""
+
+
 class NotPromised(Event, frozen=True):
     """Why nothing is promised to this pair, so that it was not measured."""
 
@@ -262,6 +283,7 @@ AnyEvent = (
     | SettledLate
     | ClientMissing
     | ServiceChanged
+    | KnownDeviation
     | NotPromised
     | Judged
     | FaultInjected

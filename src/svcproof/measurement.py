@@ -147,6 +147,7 @@ def _measure_pair(settled: Settled, context: Context) -> None:
     """Open the pair's cell with what is promised, and record every connection."""
     asked, limits, recorder = settled.asked, context.limits, context.recorder
     ask, promise, size = asked.ask, asked.promise, size_of(asked)
+    is_datagram = asked.target.protocol == "udp" and not asked.target.query
     recorder.expect(
         asked.position,
         asked.target,
@@ -165,6 +166,7 @@ def _measure_pair(settled: Settled, context: Context) -> None:
         concurrency=concurrency_of(asked, context.app.cluster.facts, size, hangs=settled.hangs),
         rate=ask.rate,
         connect_timeout=limits.silence if promise.outcome is Outcome.TIMED_OUT else 0.0,
+        attempt_timeout=limits.silence if asked.waits and is_datagram else 0.0,
         keep_alive=ask.keep_alive,
         payload=ask.payload,
     )

@@ -17,6 +17,8 @@ _ANSWERED: Final = 8
 _HANGING: Final = 128
 #: Questions to the DNS, and to a health check, of one pair.
 _QUESTIONS: Final = 10
+#: Of a client that keeps its port: one flow, of which no packet goes another way than the first.
+_KEPT: Final = 5
 
 
 def size_of(asked: Asked) -> int:
@@ -24,6 +26,8 @@ def size_of(asked: Asked) -> int:
     promise = asked.promise
     if promise.answers is not None:
         fewest = _QUESTIONS
+    elif asked.target.source_port:
+        fewest = _KEPT
     elif promise.outcome is Outcome.ANSWERED:
         fewest = sample_size(len(promise.allowed))
     else:

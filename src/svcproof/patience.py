@@ -43,7 +43,9 @@ class Way:
 
 def way_of(position: Position, target: Target) -> Way:
     """The way that a pair takes; all kinds of names are one kind."""
-    kind = "name" if target.form in _NAMES else target.form
+    kind: str = "name" if target.form in _NAMES else target.form
+    if target.source_port:
+        kind = f"{kind} from one port"  # what is remembered of a flow is no rule's fault
     return Way(position.name, kind, target.entry_node, target.protocol, target.family)
 
 

@@ -27,8 +27,13 @@ def plan_of(
     payload: int = 0,
     finish: Finish | None = None,
 ) -> ProbePlan:
-    """``count`` fresh connections to ``target``; times that are not given are ``limits``'."""
+    """``count`` fresh connections to ``target``; times that are not given are ``limits``'.
+
+    A target that keeps its source port is asked from that one, one at a time.
+    """
     wanted = attempt_timeout or limits.attempt
+    if target.source_port:
+        source_ports, concurrency = (target.source_port, target.source_port), 1
     return ProbePlan(
         host=target.host,
         port=target.port,

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Final, Literal
 
+import msgspec
+
 from svcproof.history import Family, Target
 from svcproof.snapshot import Pod, Service
 
@@ -12,6 +14,7 @@ __all__ = [
     "Query",
     "Written",
     "health_check_target",
+    "kept",
     "name_target",
     "pod_target",
 ]
@@ -62,6 +65,17 @@ def name_target(
         family="ipv6" if query == "AAAA" else "ipv4",
         port_name=port_name,
         query=query,
+    )
+
+
+def kept(target: Target, source_port: int) -> Target:
+    """The same address, asked by a client that sends all it sends from one port.
+
+    So does a client that keeps its UDP socket, and its node's connection tracking takes all
+    of it for one flow.
+    """
+    return msgspec.structs.replace(
+        target, name=f"{target.name} from one port", source_port=source_port
     )
 
 

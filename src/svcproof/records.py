@@ -82,6 +82,7 @@ class Target(msgspec.Struct, frozen=True, omit_defaults=True):
     answer to load balancers) or ``dns`` (the name is asked for, not dialled;
     ``query`` is the record type). ``host`` is the name or literal address;
     ``entry_node`` the node whose address it is; ``port_name`` the Service's port.
+    ``source_port``: the client keeps this port for all that it sends; 0: a fresh one each time.
     """
 
     name: str
@@ -94,6 +95,7 @@ class Target(msgspec.Struct, frozen=True, omit_defaults=True):
     entry_node: str = ""
     port_name: str = ""
     query: Literal["", "A", "AAAA", "CNAME", "SRV"] = ""
+    source_port: int = 0
 
     def __str__(self) -> str:
         return self.name

@@ -1,7 +1,8 @@
-"""Verdicts: three values, the worst wins, and silence is never success.
+"""Verdicts: the worst wins, and silence is never success.
 
-``PASS < INCONCLUSIVE < FAIL``. A failure that was seen stays a failure whatever
-else could not be told; what could not be told is never a pass.
+``PASS < KNOWN < INCONCLUSIVE < FAIL``. A failure that was seen stays a failure whatever
+else could not be told; what could not be told is never a pass. Known is a failure that
+is exactly what the owner of the cluster knows of (:mod:`svcproof.deviations`).
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from typing import Final
 from svcproof.history import History
 
 __all__ = [
+    "WORDS",
     "Checker",
     "Fact",
     "Finding",
@@ -26,16 +28,21 @@ __all__ = [
 
 
 class Status(enum.IntEnum):
-    """The three verdicts, in the order in which one outweighs another."""
+    """The verdicts, in the order in which one outweighs another."""
 
     PASS = 0
-    INCONCLUSIVE = 1
-    FAIL = 2
+    KNOWN = 1
+    INCONCLUSIVE = 2
+    FAIL = 3
 
     @property
     def word(self) -> str:
         """The status as reports spell it."""
         return self.name
+
+
+#: Their words, the worst first.
+WORDS: Final = tuple(status.word for status in sorted(Status, reverse=True))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

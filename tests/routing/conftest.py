@@ -35,6 +35,7 @@ from svcproof.testing import App, Clients, Cluster, Run, client_manifests_for, p
 
 #: Modules whose cases take longest begin first.
 LONGEST = (
+    "kept_port",
     "change",
     "roll_out",
     "endpoints",

@@ -179,6 +179,21 @@ def test_nobody_there_is_refused_before_anybody_is_barred():
     assert (due.outcome, due.rule) == (Outcome.REFUSED, "no usable endpoint: rejected")
 
 
+def test_who_sends_a_datagram_that_is_rejected_on_its_own_node_may_learn_eperm():
+    """netfilter drops what it rejects on its way out (seen with kube-proxy in both modes)."""
+    over_udp = structs.replace(TARGET, protocol="udp")
+    nobody = snapshot(service=SERVICE)
+    on_node = Position(name="h", kind="host-network", node="n1", addresses=("192.0.2.1",))
+
+    def endings(position: Position, target: Target) -> tuple[Outcome, ...]:
+        due = promise(nobody, position, target, run="r", profile=PROFILES["nftables"])
+        return due.outcomes
+
+    assert endings(on_node, over_udp) == (Outcome.REFUSED, Outcome.UNREACHABLE)
+    assert endings(on_node, TARGET) == (Outcome.REFUSED,)
+    assert endings(CLIENT, over_udp) == (Outcome.REFUSED,)
+
+
 # --- rules in words, addresses by family, ports by name ------------------------------------------
 
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from msgspec import structs
 
 from svcproof.errors import BadHistory
-from svcproof.events import AnyEvent, ChangeBegan, Event, Fact, Idle, Other
+from svcproof.events import AnyEvent, ChangeBegan, Event, Fact, Idle, Other, Sign
 from svcproof.history import (
     VERSION,
     Attempt,
@@ -104,6 +104,7 @@ VALUES = {
     float: st.floats(0, 1e6),
     tuple[str, ...]: several,
     dict[str, Fact]: facts,
+    tuple[Sign, ...]: st.lists(st.builds(Sign, summary=texts, where=texts), max_size=2).map(tuple),
 }
 
 
@@ -300,7 +301,8 @@ def test_the_words_of_events_that_are_in_saved_histories_never_change():
     assert {kind.__struct_config__.tag for kind in get_args(AnyEvent)} == {
         "converged", "not-converged", "endpoints-seen", "api-answer", "promise-changed",
         "promise-not-seen-again",
-        "settled-late", "not-so-far", "client-missing", "service-changed", "not-promised", "judged",
+        "settled-late", "not-so-far", "client-missing", "service-changed", "known-deviation",
+        "not-promised", "judged",
         "fault-injected", "fault-healed",
         "patched", "deleted", "change-began", "change-ended", "idle", "other",
     }  # fmt: skip

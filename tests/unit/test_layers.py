@@ -20,6 +20,7 @@ PURE = (
     "svcproof.promises",
     "svcproof.asking",
     "svcproof.attempts",
+    "svcproof.deviations",
     "svcproof.drift",
     "svcproof.pacing",
     "svcproof.records",

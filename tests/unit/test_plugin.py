@@ -13,6 +13,7 @@ import numpy as np  # noqa: F401  (pytester forgets what a run imports, and this
 import pytest
 import scipy.stats  # noqa: F401
 
+from svcproof.cli.judge import judge_file
 from svcproof.clusters import fake, fake_defects, registry
 from svcproof.clusters.fake import FakeCluster
 from svcproof.errors import MissingTool
@@ -291,6 +292,58 @@ class TestPlantedDefects:
         result = run("-q", SUITES, "--svc-slow", "-k", cases)
         assert result.ret == 1
         result.stdout.fnmatch_lines([f"*FAIL  {line}", "*expected *", "*next *"])
+
+    def test_what_is_known_exactly_fails_nothing(self, run, monkeypatch):
+        plant(monkeypatch, "LastingFlows()")
+        result = run("-q", SUITES, "-k", "test_emptied_service", "--junitxml=out.xml", "-rK")
+        assert result.ret == 0
+        result.stdout.fnmatch_lines(
+            [
+                "KNOWN *is refused when no Pod is left*",
+                "*known deviation: udp-flows-of-an-emptied-service: *",
+                "*silence instead of a refusal*/139628)",
+                "*1 known*",
+            ]
+        )
+        (skipped,) = ElementTree.parse("out.xml").iter("skipped")
+        assert "known as udp-flows-of-an-emptied-service" in skipped.get("message", "")
+        (path,) = Path(".svcproof/evidence").glob("*/results.json")
+        (case,) = json.loads(path.read_text())["cases"]
+        assert (case["verdict"], case["findings"][0]["status"]) == ("KNOWN", "KNOWN")
+        assert "KNOWN" in (path.parent / "report.html").read_text()
+        (history,) = path.parent.glob("*.jsonl")
+        assert judge_file(history).comparison == "as in the run"
+
+    @pytest.mark.parametrize(
+        ("defect", "options"),
+        [
+            ("LastingFlows()", ["--svc-strict"]),
+            ("LastingFlows(frozenset({'node-1'}))", []),
+        ],
+        ids=["strict", "less than is known"],
+    )
+    def test_what_is_not_exactly_that_fails(self, run, monkeypatch, defect, options):
+        plant(monkeypatch, defect)
+        result = run("-q", SUITES, "-k", "test_emptied_service", *options)
+        assert result.ret == 1
+        result.stdout.fnmatch_lines(["*FAIL  reachability: 5 of 5 connections ended timed-out"])
+
+    def test_what_is_known_and_not_seen_is_told(self, run):
+        result = run("-q", SUITES, "-k", "test_emptied_service")
+        assert result.ret == 0
+        said = "known deviation no longer seen: udp-flows-of-an-emptied-service: remove it"
+        assert said in flat(result.stdout.str())
+
+    @pytest.mark.parametrize(
+        ("text", "words"),
+        [(None, "No such file or directory"), ("- slug: x", "missing required field")],
+    )
+    def test_a_file_of_what_is_known_that_cannot_be_used_is_named(self, run, text, words):
+        if text is not None:
+            Path("mine.yaml").write_text(text)
+        result = run("-q", SUITES, "-k", "test_emptied_service", "--svc-known", "mine.yaml")
+        assert result.ret == 4
+        result.stderr.fnmatch_lines([f"ERROR: svcproof: *mine.yaml: *{words}*"])
 
     def test_a_service_that_somebody_else_changes_is_found_and_named(self, run, monkeypatch):
         class Meddled(FakeCluster):

@@ -18,13 +18,25 @@ from svcproof.verdict import (
     worst,
 )
 
-PASS, INCONCLUSIVE, FAIL = Status.PASS, Status.INCONCLUSIVE, Status.FAIL
+PASS, KNOWN, INCONCLUSIVE, FAIL = (
+    Status.PASS,
+    Status.KNOWN,
+    Status.INCONCLUSIVE,
+    Status.FAIL,
+)
 EMPTY = History.of(Header(version=1, run="r", case="c"), {}, {}, ())
 
 MERGED = {
     (PASS, PASS): PASS,
     (PASS, INCONCLUSIVE): INCONCLUSIVE,
     (PASS, FAIL): FAIL,
+    (PASS, KNOWN): KNOWN,
+    (KNOWN, PASS): KNOWN,
+    (KNOWN, KNOWN): KNOWN,
+    (KNOWN, INCONCLUSIVE): INCONCLUSIVE,
+    (KNOWN, FAIL): FAIL,
+    (INCONCLUSIVE, KNOWN): INCONCLUSIVE,
+    (FAIL, KNOWN): FAIL,
     (INCONCLUSIVE, PASS): INCONCLUSIVE,
     (INCONCLUSIVE, INCONCLUSIVE): INCONCLUSIVE,
     (INCONCLUSIVE, FAIL): FAIL,
@@ -166,4 +178,4 @@ def test_a_crash_is_a_fault_of_the_harness():
 
 
 def test_a_status_has_a_word():
-    assert [status.word for status in Status] == ["PASS", "INCONCLUSIVE", "FAIL"]
+    assert [status.word for status in Status] == ["PASS", "KNOWN", "INCONCLUSIVE", "FAIL"]

@@ -29,6 +29,7 @@ from svcproof.checkers.responders import NOT_CONNECTED, responders
 from svcproof.checkers.sources import asks_for_sources, sources
 from svcproof.checkers.steadiness import steadiness
 from svcproof.checkers.stillness import undisturbed
+from svcproof.deviations import excusing
 from svcproof.events import (
     ApiAnswer,
     ClientMissing,
@@ -53,6 +54,7 @@ __all__ = [
     "distribution",
     "endpoints",
     "judge",
+    "judge_by",
     "latency",
     "objects",
     "outages",
@@ -88,7 +90,12 @@ CHECKS: Final[Mapping[str, Checker]] = MappingProxyType(
 
 def judge(history: History) -> Verdict:
     """The verdict of all checks that are due."""
-    return compose(checks_due(history))(history)
+    return judge_by(checks_due(history))(history)
+
+
+def judge_by(checks: Mapping[str, Checker]) -> Checker:
+    """One judge out of several checks, who knows of the history's known deviations."""
+    return excusing(compose(checks))
 
 
 def checks_due(history: History) -> dict[str, Checker]:

@@ -22,6 +22,7 @@ _COMMANDS: Final = {
     "judge": "svcproof.cli.judge:judge_files",
     "report": "svcproof.cli.report:report",
     "diff": "svcproof.cli.diff:diff",
+    "accept": "svcproof.cli.accept:accept",
     "matrix": "svcproof.cli.matrix:matrix",
     "up": "svcproof.cli.up:up",
     "status": "svcproof.cli.cluster:status",

@@ -15,7 +15,7 @@ from typing import Any, Final
 import click
 import msgspec
 
-from svcproof.checkers import CHECKS, checks_due, judge
+from svcproof.checkers import CHECKS, checks_due, judge, judge_by
 from svcproof.cli.options import examples
 from svcproof.culprit import culprits
 from svcproof.errors import BadHistory, UsageError
@@ -26,11 +26,11 @@ from svcproof.reporters.findings import describe, describe_facts
 from svcproof.results import CaseResult, case_result, finding_lines
 from svcproof.saved import read_history
 from svcproof.stats import load
-from svcproof.verdict import Checker, Finding, Status, Verdict, compose, worst
+from svcproof.verdict import Checker, Finding, Status, Verdict, worst
 
 __all__ = ["Judged", "judge_file", "judge_files"]
 
-_CODES: Final = {Status.PASS: 0, Status.INCONCLUSIVE: 3, Status.FAIL: 1}
+_CODES: Final = {Status.PASS: 0, Status.KNOWN: 0, Status.INCONCLUSIVE: 3, Status.FAIL: 1}
 _DIFFERENT: Final = 1
 #: The order in which one exit code outweighs another.
 _WEIGHT: Final = (0, 3, 1)
@@ -193,7 +193,7 @@ def judge_file(path: Path) -> Judged:
 def _judge_again(history: History, event: JudgedEvent) -> _Noted:
     """Ask the checks of a noted verdict again, of what it was about: all that stands before it."""
     before = history.before(event)
-    verdict = compose(_checks(event.checks, before))(before)
+    verdict = judge_by(_checks(event.checks, before))(before)
     return _Noted(event.checks, event.verdict, verdict)
 
 

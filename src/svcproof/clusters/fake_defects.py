@@ -25,6 +25,7 @@ __all__ = [
     "Dial",
     "FrozenSlices",
     "LargePacketsLost",
+    "LastingFlows",
     "LaxApiServer",
     "LeakingLocal",
     "LostExec",
@@ -326,6 +327,22 @@ class LyingHealthCheck(Defect):
         return msgspec.structs.replace(
             attempt, answers=tuple(lies.get(word, word) for word in attempt.answers)
         )
+
+
+@dataclass
+class LastingFlows(Defect):
+    """A UDP flow outlives the endpoint it leads to: who keeps a port meets silence there."""
+
+    nodes: frozenset[str] = frozenset()  #: of the clients; none for all
+
+    def told(self, dial: Dial, attempt: Attempt) -> Attempt:
+        """Silence instead of a refusal."""
+        ports = dial.plan.source_ports
+        keeps = dial.plan.protocol == "udp" and ports is not None and ports[0] == ports[1]
+        here = not self.nodes or dial.position.node in self.nodes
+        if not (keeps and here and attempt.outcome is Outcome.REFUSED):
+            return attempt
+        return msgspec.structs.replace(attempt, outcome=Outcome.TIMED_OUT)
 
 
 @dataclass

@@ -67,6 +67,9 @@ def route_promise(
     endpoints = endpoints_of(snapshot, question.service, target.family, target.port_name)
     if not usable(endpoints):
         outcome, *also = profile.no_endpoint
+        if position.kind == "host-network" and target.protocol == "udp":
+            # Netfilter drops what it rejects on its way out: who sends a datagram learns EPERM.
+            also.append(Outcome.UNREACHABLE)
         return Promise(outcome=outcome, also=tuple(also), rule="no usable endpoint: rejected")
     if _is_barred(question):
         return Promise(outcome=Outcome.TIMED_OUT, rule="not in loadBalancerSourceRanges: dropped")

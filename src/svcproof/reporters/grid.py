@@ -8,6 +8,7 @@ from io import StringIO
 from typing import Final
 
 from svcproof.results import CellLine, RunResult
+from svcproof.verdict import WORDS
 
 __all__ = ["grid_lines"]
 
@@ -32,6 +33,8 @@ _NAME: Final = 9
 #: So many rows; on a large cluster those that are all as promised are left out first.
 _ROWS: Final = 16
 LEGEND: Final = "✓ as promised   ✗ not, and in how many connections   ? could not be told"
+_KNOWN: Final = "   ! not, and known"
+_MARKS: Final = {"PASS": "✓", "KNOWN": "!", "INCONCLUSIVE": "?"}
 
 
 @dataclass
@@ -43,14 +46,13 @@ class _Sum:
 
     def add(self, cell: CellLine) -> None:
         self.failed += cell.failed
-        order = ("PASS", "INCONCLUSIVE", "FAIL")
-        self.worst = max(self.worst, cell.verdict, key=order.index)
+        self.worst = min(self.worst, cell.verdict, key=WORDS.index)
 
     @property
     def shown(self) -> str:
         if self.worst == "FAIL":
             return f"✗ {self.failed:,}" if self.failed else "✗"
-        return "?" if self.worst == "INCONCLUSIVE" else "✓"
+        return _MARKS[self.worst]
 
 
 def grid_lines(run: RunResult, *, width: int = 80) -> list[str]:
@@ -74,7 +76,8 @@ def grid_lines(run: RunResult, *, width: int = 80) -> list[str]:
     )
     if hidden:
         lines.append(f"and {hidden} more clients, all of them ✓")
-    return [*lines, LEGEND]
+    known = any(total.worst == "KNOWN" for total in sums.values())
+    return [*lines, LEGEND + (_KNOWN if known else "")]
 
 
 def _sums(cells: Iterable[CellLine]) -> dict[tuple[str, str], _Sum]:

@@ -13,11 +13,11 @@ from typing import Final
 from svcproof.reporters.culprit import coverage
 from svcproof.reporters.terminal import cluster_words
 from svcproof.results import CaseResult, FindingLine, Problem, RunResult
+from svcproof.verdict import WORDS
 
 __all__ = ["summary"]
 
-_WORDS: Final = ("FAIL", "INCONCLUSIVE", "PASS")
-_MARKS: Final = {"FAIL": "❌", "INCONCLUSIVE": "❔", "PASS": "✅"}
+_MARKS: Final = {"FAIL": "❌", "INCONCLUSIVE": "❔", "KNOWN": "⚠️", "PASS": "✅"}
 #: Cases with findings that are shown in full, and the findings of each.
 _CASES: Final = 20
 _FINDINGS: Final = 5
@@ -50,7 +50,7 @@ def _lines(run: RunResult) -> Iterator[str]:
         yield "| | promise | cases | connections | failed |"
         yield "|---|---|--:|--:|--:|"
         for promise, group in sorted(promises.items(), key=lambda item: _rank(item[1])):
-            word = _WORDS[_rank(group)]
+            word = WORDS[_rank(group)]
             judged, failed = (sum(getattr(case, what) for case in group) for what in _COUNTS)
             yield (
                 f"| {_MARKS[word]} {word} | {_text(promise)} | {len(group)} "
@@ -66,7 +66,7 @@ _COUNTS: Final = ("judged", "failed")
 def _headline(run: RunResult, promises: dict[str, list[CaseResult]]) -> str:
     ranks = [_rank(group) for group in promises.values()]
     counts = [
-        f"{ranks.count(rank)} {word}" for rank, word in enumerate(_WORDS) if rank in ranks
+        f"{ranks.count(rank)} {word}" for rank, word in enumerate(WORDS) if rank in ranks
     ] or ["no promise was judged"]
     return f"{', '.join(counts)} (exit code {run.exit_code})"
 
@@ -120,7 +120,7 @@ def _promises(cases: Iterable[CaseResult]) -> dict[str, list[CaseResult]]:
 
 
 def _rank(group: Sequence[CaseResult]) -> int:
-    return min(_WORDS.index(case.verdict) for case in group)
+    return min(WORDS.index(case.verdict) for case in group)
 
 
 def _left_out(number: int, what: str) -> Iterator[str]:

@@ -9,10 +9,11 @@ from typing import Final
 
 from svcproof.errors import EXIT_CODES
 from svcproof.results import RunResult
+from svcproof.verdict import WORDS
 
 __all__ = ["Ran", "describe", "differing", "worst_code"]
 
-_WORDS: Final = ("PASS", "FAIL", "INCONCLUSIVE", "not supported", "error")
+_WORDS: Final = ("PASS", "KNOWN", "FAIL", "INCONCLUSIVE", "not supported", "error")
 #: From good to bad; a proven failure is worse than not having been able to ask. Any other
 #: code is that of a process that died, and as bad as an environment that does not do.
 _SEVERITY: Final = (0, 3, 4, 1, 2)
@@ -90,7 +91,7 @@ def _said(result: RunResult | None) -> dict[str, str]:
     worst: dict[str, str] = {}
     for case in result.cases if result else ():
         before = worst.get(case.promise, "PASS")
-        worst[case.promise] = max(before, case.verdict, key=("PASS", "INCONCLUSIVE", "FAIL").index)
+        worst[case.promise] = max(before, case.verdict, key=WORDS[::-1].index)
     return worst
 
 

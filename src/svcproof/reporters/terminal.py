@@ -9,6 +9,7 @@ from svcproof.reporters.culprit import culprit_lines
 from svcproof.reporters.facts import SOURCES, told
 from svcproof.reporters.grid import grid_lines
 from svcproof.results import CaseResult, ClusterLine, FactLine, Problem, RunResult
+from svcproof.verdict import WORDS
 
 __all__ = ["FORMS", "cluster_words", "render"]
 
@@ -33,7 +34,6 @@ _LABELS = {"inconclusive": "INCONCLUSIVE", "error": "ERROR"}
 #: How many cases are named that lack the same.
 _SHOWN = 4
 _PLACES = {"outside": "outside", "host-network": "in the host network", "pod": "in Pods"}
-_WORDS = ("FAIL", "INCONCLUSIVE", "PASS")
 
 
 def render(run: RunResult, *, width: int = 80) -> str:
@@ -113,12 +113,12 @@ def _grouped(cases: Iterable[CaseResult]) -> dict[str, list[CaseResult]]:
 
 def _verdict(group: Sequence[CaseResult]) -> str:
     words = {case.verdict for case in group}
-    return next(word for word in _WORDS if word in words)
+    return next(word for word in WORDS if word in words)
 
 
 def _evidence(group: Sequence[CaseResult]) -> str:
     verdicts = [case.verdict for case in group]
-    split = ", ".join(f"{verdicts.count(word)} {word}" for word in _WORDS if word in verdicts)
+    split = ", ".join(f"{verdicts.count(word)} {word}" for word in WORDS if word in verdicts)
     connections = sum(case.judged for case in group)
     asked = {form for case in group for form in case.forms}
     thing = "question" if asked and asked <= {"dns", "health-check"} else "connection"
@@ -132,8 +132,8 @@ def _evidence(group: Sequence[CaseResult]) -> str:
 
 
 def _worth_telling(group: Sequence[CaseResult]) -> Iterator[FactLine]:
-    """Where all is as promised, the addresses that backends saw are what was promised."""
-    passed = _verdict(group) == "PASS"
+    """Where all is as promised, or known, the addresses that backends saw are what was promised."""
+    passed = _verdict(group) in ("PASS", "KNOWN")
     for fact in (fact for case in group for fact in case.facts):
         if not (passed and fact.name == SOURCES):
             yield fact

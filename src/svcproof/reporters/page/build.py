@@ -30,13 +30,13 @@ from svcproof.reporters.page.timeline import changes, timeline
 from svcproof.reporters.page.times import Times
 from svcproof.reporters.terminal import FORMS
 from svcproof.results import CaseResult, FindingLine, Problem, RunResult
+from svcproof.verdict import WORDS
 
 __all__ = ["Reader", "view_of"]
 
 #: The history of a case, or why there is none to read.
 Reader = Callable[[CaseResult], History | str]
 
-_WORDS: Final = ("FAIL", "INCONCLUSIVE", "PASS")
 _ENDS: Final = {
     "FAIL": "At least one promise was broken.",
     "INCONCLUSIVE": "Nothing was seen to be wrong, but not everything could be told.",
@@ -94,9 +94,9 @@ class _Builder:
     def page(self) -> Page:
         """All of it."""
         run = self._run
-        bad = tuple(case for case in run.cases if case.verdict != "PASS")
+        bad = tuple(case for case in run.cases if case.verdict not in ("PASS", "KNOWN"))
         verdict = _verdict(run)
-        troubled = tuple(sorted(self._troubled, key=lambda view: view.verdict != "FAIL"))
+        troubled = tuple(sorted(self._troubled, key=lambda view: WORDS.index(view.verdict)))
         return Page(
             run=run.run,
             verdict=verdict,
@@ -209,12 +209,12 @@ def _promises(
         )
         for promise, group in together.items()
     ]
-    return tuple(sorted(views, key=lambda view: _WORDS.index(view.verdict)))
+    return tuple(sorted(views, key=lambda view: WORDS.index(view.verdict)))
 
 
 def _worst(group: Sequence[CaseResult]) -> str:
     words = {case.verdict for case in group}
-    return next(word for word in _WORDS if word in words)
+    return next(word for word in WORDS if word in words)
 
 
 def _verdict(run: RunResult) -> str:
@@ -231,7 +231,7 @@ def _verdict(run: RunResult) -> str:
 
 def _counts(run: RunResult) -> tuple[tuple[str, int], ...]:
     words = [case.verdict for case in run.cases]
-    counted = [(word, words.count(word)) for word in _WORDS]
+    counted = [(word, words.count(word)) for word in WORDS if word != "KNOWN" or word in words]
     others = [problem.word for problem in run.problems]
     return (*counted, *((word, others.count(word)) for word in dict.fromkeys(others)))
 

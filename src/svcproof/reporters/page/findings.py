@@ -12,6 +12,7 @@ from svcproof.reporters.page.moments import clock, percent
 from svcproof.reporters.page.since import attempts_of, first_ns, since
 from svcproof.results import FindingLine
 from svcproof.stats import coverage_miss_rate
+from svcproof.verdict import WORDS
 
 __all__ = ["SHOWN", "cell_of", "groups", "guilty", "rules"]
 
@@ -26,7 +27,7 @@ _SAMPLES: Final = ("distribution",)
 def groups(history: History, findings: Sequence[FindingLine]) -> tuple[FindingGroup, ...]:
     """All findings, failures first; those of one check with one remedy together."""
     together: dict[tuple[str, str, str], list[FindingLine]] = {}
-    for found in sorted(findings, key=lambda line: line.status != "FAIL"):
+    for found in sorted(findings, key=lambda line: WORDS.index(line.status)):
         check = found.summary.partition(": ")[0]
         together.setdefault((found.status, check, found.remedy), []).append(found)
     return tuple(_group(history, lines) for lines in together.values())
@@ -114,7 +115,7 @@ def _sure(history: History, check: str, lines: Sequence[FindingLine]) -> Iterato
     """What the finding rests on, and what it does not."""
     cells = [cell for line in lines if (cell := cell_of(history, line)) is not None]
     count = len({index for line in lines for index in line.indices if _observed(history, index)})
-    if lines[0].status != "FAIL":
+    if lines[0].status not in ("FAIL", "KNOWN"):
         yield "Nothing wrong was proven, and nothing right: this is neither a pass nor a failure."
     elif count and check in _COMPLETE:
         yield (

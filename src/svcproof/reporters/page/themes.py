@@ -7,6 +7,7 @@ from typing import Final
 
 from svcproof.reporters.page.model import CaseView, FindingGroup, Theme
 from svcproof.reporters.page.moments import clock
+from svcproof.verdict import WORDS
 
 __all__ = ["themes"]
 
@@ -22,7 +23,7 @@ def themes(views: Iterable[CaseView]) -> tuple[Theme, ...]:
             key = (group.status, group.check, group.remedy)
             together.setdefault(key, []).append((view, group))
     found = [_theme(each) for each in together.values()]
-    return tuple(sorted(found, key=lambda theme: (theme.status != "FAIL", -_width(theme))))
+    return tuple(sorted(found, key=lambda theme: (WORDS.index(theme.status), -_width(theme))))
 
 
 def _theme(found: Sequence[tuple[CaseView, FindingGroup]]) -> Theme:

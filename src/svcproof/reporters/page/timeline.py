@@ -12,6 +12,7 @@ from svcproof.events import (
     Event,
     Idle,
     Judged,
+    KnownDeviation,
     NotConverged,
 )
 from svcproof.history import Cell, History, Observation, Outcome
@@ -20,7 +21,15 @@ from svcproof.reporters.page.model import Mark, Segment, Strip, Timeline
 __all__ = ["changes", "in_words", "timeline"]
 
 #: Events that are no change of the cluster.
-_QUIET: Final = (Judged, Converged, NotConverged, ApiAnswer, EndpointsSeen, Idle)
+_QUIET: Final = (
+    Judged,
+    Converged,
+    NotConverged,
+    ApiAnswer,
+    EndpointsSeen,
+    Idle,
+    KnownDeviation,
+)
 _BINS: Final = 125
 _STRIPS: Final = 16
 _MARKS: Final = 24
