@@ -33,7 +33,8 @@ class Ask:
 
     How it is sent: ``settle`` (else at once), ``concurrency`` connections under way
     (0: as many as do no harm), ``rate`` a second (0: as fast as it goes), ``keep_alive``
-    (all requests over one connection), ``payload`` bytes each way.
+    (all requests over one connection), ``payload`` bytes each way. ``within`` seconds a pair
+    may take to settle where that is longer than rules take, as what a cache remembers does.
 
     Raises :class:`~svcproof.errors.UsageError` where these contradict each other.
     """
@@ -52,6 +53,7 @@ class Ask:
     rate: float = 0.0
     keep_alive: bool = False
     payload: int = 0
+    within: float = 0.0
 
     def __post_init__(self) -> None:
         for wrong, what, remedy in (
@@ -76,8 +78,8 @@ class Ask:
                 "name the pairs: failing=…",
             ),
             (
-                min(self.count, self.concurrency, self.rate, self.payload) < 0,
-                "count, concurrency, rate and payload cannot be negative",
+                min(self.count, self.concurrency, self.rate, self.payload, self.within) < 0,
+                "count, concurrency, rate, payload and within cannot be negative",
                 "",
             ),
             (

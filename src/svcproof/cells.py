@@ -42,10 +42,11 @@ class CellLine(msgspec.Struct, frozen=True, kw_only=True):
     """What one client saw of one address under one promise.
 
     ``kind``, ``node`` and ``client`` (its Pod) are the client's; ``form``, ``entry_node``,
-    ``service``, ``port``, ``protocol``, ``family`` and ``payload`` (bytes; 0: a few) the
-    address's (:class:`~svcproof.history.Target`). ``verdict`` is what the findings say of it,
-    ``checks`` what each check says that was asked of it. ``promised`` is how connections had
-    to end, ``endings`` how they did, each with their number. ``minimum`` is the sample that
+    ``service``, ``port``, ``protocol``, ``family``, ``server_pod`` and ``payload`` (bytes;
+    0: a few) the address's (:class:`~svcproof.history.Target`). ``verdict`` is what the findings
+    say of it, ``checks`` what each check says that was asked of it. ``promised`` is how
+    connections had to end, ``endings`` how they did, each with their number. ``minimum`` is the
+    sample that
     had to be made; ``covered``: each of the expected backends had to answer.
     """
 
@@ -62,6 +63,7 @@ class CellLine(msgspec.Struct, frozen=True, kw_only=True):
     protocol: str = "tcp"
     family: str = "ipv4"
     payload: int = 0
+    server_pod: str = ""
     promised: tuple[str, ...] = ()
     endings: dict[str, int] = {}
     minimum: int = 0
@@ -132,9 +134,10 @@ def _cell_line(cell: Cell, findings: Sequence[Finding], run: str) -> CellLine:
         entry_node=target.entry_node,
         service=target.service,
         port=target.port_name,
-        protocol=target.protocol,
+        protocol="tcp" if _is_long(promise.answers or ()) else target.protocol,
         family=target.family,
         payload=cell.expectation.payload,
+        server_pod=target.server_pod,
         judged=len(cell.attempts),
         failed=sum(n for ended, n in endings.items() if ended not in (*promised, _UNKNOWN)),
         promised=promised,
@@ -152,6 +155,13 @@ def _cell_line(cell: Cell, findings: Sequence[Finding], run: str) -> CellLine:
     )
 
 
+def _is_long(records: Sequence[str]) -> bool:
+    """Whether a DNS answer fits into no datagram (512 bytes without EDNS, RFC 1035), so that it
+    travels by TCP in the end; as text it is not half as long again."""
+    return sum(map(len, records)) > _LONG_ANSWER
+
+
+_LONG_ANSWER: Final = 1024
 _UNKNOWN: Final = Outcome.UNKNOWN.value
 
 

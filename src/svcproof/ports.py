@@ -103,11 +103,13 @@ class ProbePlan:
     ``connect_timeout`` and ``attempt_timeout`` are seconds. ``query`` is a DNS
     record type: then nothing is connected to, ``host`` is the name that is asked
     for, with the resolver (search list included) of the place where the client
-    runs. ``keep_alive`` sends all requests of a worker over one connection: they
+    runs, or of the ``server`` at this literal address; ``protocol`` ``tcp`` asks by TCP at
+    once. ``keep_alive`` sends all requests of a worker over one connection: they
     are then *not* fresh. ``payload`` is how many bytes the request carries besides, and how
     many the reply's body has at least, which only the app's own dialect ``echo`` can: up to 65,536
     over TCP, 65,000 in a UDP datagram (of which a socket's buffer holds three: ask one at a
-    time). The dialect ``healthz`` asks a kube-proxy health check.
+    time). The dialect ``healthz`` asks a kube-proxy health check, ``connect`` nothing: that
+    the connection is made is the answer.
     After ``finish`` no other connection begins, those under way are waited for, and
     there are fewer attempts than ``count``.
     """
@@ -122,8 +124,9 @@ class ProbePlan:
     source_ports: tuple[int, int] | None = None
     connect_timeout: float = 4.0
     attempt_timeout: float = 6.0
-    dialect: Literal["echo", "agnhost", "notes", "healthz"] = "echo"
-    query: Literal["", "A", "AAAA", "CNAME", "SRV"] = ""
+    dialect: Literal["echo", "agnhost", "notes", "healthz", "connect"] = "echo"
+    query: Literal["", "A", "AAAA", "CNAME", "SRV", "PTR"] = ""
+    server: str = ""
     keep_alive: bool = False
     payload: int = 0  #: bytes
     finish: Finish | None = None

@@ -4,13 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Generator
 from contextlib import closing
+from typing import Final, Literal
 
 from svcproof.context import Context
-from svcproof.history import Attempt, Position, Target
+from svcproof.history import Attempt, Form, Position, Target
 from svcproof.limits import Limits
 from svcproof.ports import Finish, ProbePlan
 
 __all__ = ["attempts", "plan_of"]
+
+#: Forms of address at which something else than the app answers.
+_DIALECTS: Final[dict[Form, Literal["healthz", "connect"]]] = {
+    "health-check": "healthz",
+    "connect": "connect",
+}
 
 
 def plan_of(
@@ -41,7 +48,8 @@ def plan_of(
         protocol=target.protocol,
         family=target.family,
         query=target.query,
-        dialect="healthz" if target.form == "health-check" else "echo",
+        server=target.server,
+        dialect=_DIALECTS.get(target.form, "echo"),
         concurrency=concurrency,
         rate=rate,
         connect_timeout=connect_timeout or limits.connect,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ipaddress import ip_address
 from typing import Final, Literal
 
 import msgspec
@@ -13,14 +14,19 @@ __all__ = [
     "ADDRESS_QUERIES",
     "Query",
     "Written",
+    "asked_of",
+    "connect_target",
     "health_check_target",
     "kept",
     "name_target",
+    "nobodys_target",
+    "over_tcp",
     "pod_target",
+    "reverse_target",
 ]
 
 #: A DNS record type.
-Query = Literal["A", "AAAA", "CNAME", "SRV"]
+Query = Literal["A", "AAAA", "CNAME", "SRV", "PTR"]
 #: The record type that holds a family's addresses.
 ADDRESS_QUERIES: Final[dict[Family, Query]] = {"ipv4": "A", "ipv6": "AAAA"}
 
@@ -50,14 +56,34 @@ def name_target(
     port_name: str = "",
     cluster_domain: str = "cluster.local",
 ) -> Target:
-    """A Service's name, to be asked of the DNS; with ``port_name`` that port's SRV name."""
+    """A Service's name, to be asked of the DNS.
+
+    SRV: with ``port_name`` that port's name, without one that of all ports together.
+    """
     name = _written(service, written, cluster_domain)
-    if query == "SRV":
+    if query == "SRV" and port_name:
         port = next(port for port in service.ports if port.name == port_name)
         name = f"_{port.name}._{port.protocol.lower()}.{name}"
+    return _asked(name, query, service=service.name, port_name=port_name)
+
+
+def reverse_target(service: Service, address: str) -> Target:
+    """The name in which an address of a Service is asked for (RFC 1035, 3.5; RFC 3596, 2.5)."""
+    return _asked(f"{ip_address(address).reverse_pointer}.", "PTR", service=service.name)
+
+
+def nobodys_target(
+    name: str, namespace: str, query: Query, *, cluster_domain: str = "cluster.local"
+) -> Target:
+    """A name that no Service has, to be asked of the DNS."""
+    target = _asked(f"{name}.{namespace}.svc.{cluster_domain}.", query, service="")
+    return msgspec.structs.replace(target, name=f"{target.name}, which no Service has")
+
+
+def _asked(name: str, query: Query, *, service: str, port_name: str = "") -> Target:
     return Target(
         name=f"{query} of {name}",
-        service=service.name,
+        service=service,
         form="dns",
         host=name,
         port=53,
@@ -65,6 +91,34 @@ def name_target(
         family="ipv6" if query == "AAAA" else "ipv4",
         port_name=port_name,
         query=query,
+    )
+
+
+def over_tcp(target: Target) -> Target:
+    """The same question, asked by TCP at once and not only where the answer is too long."""
+    return msgspec.structs.replace(target, name=f"{target.name} over TCP", protocol="tcp")
+
+
+def asked_of(target: Target, address: str, who: str, *, pod: Pod | None = None) -> Target:
+    """The same question, asked of the server at that address, with ``who`` as its words."""
+    return msgspec.structs.replace(
+        target,
+        name=f"{target.name} asked of {who}",
+        server=address,
+        server_pod=pod.name if pod else "",
+        entry_node=pod.node if pod else "",
+    )
+
+
+def connect_target(name: str, address: str, port: int) -> Target:
+    """An address that is only connected to: who answers is not known here."""
+    return Target(
+        name=f"{name}{_over(address)}",
+        service="",
+        form="connect",
+        host=address,
+        port=port,
+        family="ipv6" if ":" in address else "ipv4",
     )
 
 

@@ -50,6 +50,7 @@ Form = Literal[
     "pod-ip",
     "load-balancer",
     "health-check",
+    "connect",
     "dns",
 ]
 
@@ -79,9 +80,13 @@ class Target(msgspec.Struct, frozen=True, omit_defaults=True):
 
     ``form`` is the kind of address: ``cluster-ip``, ``short-name``, ``fqdn``,
     ``node-port``, ``pod-ip``, ``load-balancer``, ``health-check`` (kube-proxy's
-    answer to load balancers) or ``dns`` (the name is asked for, not dialled;
-    ``query`` is the record type). ``host`` is the name or literal address;
+    answer to load balancers), ``connect`` (that a connection is made is all that is asked) or
+    ``dns`` (the name is asked for, not dialled). ``host`` is the name or literal address;
     ``entry_node`` the node whose address it is; ``port_name`` the Service's port.
+
+    Of questions to the DNS: ``query`` is the record type; ``server`` the literal address of
+    who is asked, "" for the client's own name servers; ``server_pod`` the Pod that has it;
+    ``protocol`` ``tcp`` asks by TCP at once.
     ``source_port``: the client keeps this port for all that it sends; 0: a fresh one each time.
     """
 
@@ -94,8 +99,10 @@ class Target(msgspec.Struct, frozen=True, omit_defaults=True):
     family: Family = "ipv4"
     entry_node: str = ""
     port_name: str = ""
-    query: Literal["", "A", "AAAA", "CNAME", "SRV"] = ""
+    query: Literal["", "A", "AAAA", "CNAME", "SRV", "PTR"] = ""
     source_port: int = 0
+    server: str = ""
+    server_pod: str = ""
 
     def __str__(self) -> str:
         return self.name

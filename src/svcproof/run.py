@@ -68,6 +68,7 @@ class Run:
         rate: float = 0.0,
         keep_alive: bool = False,
         payload: int = 0,
+        within: float = 0.0,
     ) -> History:
         """Let every pair settle, then measure all of them once, side by side.
 
@@ -92,6 +93,7 @@ class Run:
             rate=rate,
             keep_alive=keep_alive,
             payload=payload,
+            within=within,
         )
         return measure(ask, self.context)
 

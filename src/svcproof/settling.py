@@ -77,6 +77,7 @@ def settle(asked: Asked, context: Context, is_ready: bool) -> Settled:
         # A flow is forgotten with the change of the rules, or it is not (pkg/proxy/conntrack).
         is_stale = streak.is_stale and not asked.target.source_port
         limit = context.patience.seconds(way, service, context.limits, is_stale=is_stale)
+        limit = max(limit, asked.ask.within)
         limit = limit if is_ready else min(limit, context.limits.recheck)
         if context.stopped.is_set():
             return Settled(asked)  # nobody knows whether it would have settled

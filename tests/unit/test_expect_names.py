@@ -8,6 +8,7 @@ from svcproof.errors import NotSupported
 from svcproof.expect import promise
 from svcproof.history import Outcome, Position, Target
 from svcproof.profiles import COMMON, PROFILES
+from svcproof.questions import connect_target, nobodys_target, reverse_target
 from svcproof.snapshot import Endpoint, EndpointSlice, Pod, Service, ServicePort, Snapshot
 
 CLIENT = Position(name="c", kind="pod", node="n1", pod="c")
@@ -316,3 +317,53 @@ class TestPodItself:
     def test_an_address_that_nobody_has_is_not_guessed_about(self):
         with pytest.raises(NotSupported, match=r"no Pod has the address 10\.0\.0\.9 that c is"):
             self.due("10.0.0.9")
+
+
+def test_a_name_that_no_service_has():
+    target = nobodys_target("new", "ns", "A")
+    due = promise(world(SERVICE), CLIENT, target, run="r", profile=COMMON)
+    assert (due.outcome, due.rcode, due.answers) == (Outcome.NAME_FAILED, "NXDOMAIN", ())
+    assert target.host == "new.ns.svc.cluster.local."
+
+
+@pytest.mark.parametrize(
+    ("address", "reverse"),
+    [
+        ("10.96.0.1", "1.0.96.10.in-addr.arpa"),
+        ("fd00:96::1", f"1.{'0.' * 23}6.9.0.0.0.0.d.f.ip6.arpa"),
+    ],
+)
+def test_an_address_is_asked_for_in_reverse(address, reverse):
+    target = reverse_target(SERVICE, address)
+    assert (target.query, target.host) == ("PTR", f"{reverse}.")
+    due = promise(world(SERVICE), CLIENT, target, run="r", profile=COMMON)
+    assert due.answers == (f"{reverse} PTR {FULL}",)
+
+
+def test_an_address_of_nobody_and_one_of_a_headless_service_have_no_such_name():
+    for service, address in ((SERVICE, "10.96.0.2"), (HEADLESS, "10.96.0.1")):
+        target = reverse_target(service, address)
+        shown = world(service, endpoint("10.0.0.1", uid="u1"))
+        due = promise(shown, CLIENT, target, run="r", profile=COMMON)
+        assert due.answers == ()
+
+
+def test_the_ports_of_a_service_all_at_once():
+    assert said("SRV", world(SERVICE)) == (
+        f"{FULL} SRV 0 100 53 {FULL}",
+        f"{FULL} SRV 0 100 80 {FULL}",
+    )
+    pods = world(HEADLESS, endpoint("10.0.0.1", uid="u1"), endpoint("10.0.0.2", uid="u2"))
+    assert said("SRV", pods) == tuple(
+        sorted(
+            f"{FULL} SRV 0 100 {port} {pod}.{FULL}"
+            for port in (8080, 53)
+            for pod in ("10-0-0-1", "10-0-0-2")
+        )
+    )
+
+
+def test_that_somebody_listens_is_all_that_is_asked_of_the_api_server():
+    target = connect_target("Service kubernetes", "10.96.0.1", 443)
+    due = promise(world(SERVICE), CLIENT, target, run="r", profile=COMMON)
+    assert (due.outcome, due.answers, due.allowed) == (Outcome.ANSWERED, ("connected",), ())

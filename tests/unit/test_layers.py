@@ -51,6 +51,7 @@ HARNESS = (
     "svcproof.manifest_files",
     "svcproof.measurement",
     "svcproof.notes",
+    "svcproof.own_services",
     "svcproof.patience",
     "svcproof.probing",
     "svcproof.promising",

@@ -124,9 +124,16 @@ def test_a_query_has_no_port_and_no_connection():
         "--concurrency=8",
         "--attempt-timeout=2",
         "--query=SRV",
+        "--by-tcp",
         "--resolve-timeout=2",
         "--rate=1",
     }
+
+
+def test_a_question_by_udp_to_one_server():
+    plan = ProbePlan(host="web.", port=0, count=1, query="A", protocol="udp", server="fd00::10")
+    assert "--server=fd00::10" in probe_arguments(plan)
+    assert "--by-tcp" not in probe_arguments(plan)
 
 
 def test_kept_connections_are_asked_for():

@@ -2,7 +2,16 @@
 
 import pytest
 
-from svcproof.questions import ADDRESS_QUERIES, health_check_target, name_target, pod_target
+from svcproof.questions import (
+    ADDRESS_QUERIES,
+    asked_of,
+    connect_target,
+    health_check_target,
+    kept,
+    name_target,
+    over_tcp,
+    pod_target,
+)
 from svcproof.snapshot import Pod, Service, ServicePort
 
 POD = Pod(
@@ -77,3 +86,33 @@ def test_a_health_check(address, family):
     assert (target.form, target.entry_node, target.service) == ("health-check", "n1", "svc")
     shown = " over IPv6" if family == "ipv6" else ""
     assert (target.name, target.protocol) == (f"health check of svc at n1{shown}", "tcp")
+
+
+def test_a_question_over_tcp_and_to_one_server_is_told_from_the_plain_one():
+    plain = name_target(SERVICE, "A")
+    streamed = over_tcp(plain)
+    assert (streamed.protocol, streamed.name) == ("tcp", f"{plain.name} over TCP")
+    asked = asked_of(streamed, "10.0.0.1", "Pod web-1", pod=POD)
+    assert asked.name == f"{plain.name} over TCP asked of Pod web-1"
+    assert (asked.server, asked.server_pod, asked.entry_node) == ("10.0.0.1", "web-1", "n1")
+    of_service = asked_of(plain, "10.96.0.10", "Service kube-dns")
+    assert (of_service.server, of_service.server_pod, of_service.entry_node) == (
+        "10.96.0.10", "", "",
+    )  # fmt: skip
+
+
+def test_a_client_that_keeps_its_port_is_told_from_one_that_does_not():
+    target = pod_target(POD, 8080, "ipv4")
+    assert kept(target, 10_001).source_port == 10_001
+    assert kept(target, 10_001).name == "Pod web-1 itself from one port"
+    assert target.source_port == 0
+
+
+@pytest.mark.parametrize(
+    ("address", "family", "name"),
+    [("10.96.0.1", "ipv4", "API"), ("fd00::1", "ipv6", "API over IPv6")],
+)
+def test_an_address_that_is_only_connected_to(address, family, name):
+    target = connect_target("API", address, 443)
+    assert (target.form, target.family, target.name) == ("connect", family, name)
+    assert (target.host, target.port, target.protocol) == (address, 443, "tcp")

@@ -200,6 +200,9 @@ func (w *lockedWriter) Write(lines []byte) (int, error) {
 
 // makeRequests prepares what each stage of the dialect sends.
 func (c *campaign) makeRequests() (requests [][]byte) {
+	if c.dialect.silent {
+		return [][]byte{nil} // to send nothing tells whether one is connected, too
+	}
 	if c.options.Protocol == "udp" {
 		for _, datagram := range c.dialect.datagrams {
 			requests = append(requests, filledUp(datagram, c.options.Payload-len(datagram)))

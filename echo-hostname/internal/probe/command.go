@@ -64,6 +64,12 @@ func Run(options Options, to io.Writer, signals Signals) (interrupted bool, err 
 		if resolver, err = resolve.FromFile(options.ResolvConf); err != nil {
 			return false, err
 		}
+		if options.Server.IsValid() {
+			resolver.Only(options.Server)
+		}
+		if options.ByTCP {
+			resolver.ByTCP()
+		}
 	}
 	c := newCampaign(options, resolver)
 	err = c.run(to, signals)

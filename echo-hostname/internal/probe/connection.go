@@ -224,6 +224,11 @@ func (e *engine) ask(s *slot, stage int) {
 	if stage == 0 {
 		s.asked = e.now
 	}
+	if e.dialect.silent {
+		s.record.answers = []string{"connected"}
+		e.answer(s, "", false)
+		return
+	}
 	s.stage, s.used = stage, 0
 	s.phase = awaitingReply
 	e.noteDeadline(s)

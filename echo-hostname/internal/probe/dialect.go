@@ -18,6 +18,8 @@ type dialect struct {
 	// words are there instead of read where the question is not who answers, but
 	// what: every HTTP response is understood then, whatever its status.
 	words func(reply httpReply) []string
+	// silent: that a connection is made is the answer.
+	silent bool
 }
 
 var dialects = map[string]dialect{
@@ -29,6 +31,8 @@ var dialects = map[string]dialect{
 	"notes": {paths: []string{"/"}, read: readNotes},
 	// A kube-proxy's health check of a Service (healthCheckNodePort) or of itself.
 	"healthz": {paths: []string{"/healthz"}, words: readHealthz},
+	// Any server at all.
+	"connect": {silent: true},
 }
 
 func readEcho(_ int, body []byte, into *backend) bool {

@@ -33,6 +33,8 @@ type Options struct {
 	FinishAtEOF    bool
 	Query          string // a record type: nothing is connected to
 	ResolvConf     string
+	Server         netip.AddrPort // to be asked in the place of those of ResolvConf
+	ByTCP          bool           // with Query: not by UDP first
 
 	literal netip.Addr // Host, if it is an address
 }
@@ -59,11 +61,11 @@ func parse(arguments []string) (Options, *flag.FlagSet, error) {
 	o := Options{}
 	protocol := usage.OneOf{Value: "tcp", Valid: []string{"tcp", "udp"}}
 	family := usage.OneOf{Value: "ipv4", Valid: []string{"ipv4", "ipv6"}}
-	dialect := usage.OneOf{Value: "echo", Valid: []string{"echo", "agnhost", "notes", "healthz"}}
+	dialect := usage.OneOf{Value: "echo", Valid: []string{"echo", "agnhost", "notes", "healthz", "connect"}}
 	query := usage.OneOf{Valid: resolve.Kinds}
 	connect, attempt, resolving := usage.Seconds(4*time.Second), usage.Seconds(6*time.Second), usage.Seconds(6*time.Second)
 	var port uint
-	var bind string
+	var bind, server string
 	flags := usage.NewFlags("probe")
 	flags.StringVar(&o.Host, "host", "", "literal `ADDRESS` or name to connect to; a name is asked of DNS for each connection (/etc/hosts is not read)")
 	flags.UintVar(&port, "port", 0, "`PORT` to connect to")
@@ -77,11 +79,13 @@ func parse(arguments []string) (Options, *flag.FlagSet, error) {
 	flags.Var(&connect, "connect-timeout", "limit for a connection to be established, in seconds or with a unit")
 	flags.Var(&attempt, "attempt-timeout", "limit for an answer, connecting included, resolving not")
 	flags.Var(&resolving, "resolve-timeout", "limit for finding a name's address, or for the answer to --query")
-	flags.Var(&dialect, "dialect", "what the server understands: echo, agnhost (netexec), or only over tcp notes and healthz (kube-proxy's health checks)")
+	flags.Var(&dialect, "dialect", "what the server understands: echo, agnhost (netexec), or only over tcp notes, healthz (kube-proxy's health checks) and connect (nothing is sent)")
 	flags.BoolVar(&o.FinishAtEOF, "finish-at-eof", false, "begin no other attempt once standard input has ended, and wait for those under way")
 	flags.BoolVar(&o.KeepAlive, "keep-alive", false, "keep connections open and send later requests over them: the attempts are then not fresh")
 	flags.IntVar(&o.Payload, "payload", 0, "send this many `BYTES` besides, and take no reply whose body is shorter (dialect echo)")
-	flags.Var(&query, "query", "ask DNS for --host's records of this `TYPE` and connect to nothing: A, AAAA, CNAME or SRV")
+	flags.Var(&query, "query", "ask DNS for --host's records of this `TYPE` and connect to nothing: A, AAAA, CNAME, SRV or PTR")
+	flags.StringVar(&server, "server", "", "with --query ask the name server at this `ADDRESS` ([ADDRESS]:PORT if it is not 53)")
+	flags.BoolVar(&o.ByTCP, "by-tcp", false, "with --query ask by TCP at once, not only what does not fit into a datagram")
 	flags.StringVar(&o.ResolvConf, "resolv-conf", "/etc/resolv.conf", "`FILE` with the name servers")
 	if err := usage.Parse(flags, arguments); err != nil {
 		return o, flags, err
@@ -92,6 +96,12 @@ func parse(arguments []string) (Options, *flag.FlagSet, error) {
 		return o, flags, fmt.Errorf("--port %d: give 1 to 65535", port)
 	}
 	o.Port = uint16(port)
+	if server != "" {
+		var err error
+		if o.Server, err = resolve.ParseServer(server); err != nil {
+			return o, flags, fmt.Errorf("--server %q: not an address", server)
+		}
+	}
 	return o, flags, o.complete(bind)
 }
 
@@ -108,6 +118,8 @@ func (o *Options) complete(bind string) error {
 		return fmt.Errorf("--rate %g: give 0 to 1000000", o.Rate)
 	case o.ConnectTimeout <= 0 || o.AttemptTimeout <= 0 || o.ResolveTimeout <= 0:
 		return errors.New("every timeout must be above 0")
+	case o.Dialect == "connect" && o.KeepAlive:
+		return errors.New("--keep-alive is for requests, and --dialect connect sends none")
 	case dialects[o.Dialect].datagrams == nil && o.Protocol == "udp":
 		return fmt.Errorf("--dialect %s is only for --protocol tcp", o.Dialect)
 	case o.Payload < 0 || o.Payload > o.largest():
@@ -118,6 +130,9 @@ func (o *Options) complete(bind string) error {
 		return fmt.Errorf("--query asks for a name; --host %s is an address", o.Host)
 	case o.Query != "" && (o.SourcePorts.size() > 0 || bind != "" || o.KeepAlive || o.Payload > 0):
 		return errors.New("--source-ports, --bind, --keep-alive and --payload are for connections, and --query makes none")
+	}
+	if o.Query == "" && (o.Server.IsValid() || o.ByTCP) {
+		return errors.New("--server and --by-tcp are for --query")
 	}
 	if bind != "" {
 		address, err := o.address("--bind", bind)

@@ -232,6 +232,17 @@ func TestEveryDialectOverEveryProtocol(t *testing.T) {
 	}
 }
 
+func TestToConnectIsEnoughWhereNothingIsSent(t *testing.T) {
+	for _, a := range run(t, app(t, "127.0.0.1:0"), "--dialect=connect", "--count=20", "--concurrency=3") {
+		if a.Outcome != Answered || a.Backend != nil || a.ConnectUS == nil || a.ReplyUS != nil || !reflect.DeepEqual(a.Answers, []string{"connected"}) {
+			t.Fatalf("%+v", a)
+		}
+	}
+	if a := one(t, "--dialect=connect", fmt.Sprintf("--port=%d", freePorts(t, 1))); a.Outcome != Refused {
+		t.Errorf("%+v", a)
+	}
+}
+
 func TestAPayloadTravelsBothWays(t *testing.T) {
 	port := app(t, "127.0.0.1:0")
 	for _, protocol := range []string{"tcp", "udp"} {
@@ -863,7 +874,7 @@ func TestFlagsThatAreWrongAreNamed(t *testing.T) {
 		"--host=a --port=80 --rate=NaN":                       "--rate NaN",
 		"--host=a --port=80 --protocol=sctp":                  "valid values: tcp, udp",
 		"--host=a --port=80 --family=ipv5":                    "valid values: ipv4, ipv6",
-		"--host=a --port=80 --dialect=x":                      "valid values: echo, agnhost, notes, healthz",
+		"--host=a --port=80 --dialect=x":                      "valid values: echo, agnhost, notes, healthz, connect",
 		"--host=a --port=80 --source-ports=x":                 "LOW-HIGH",
 		"--host=a --port=80 --source-ports=80":                "LOW-HIGH",
 		"--host=a --port=80 --source-ports=9-8":               "LOW-HIGH",
@@ -877,13 +888,18 @@ func TestFlagsThatAreWrongAreNamed(t *testing.T) {
 		"--host=a --port=80 --bind=::1":                       "--bind ::1 is not of --family ipv4",
 		"--host=a --port=80 --dialect=notes --protocol=udp":   "only for --protocol tcp",
 		"--host=a --port=80 --dialect=healthz --protocol=udp": "only for --protocol tcp",
-		"--query=A":                             "--host is missing",
-		"--host=a --query=MX":                   "valid values: A, AAAA, CNAME, SRV",
-		"--host=a --query=a":                    "valid values: A, AAAA, CNAME, SRV",
-		"--host=1.2.3.4 --query=A":              "--host 1.2.3.4 is an address",
-		"--host=a --query=A --keep-alive":       "are for connections",
-		"--host=a --query=A --source-ports=5-9": "are for connections",
-		"--host=a --port=80 extra":              "unexpected argument",
+		"--query=A":                                           "--host is missing",
+		"--host=a --query=MX":                                 "valid values: A, AAAA, CNAME, SRV, PTR",
+		"--host=a --query=a":                                  "valid values: A, AAAA, CNAME, SRV, PTR",
+		"--host=1.2.3.4 --query=A":                            "--host 1.2.3.4 is an address",
+		"--host=a --query=A --keep-alive":                     "are for connections",
+		"--host=a --query=A --source-ports=5-9":               "are for connections",
+		"--host=a --query=A --server=x":                       `--server "x": not an address`,
+		"--host=a --port=80 --server=1.2.3.4":                 "are for --query",
+		"--host=a --port=80 --by-tcp":                         "are for --query",
+		"--host=a --port=80 --dialect=connect --protocol=udp": "only for --protocol tcp",
+		"--host=a --port=80 --dialect=connect --keep-alive":   "connect sends none",
+		"--host=a --port=80 extra":                            "unexpected argument",
 	} {
 		_, _, err := parse(strings.Fields(flags))
 		if err == nil || !strings.Contains(err.Error(), want) {

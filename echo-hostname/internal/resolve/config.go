@@ -21,6 +21,7 @@ type Resolver struct {
 	ndots    int
 	timeout  time.Duration // of one question to one server
 	attempts int           // rounds over all servers
+	stream   bool          // ask by TCP at once
 }
 
 // limits of glibc's resolver: resolv.conf(5).
@@ -55,7 +56,7 @@ func parse(text []byte) (*Resolver, error) {
 		}
 		switch fields[0] {
 		case "nameserver":
-			server, err := parseServer(fields[1])
+			server, err := ParseServer(fields[1])
 			if err != nil {
 				return nil, fmt.Errorf("nameserver %q: not an address", fields[1])
 			}
@@ -77,8 +78,14 @@ func parse(text []byte) (*Resolver, error) {
 	return r, lines.Err()
 }
 
-// parseServer reads an address, or [ADDRESS]:PORT as in OpenBSD's resolv.conf.
-func parseServer(text string) (netip.AddrPort, error) {
+// Only makes it ask this one server, in the place of those of resolv.conf.
+func (r *Resolver) Only(server netip.AddrPort) { r.servers = []netip.AddrPort{server} }
+
+// ByTCP makes it ask by TCP at once.
+func (r *Resolver) ByTCP() { r.stream = true }
+
+// ParseServer reads an address, or [ADDRESS]:PORT as in OpenBSD's resolv.conf.
+func ParseServer(text string) (netip.AddrPort, error) {
 	host, port := text, uint64(53)
 	if inner, ok := strings.CutPrefix(text, "["); ok {
 		address, number, _ := strings.Cut(inner, "]:")

@@ -18,8 +18,8 @@ const (
 	maxLent      = 5 * time.Second
 )
 
-// askOne asks one server, by UDP and, if the answer was too long for that, by
-// TCP. It opens a socket of its own, and so has a source port of its own: DNS
+// askOne asks one server, by UDP and, if the answer was too long for that or UDP
+// is not wanted, by TCP. It opens a socket of its own, and so has a source port of its own: DNS
 // goes through a Service, too, and is to be balanced like everything else.
 //
 // The patience is for the server: what this machine takes until the question is
@@ -30,11 +30,13 @@ func (r *Resolver) askOne(q question, server netip.AddrPort, patience time.Durat
 	if err != nil {
 		return reply{err: err}
 	}
-	got := exchange("udp", server, patience, func(c net.Conn) reply {
-		return askUDP(c, q, packet, id, patience)
-	})
-	if !got.truncated {
-		return got
+	if !r.stream {
+		got := exchange("udp", server, patience, func(c net.Conn) reply {
+			return askUDP(c, q, packet, id, patience)
+		})
+		if !got.truncated {
+			return got
+		}
 	}
 	return exchange("tcp", server, patience, func(c net.Conn) reply {
 		return askTCP(c, q, packet, id, patience)

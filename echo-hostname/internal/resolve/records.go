@@ -10,13 +10,14 @@ import (
 )
 
 // Kinds are the records that can be asked for.
-var Kinds = []string{"A", "AAAA", "CNAME", "SRV"}
+var Kinds = []string{"A", "AAAA", "CNAME", "SRV", "PTR"}
 
 var kinds = map[string]dnsmessage.Type{
 	"A":     dnsmessage.TypeA,
 	"AAAA":  dnsmessage.TypeAAAA,
 	"CNAME": dnsmessage.TypeCNAME,
 	"SRV":   dnsmessage.TypeSRV,
+	"PTR":   dnsmessage.TypePTR,
 }
 
 // texts are records as "owner TYPE data", sorted; names are in lower case and
@@ -42,6 +43,8 @@ func describe(record dnsmessage.Resource) (kind, data string) {
 		return "CNAME", plainName(body.CNAME)
 	case *dnsmessage.SRVResource:
 		return "SRV", fmt.Sprintf("%d %d %d %s", body.Priority, body.Weight, body.Port, plainName(body.Target))
+	case *dnsmessage.PTRResource:
+		return "PTR", plainName(body.PTR)
 	default:
 		// Nobody asked for it. Its type is told, and that suffices to be noticed.
 		return fmt.Sprintf("TYPE%d", record.Header.Type), "?"

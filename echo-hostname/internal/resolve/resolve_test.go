@@ -144,6 +144,31 @@ func TestATruncatedAnswerIsAskedForByTCP(t *testing.T) {
 	}
 }
 
+func TestByTCPNothingIsAskedByUDP(t *testing.T) {
+	server := serveDNS(t, zone("web. 5 IN A 10.0.0.1"))
+	r := resolver(server)
+	r.ByTCP()
+	if answer, failure := r.Query("web.", "A", patience); failure != nil || !reflect.DeepEqual(answer.Records, []string{"web A 10.0.0.1"}) {
+		t.Errorf("%v, %+v", answer, failure)
+	}
+	if got := server.questions(); !reflect.DeepEqual(got, []string{"tcp web. A"}) {
+		t.Errorf("%q", got)
+	}
+}
+
+func TestOnlyTheServerThatIsNamedIsAsked(t *testing.T) {
+	usual, named := serveDNS(t, zone()), serveDNS(t, zone("2.0.0.10.in-addr.arpa. 5 IN PTR Web.ns."))
+	r := resolver(usual)
+	r.Only(named.address)
+	answer, failure := r.Query("2.0.0.10.in-addr.arpa.", "PTR", patience)
+	if failure != nil || !reflect.DeepEqual(answer.Records, []string{"2.0.0.10.in-addr.arpa PTR web.ns"}) {
+		t.Errorf("%v, %+v", answer, failure)
+	}
+	if got := usual.questions(); len(got) > 0 {
+		t.Errorf("%q", got)
+	}
+}
+
 func TestForeignAnswersAreIgnored(t *testing.T) {
 	// A server that sends three wrong answers before the right one.
 	socket, err := net.ListenPacket("udp", "127.0.0.1:0")

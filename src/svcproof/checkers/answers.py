@@ -48,7 +48,7 @@ def _judge(cell: Cell) -> Iterator[Finding]:
         if entry.outcome is Outcome.ANSWERED:
             if {comparable(record) for record in entry.answers} != due:
                 wrong[_listed(entry.answers)].append(entry)
-        elif cell.promise.rcode and entry.rcode != cell.promise.rcode:
+        elif entry.rcode and cell.promise.rcode and entry.rcode != cell.promise.rcode:
             wrong[f"{entry.outcome} {entry.rcode}".strip()].append(entry)
     for seen, entries in wrong.items():
         yield Finding(
@@ -66,6 +66,7 @@ _REMEDIES = {
     "dns": "compare the Service's spec and EndpointSlices with what CoreDNS says to "
     "`dig +search`, and look whether CoreDNS has seen the last change (its cache, its log)",
     "health-check": "compare the EndpointSlices with the node's kube-proxy: it serves this port",
+    "connect": "compare the EndpointSlices with what listens there, and look at the way to it",
 }
 
 

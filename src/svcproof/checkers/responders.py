@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 __all__ = ["NOT_CONNECTED", "describe", "responders", "rightful"]
 
 #: Forms of address whose answers come from no backend.
-NOT_CONNECTED: Final = frozenset({"dns", "health-check"})
+NOT_CONNECTED: Final = frozenset({"dns", "health-check", "connect"})
 
 
 def responders(history: History) -> Verdict:

@@ -172,7 +172,12 @@ class FakeNetwork:
     def _named(self, name: str, query: Query) -> tuple[Service, str] | None:
         for service in self.model.services():
             full = f"{service.name}.{service.namespace}.svc.{self.facts.cluster_domain}"
-            if query != "SRV" and name == full:
+            if query == "PTR":
+                addresses = () if service.headless else service.cluster_ips
+                if name in {ipaddress.ip_address(each).reverse_pointer for each in addresses}:
+                    return service, ""
+                continue
+            if name == full:
                 return service, ""
             for port in service.ports if query == "SRV" else ():
                 if name == f"_{port.name}._{port.protocol.lower()}.{full}":

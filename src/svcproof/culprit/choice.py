@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from svcproof.culprit.boxes import NAMING, SINGLE, Box, narrowest, needed, sets_apart
-from svcproof.culprit.paths import Evidence, Pair, Path
+from svcproof.culprit.paths import LOSSES, Evidence, Pair, Path
 from svcproof.culprit.places import Place
 
 __all__ = ["Candidate", "certain", "choose", "is_enough"]
@@ -96,7 +96,8 @@ def _fit(evidence: Evidence, place: Place) -> Candidate | None:
     sure = [path for path, through in leads.items() if through]
     explained = frozenset(_explained(evidence, broken))
     predicted = explained & {pair for path in sure for pair in evidence.paths[path].bad}
-    if not predicted or len(predicted) < _PREDICTED * len(explained):
+    least = 0.0 if place.is_asked else _PREDICTED
+    if not predicted or len(predicted) < least * len(explained):
         return None
     if len(explained) < _PART * len(evidence.red):
         return None
@@ -129,14 +130,15 @@ def _makes_sense(place: Place, box: Box) -> bool:
 
 def _through(place: Place, path: Path) -> bool | None:
     """Whether the path leads through the place; lost connections may have been on any such."""
-    if path.facet != "loss":
+    if path.facet not in LOSSES:
         return place.rule(path)
-    return None if place.rule(replace(path, facet="reach")) is not False else False
+    return None if place.rule(replace(path, facet=LOSSES[path.facet])) is not False else False
 
 
 def _explained(evidence: Evidence, broken: Collection[Path]) -> Iterator[Pair]:
     """The red pairs of which each broken path is among these; of lost connections any will do."""
     for pair, paths in evidence.by_pair.items():
-        lost = [path in broken for path in paths if path.facet == "loss"]
-        if all(path in broken for path in paths if path.facet != "loss") and any(lost or [True]):
+        lost = [path in broken for path in paths if path.facet in LOSSES]
+        others = (path for path in paths if path.facet not in LOSSES)
+        if all(path in broken for path in others) and any(lost or [True]):
             yield pair

@@ -18,7 +18,7 @@ from typing import Final
 
 from svcproof.results import BackendLine, CaseResult, CellLine, EndpointsLine, Problem
 
-__all__ = ["Evidence", "Pair", "Path", "Seen", "see"]
+__all__ = ["LOSSES", "Evidence", "Pair", "Path", "Seen", "see"]
 
 #: A pair of a run: the case, and the number of its row; below 0 what is no pair of anybody.
 Pair = tuple[str, int]
@@ -27,6 +27,8 @@ _PROBLEM: Final = -101
 
 #: How the check of clients says on which node there is none.
 _NO_CLIENT: Final = re.compile(r"clients: no client on (\S+):")
+#: Some were lost, and nobody knows where: as which question the places are asked of it.
+LOSSES: Final = {"loss": "reach", "name-loss": "name"}
 _NAMES: Final = ("short-name", "fqdn", "dns")
 _LOOKUP_FAILED: Final = ("timed-out", "name-failed", "refused", "unreachable", "reset")
 #: So improbable must it be that a backend that never answered was only never chosen.
@@ -43,7 +45,8 @@ class Path:
     ``facet``: ``reach`` (does the backend answer), ``refusal`` (does it fail as it must),
     ``responder`` (nobody else answers), ``name`` (does the name resolve), ``record`` (to what),
     ``source``, ``share``, ``affinity``, ``health``, ``endpoints``, ``api``, ``client`` (can it be
-    asked); ``loss``: some of the connections failed, and this may be where. ``entry`` is the
+    asked); ``loss``: some of the connections failed, and this may be where, ``name-loss``: few of
+    the lookups. ``entry`` is the
     node whose rules choose the backend, ``at`` the backend's node and ``namespace`` its
     namespace, ``payload`` in bytes.
     """
@@ -177,9 +180,11 @@ def _of_cell(cell: CellLine) -> Iterator[tuple[Path, str]]:
     whole = _whole(cell)
     if cell.node and any(end != "unknown" for end in cell.endings):
         yield Path(facet="client", node=cell.node), ""
-    if cell.form in _NAMES:
+    if cell.form in _NAMES and not cell.server_pod:
         yield from _name(cell, replace(whole, entry=cell.node))
-    if cell.form in ("dns", "health-check"):
+    if cell.server_pod or cell.form == "connect":
+        yield from _connected(cell, whole)
+    elif cell.form in ("dns", "health-check"):
         yield from _answer(cell, whole)
     elif "answered" in cell.promised:
         yield from _reach(cell, whole)
@@ -216,6 +221,8 @@ def _name(cell: CellLine, whole: Path) -> Iterator[tuple[Path, str]]:
     told = cell.judged - cell.endings.get("unknown", 0)
     if cell.verdict == "FAIL" and _is_notable(failed, told):
         yield replace(whole, facet="name"), "name-failed" if failed == told else "now and then"
+    elif cell.verdict == "FAIL" and failed:
+        yield replace(whole, facet="name-loss"), "now and then"
     elif told and not failed:
         yield replace(whole, facet="name"), ""
 
@@ -224,9 +231,22 @@ def _answer(cell: CellLine, whole: Path) -> Iterator[tuple[Path, str]]:
     """Is what it says right? Only of those that said something."""
     facet = "record" if cell.form == "dns" else "health"
     if set(cell.endings) & {"answered", *cell.promised}:
-        yield replace(whole, facet=facet), "wrong" if cell.verdict == "FAIL" else ""
+        yield replace(whole, facet=facet), "wrong" if _fails(cell, "answers") else ""
     elif facet == "health" and cell.verdict == "FAIL":
         yield replace(whole, facet=facet), _most(cell)
+
+
+def _connected(cell: CellLine, whole: Path) -> Iterator[tuple[Path, str]]:
+    """Is one reached that is no backend of ours: a name server by its Pod's address, the API
+    server?"""
+    path = replace(whole, facet="reach")
+    if cell.server_pod:
+        path = replace(path, facet="name", entry="", backend=cell.server_pod, at=cell.entry_node)
+    lost = {end: n for end, n in cell.endings.items() if end in _LOOKUP_FAILED}
+    if cell.verdict == "FAIL" and lost:
+        yield path, "name-failed" if cell.server_pod else max(lost, key=lambda end: lost[end])
+    elif "answered" in cell.endings:
+        yield path, ""
 
 
 def _reach(cell: CellLine, whole: Path) -> Iterator[tuple[Path, str]]:
@@ -247,7 +267,7 @@ def _unreached(cell: CellLine, reach: Path, expected: Sequence[BackendLine]) -> 
         yield reach
     elif cell.covered and silent and _are_broken(cell, expected):
         yield from (_to(backend, reach) for backend in silent)
-    elif cell.failed:
+    elif cell.failed > cell.endings.get("name-failed", 0):
         yield from (_to(backend, replace(reach, facet="loss")) for backend in expected)
 
 

@@ -26,14 +26,20 @@ Rule = Callable[[Path], bool | None]
 class Place:
     """Something that can be broken. ``kind`` chooses the words; ``nodes``, ``objects`` name it.
 
-    ``minds``: whether it minds which Service was meant, and how that was dialled. Once an
-    address is translated, neither a Pod nor what leads to it can know.
+    ``is_asked``: whether it was asked by its own address, so that what only may have led through
+    it needs no other reason. ``minds``: whether it minds which Service was meant, and how that
+    was dialled. Once an address is translated, neither a Pod nor what leads to it can know.
     """
 
     kind: str
     rule: Rule
     nodes: tuple[str, ...] = ()
     objects: tuple[str, ...] = ()
+
+    @property
+    def is_asked(self) -> bool:
+        """See the class."""
+        return self.kind == "server"
 
     @property
     def minds(self) -> bool:
@@ -57,6 +63,9 @@ def places(paths: Iterable[Path]) -> Iterator[Place]:
     for pod, path in sorted(pods.items()):
         yield Place("pod", _pod(pod), (path.at,), (pod,))
         yield Place("itself", _itself(pod), (path.at,), (pod,))
+    servers = {path.backend: path for path in every if path.facet == "name" and path.backend}
+    for pod, path in sorted(servers.items()):
+        yield Place("server", _server(pod), (path.at,), (pod,))
     for app, number in sorted(Counter(path.app for path in pods.values()).items()):
         if app[1] and number > 1:
             yield Place("app", _app(app), (), (app[1],))
@@ -196,6 +205,18 @@ def _pod(pod: str) -> Rule:
 def _some(path: Path) -> bool | None:
     """Of a question that is not about a certain backend nobody knows."""
     return False if path.backend else None
+
+
+def _server(pod: str) -> Rule:
+    """One of the cluster's name servers: of a question to their Service nobody knows which of
+    them got it, and a resolver asks again."""
+
+    def rule(path: Path) -> bool | None:
+        if path.facet != "name":
+            return False
+        return path.backend == pod if path.backend else None
+
+    return rule
 
 
 def _itself(pod: str) -> Rule:

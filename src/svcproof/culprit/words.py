@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
 from svcproof.culprit.choice import Candidate
-from svcproof.culprit.paths import Evidence, Path
+from svcproof.culprit.paths import LOSSES, Evidence, Path
 
 __all__ = ["layer", "look", "statement"]
 
@@ -64,6 +64,7 @@ _PLACES: Final[Mapping[str, tuple[str, str]]] = {
     "node": ("to, from and through {0}", "node"),
     "between": ("between {0} and {1}, in both directions", "Pod network"),
     "pod": ("to Pod {0} on {1}", "Pod"),
+    "server": ("where Pod {0} on {1}, one of the name servers, is asked", "DNS"),
     "itself": ("from Pod {0} on {1} to itself", "kube-proxy"),
     "app": ("to the Pods of {0}", "Pods"),
     "service": ("{to} Service {0}", "Service"),
@@ -89,6 +90,7 @@ _FORMS: Final = {
     "load-balancer": "by external address",
     "pod-ip": "by their own address",
     "health-check": "at the health check port",
+    "connect": "to the API server",
     "dns": "by name",
 }
 #: A narrowing, its words, and what each of its values is called there.
@@ -127,7 +129,7 @@ def look(found: Candidate, *, embedded: str) -> tuple[str, ...]:
 
 
 def _facets(found: Candidate) -> set[str]:
-    return {path.facet for path in found.broken} - {"loss"}
+    return {path.facet for path in found.broken}.difference(LOSSES)
 
 
 def _symptoms(found: Candidate, evidence: Evidence) -> str:
@@ -202,7 +204,7 @@ def _look(found: Candidate, embedded: str) -> Iterator[str]:
     for service in services:
         yield f"kubectl describe service {service}"
         yield f"kubectl get endpointslices -l kubernetes.io/service-name={service} -o yaml"
-    if place.kind in ("pod", "itself", "app"):
+    if place.kind in ("pod", "server", "itself", "app"):
         kind = "deployment" if place.kind == "app" else "pod"
         yield f"kubectl describe {kind} {place.objects[0]}"
     boxed = [node for name in ("node", "entry", "at") for node in found.box.get(name, ())]

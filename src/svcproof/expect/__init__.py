@@ -15,7 +15,7 @@ from svcproof.expect.endpoints import endpoint_lists, hinted, usable
 from svcproof.expect.health import health_promise
 from svcproof.expect.names import name_promise
 from svcproof.expect.routes import route_promise
-from svcproof.history import Position, Target
+from svcproof.history import Outcome, Position, Target
 from svcproof.profiles import Profile
 from svcproof.promises import Promise
 from svcproof.snapshot import Snapshot
@@ -39,6 +39,9 @@ def promise(
     """
     if target.form == "dns":
         return name_promise(snapshot, target, cluster_domain=cluster_domain, outside=outside)
+    if target.form == "connect":
+        rule = "its EndpointSlice lists who listens there"
+        return Promise(outcome=Outcome.ANSWERED, answers=("connected",), rule=rule)
     if target.form == "health-check":
         return health_promise(snapshot, target)
     return route_promise(snapshot, position, target, run=run, profile=profile)

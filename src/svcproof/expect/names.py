@@ -29,6 +29,8 @@ def name_promise(
     ``outside`` are the addresses of names outside the cluster, as the cluster's
     resolver is known to answer them.
     """
+    if not target.service:
+        return _no_such_name("no Service has this name")
     service = snapshot.service(target.service)
     full = _full_name(service, cluster_domain)
     if service.type == "ExternalName" and _looks_like_an_address(service.external_name):
@@ -41,6 +43,11 @@ def name_promise(
         return Promise(outcome=Outcome.ANSWERED, answers=tuple(sorted(records)), rule=rule)
     if target.query == "SRV":
         records = list(_srv(service, snapshot, target, full))
+    elif target.query == "PTR":
+        name = target.host.rstrip(".")
+        addresses = () if service.headless else service.cluster_ips
+        mine = {ip_address(each).reverse_pointer for each in addresses}
+        records = [f"{name} PTR {full}"] if name in mine else []
     elif target.query in _TYPES:
         records = [
             f"{full} {target.query} {a}" for a in _addresses(service, snapshot, target.query)
@@ -130,20 +137,21 @@ def _addresses(service: Service, snapshot: Snapshot, query: str) -> list[str]:
 
 
 def _srv(service: Service, snapshot: Snapshot, target: Target, full: str) -> Iterator[str]:
-    port = next((port for port in service.ports if port.name == target.port_name), None)
-    if port is None:
+    """Of the port that is named, or of all under the Service's own name."""
+    wanted = [port for port in service.ports if target.port_name in ("", port.name)]
+    if not wanted:
         raise NotSupported(f"Service {service.name} has no port {target.port_name!r}")
-    owner = f"_{port.name}._{port.protocol.lower()}.{full}"
-    if not service.headless:
-        yield f"{owner} SRV 0 100 {port.port} {full}"
-        return
-    for item in snapshot.slices_of(service.name):
-        for endpoint in item.endpoints:
-            if endpoint.ready and port.name in item.ports:
-                for address in endpoint.addresses:
-                    # coredns: an endpoint without a hostname is named by its address.
-                    name = endpoint.hostname or address.replace(".", "-").replace(":", "-")
-                    yield f"{owner} SRV 0 100 {item.ports[port.name]} {name}.{full}"
+    for port in wanted:
+        owner = f"_{port.name}._{port.protocol.lower()}.{full}" if target.port_name else full
+        if not service.headless:
+            yield f"{owner} SRV 0 100 {port.port} {full}"
+        for item in snapshot.slices_of(service.name) if service.headless else ():
+            for endpoint in item.endpoints:
+                if endpoint.ready and port.name in item.ports:
+                    for address in endpoint.addresses:
+                        # coredns: an endpoint without a hostname is named by its address.
+                        name = endpoint.hostname or address.replace(".", "-").replace(":", "-")
+                        yield f"{owner} SRV 0 100 {item.ports[port.name]} {name}.{full}"
 
 
 def _ready(service: Service, snapshot: Snapshot) -> list[Endpoint]:

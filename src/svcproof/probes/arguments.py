@@ -37,7 +37,12 @@ def _local_flags(plan: ProbePlan) -> list[str]:
 
 def _query_flags(plan: ProbePlan) -> list[str]:
     # The attempt is the lookup.
-    return [f"--query={plan.query}", f"--resolve-timeout={plan.attempt_timeout:g}"]
+    return [
+        f"--query={plan.query}",
+        f"--resolve-timeout={plan.attempt_timeout:g}",
+        *([f"--server={plan.server}"] if plan.server else []),
+        *(["--by-tcp"] if plan.protocol == "tcp" else []),
+    ]
 
 
 def _connection_flags(plan: ProbePlan) -> list[str]:

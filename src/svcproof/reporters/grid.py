@@ -23,6 +23,7 @@ _HEADS: Final = {
     "node-port": "node port",
     "load-balancer": "external",
     "health-check": "health",
+    "connect": "API",
     "pod-ip": "Pod",
     "dns": "DNS",
 }

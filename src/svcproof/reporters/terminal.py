@@ -26,6 +26,7 @@ FORMS = {
     "node-port": "node port",
     "load-balancer": "external address",
     "health-check": "health check",
+    "connect": "the API server",
     "dns": "DNS",
     "pod-ip": "the Pods themselves",
 }

@@ -16,6 +16,8 @@ __all__ = ["COREFILE", "OUTSIDE_NAMES", "dns_objects"]
 
 _NAME: Final = "coredns"
 _NAMESPACE: Final = "kube-system"
+#: As kubeadm has them: a question of one node goes to either, on its own node or another.
+_REPLICAS: Final = 2
 _LABELS: Final = {"k8s-app": "kube-dns"}
 
 #: The outside world: names that are not the cluster's, and their addresses.
@@ -99,7 +101,7 @@ def dns_objects(plan: ClusterPlan) -> list[dict[str, Any]]:
             "kind": "Deployment",
             "metadata": metadata,
             "spec": {
-                "replicas": 1,
+                "replicas": min(_REPLICAS, len(plan.nodes)),
                 "selector": {"matchLabels": _LABELS},
                 "template": {"metadata": {"labels": _LABELS}, "spec": _pod()},
             },
