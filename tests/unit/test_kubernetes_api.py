@@ -204,7 +204,7 @@ def test_an_exec_that_cannot_begin_makes_every_attempt_unknown(cluster, monkeypa
     position = Position(name="p", kind="pod", pod="gone", namespace="ns")
     made = list(cluster.probe(position, ProbePlan(host="10.0.0.1", port=80, count=3)))
     assert [attempt.outcome for attempt in made] == [Outcome.UNKNOWN] * 3
-    assert re.search("exec could not begin: .*404", made[0].detail)
+    assert re.search("exec could not begin: .*/ns/pods.* not found", made[0].detail)
 
 
 def test_a_server_that_is_not_there(tmp_path):

@@ -2,18 +2,19 @@
 
 import json
 import socket
-import struct
-import threading
-import time
 
 import pytest
 
+from svcproof.clusters.kubernetes_api import Api
+from svcproof.clusters.pod_command import run_in_pod
+from svcproof.errors import ClusterProblem
 from svcproof.history import Outcome
 from svcproof.ports import ProbePlan
 from svcproof.probes import agent as agents
 from svcproof.probes import exec_socket, pod_session
 from svcproof.probes.pod_exec import PodProber
 from svcproof.probes.stream import ProbeLostError
+from tests.unit.api_server import ApiServer, frame, kubeconfig, reply
 
 LINE = b'{"at_ns":1,"outcome":"answered"}'
 END = b'{"type":"end","attempts":2}'
@@ -150,94 +151,38 @@ def test_an_agent_that_went_dead_unnoticed_costs_nothing(prober, monkeypatch):
     assert sum("arguments" in order for order in dead.orders) == 1
 
 
-class _Configuration:
-    verify_ssl = False
-    proxy = proxy_headers = assert_hostname = None
-    cert_file = key_file = tls_server_name = ssl_ca_cert = None
-
-
-class _Api:
-    configuration = _Configuration()
-
-    def __init__(self, port: int) -> None:
-        self._port = port
-
-    def url(self, path: str) -> str:
-        return f"http://127.0.0.1:{self._port}{path}"
-
-    def headers(self) -> dict[str, str]:
-        return {"authorization": "Bearer secret"}
+@pytest.fixture
+def server():
+    with ApiServer() as server:
+        yield server
 
 
 @pytest.fixture
-def api_server():
-    """An API server that says what a test wants, and tells the request it got."""
-    listener = socket.create_server(("127.0.0.1", 0))
-    opened: list[socket.socket] = [listener]
-    requests: list[bytes] = []
-
-    def start(*pieces: bytes, handshake: bool = True, pause: float = 0.0) -> _Api:
-        def serve() -> None:
-            connection, _ = listener.accept()
-            opened.append(connection)
-            if not handshake:
-                return
-            requests.append(connection.recv(65536))
-            connection.sendall(_upgraded(requests[0]))
-            connection.recv(65536)  # the order
-            for piece in pieces:
-                connection.sendall(piece)
-                time.sleep(pause)
-
-        threading.Thread(target=serve, daemon=True).start()
-        return _Api(listener.getsockname()[1])
-
-    start.requests = requests
-    yield start
-    for opened_socket in opened:
-        opened_socket.close()
-
-
-def _upgraded(request: bytes) -> bytes:
-    import base64
-    import hashlib
-    import re
-
-    key = re.search(rb"(?i)sec-websocket-key: (\S+)", request)
-    assert key is not None
-    magic = key[1] + b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
-    accept = base64.b64encode(hashlib.sha1(magic, usedforsecurity=False).digest())
-    return (
-        b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
-        b"Sec-WebSocket-Protocol: v5.channel.k8s.io\r\nSec-WebSocket-Accept: "
-        + accept
-        + b"\r\n\r\n"
-    )
-
-
-def frame(channel: int, data: bytes, opcode: int = 2) -> bytes:
-    payload = bytes([channel]) + data
-    return bytes([0x80 | opcode, 126]) + struct.pack(">H", len(payload)) + payload
-
-
-def probe_through(api: _Api, monkeypatch) -> list[tuple[str, str]]:
+def probe_through(server, tmp_path, monkeypatch):
+    """What a prober says whose exec gets these frames."""
     monkeypatch.setattr(agents, "_TRIES", 1)
+    api = Api(kubeconfig(tmp_path / "k", server.url), timeout=0.3)
     prober = PodProber(api, namespace="ns", pod="p")
-    made = told(prober.probe(PLAN))
+
+    def probe(*frames: bytes) -> list[tuple[str, str]]:
+        server.frames = list(frames)
+        return told(prober.probe(PLAN))
+
+    yield probe
     prober.close()
-    return made
+    api.close()
 
 
-def test_the_channels_of_an_exec(api_server, monkeypatch):
+def test_the_channels_of_an_exec(server, probe_through):
     lines = b"1 " + LINE + b"\n1 " + LINE + b"\n1 " + END + b"\n"
-    api = api_server(frame(1, b""), frame(1, lines[:20]), frame(2, b"noise"), frame(1, lines[20:]))
-    assert probe_through(api, monkeypatch) == [ANSWERED, ANSWERED]
-    (request,) = api_server.requests
-    assert request.startswith(
-        b"GET /api/v1/namespaces/ns/pods/p/exec?command=%2Fecho-hostname&command=agent"
-        b"&stdin=true&stdout=true&stderr=true HTTP/1.1"
+    frames = [frame(1, b""), frame(1, lines[:20]), frame(2, b"noise"), frame(1, lines[20:])]
+    assert probe_through(*frames) == [ANSWERED, ANSWERED]
+    (request,) = server.execs()
+    assert request.path == (
+        "/api/v1/namespaces/ns/pods/p/exec?container=client&command=%2Fecho-hostname&command=agent"
+        "&stdin=true&stdout=true&stderr=true"
     )
-    assert b"authorization: Bearer secret" in request
+    assert request.first("authorization") == "Bearer secret"
 
 
 @pytest.mark.parametrize(
@@ -255,21 +200,110 @@ def test_the_channels_of_an_exec(api_server, monkeypatch):
     ],
     ids=["exit code", "ended", "closed"],
 )
-def test_why_an_exec_ended(api_server, monkeypatch, frames, reason):
+def test_why_an_exec_ended(probe_through, frames, reason):
     line = frame(1, b"1 " + LINE + b"\n")
-    assert probe_through(api_server(line, *frames), monkeypatch) == [ANSWERED, ("unknown", reason)]
+    assert probe_through(line, *frames) == [ANSWERED, ("unknown", reason)]
 
 
-def test_a_server_that_takes_the_connection_and_says_nothing(api_server, monkeypatch):
+def test_a_server_that_takes_the_connection_and_says_nothing(server, probe_through, monkeypatch):
     monkeypatch.setattr(exec_socket, "_HANDSHAKE_SECONDS", 0.1)
-    made = probe_through(api_server(handshake=False), monkeypatch)
+    monkeypatch.setattr(server, "serve", lambda sock: sock.recv(1 << 16) and sock.recv(1 << 16))
+    made = probe_through()
     assert {outcome for outcome, _ in made} == {str(Outcome.UNKNOWN)}
     assert "exec could not begin" in made[0][1]
+    assert "does not answer" in made[0][1]
 
 
-def test_a_frame_that_comes_in_pieces(api_server, monkeypatch):
+def test_a_frame_that_comes_in_pieces(probe_through, monkeypatch):
     """Half a frame must not be taken for the end."""
     monkeypatch.setattr(exec_socket, "_FRAME_SECONDS", 0.05)
     whole = frame(1, b"1 " + LINE + b"\n1 " + LINE + b"\n1 " + END + b"\n")
-    api = api_server(whole[:30], whole[30:], pause=0.3)
-    assert probe_through(api, monkeypatch) == [ANSWERED, ANSWERED]
+    assert probe_through(whole[:30], b"", whole[30:]) == [ANSWERED, ANSWERED]
+
+
+def test_the_words_of_an_exec_that_does_not_begin_are_whole(server, probe_through):
+    words = "container not found: " + "x" * 2000 + " and its end"
+    answer = server.answer
+    server.answer = lambda request: (
+        reply(404, {"message": words}) if "/exec?" in request.path else answer(request)
+    )
+    assert probe_through() == [("unknown", f"lost: exec could not begin: {words}")] * 2
+
+
+def pod(*containers: dict, **annotations: str) -> dict:
+    return {"metadata": {"annotations": annotations}, "spec": {"containers": list(containers)}}
+
+
+@pytest.mark.parametrize(
+    ("item", "name"),
+    [
+        (pod({"name": "a", "image": "x"}), "a"),
+        (
+            pod(
+                {"name": "mesh", "image": "mesh:1", "command": ["/mesh"]},
+                {"name": "client", "image": "any:1", "command": ["/echo-hostname", "pause"]},
+            ),
+            "client",
+        ),
+        (
+            pod(
+                {"name": "mesh", "image": "mesh:1"},
+                {"name": "web", "image": "svcproof.dev/echo-hostname:1", "args": ["serve"]},
+            ),
+            "web",
+        ),
+        (
+            pod(
+                {"name": "mesh", "image": "mesh:1"},
+                {"name": "theirs", "image": "theirs:1"},
+                **{"kubectl.kubernetes.io/default-container": "theirs"},
+            ),
+            "theirs",
+        ),
+    ],
+    ids=["the only one", "by its command", "by its image", "as kubectl"],
+)
+def test_the_container_is_ours_whoever_is_beside_it(item, name):
+    assert exec_socket.container_of(item) == name
+
+
+class TestOneCommand:
+    def ran(self, server, tmp_path, *frames: bytes, limit: float = 5.0):
+        server.frames = list(frames)
+        api = Api(kubeconfig(tmp_path / "k", server.url))
+        try:
+            return run_in_pod(api, "ns", "p", ["echo", "x"], limit=limit)
+        finally:
+            api.close()
+
+    def test_what_it_said(self, server, tmp_path):
+        failed = json.dumps(
+            {
+                "status": "Failure",
+                "message": "exit 3",
+                "details": {"causes": [{"reason": "ExitCode", "message": "3"}]},
+            }
+        )
+        frames = [
+            frame(1, b"o" * 300),
+            frame(2, b"wrong"),
+            frame(1, b"!"),
+            frame(3, failed.encode()),
+        ]
+        assert self.ran(server, tmp_path, *frames) == (3, "o" * 300 + "!", "wrong")
+        (request,) = server.execs()
+        assert "stdin" not in request.path
+
+    def test_one_that_was_not_run(self, server, tmp_path):
+        failed = frame(3, b'{"status":"Failure","message":"no such program"}')
+        with pytest.raises(ClusterProblem, match="exec in Pod p: exec failed: no such program"):
+            self.ran(server, tmp_path, failed)
+
+    def test_one_that_goes_on(self, server, tmp_path, monkeypatch):
+        monkeypatch.setattr(exec_socket, "_FRAME_SECONDS", 0.05)
+        with pytest.raises(ClusterProblem, match=r"echo x not over after 0\.1 s"):
+            self.ran(server, tmp_path, frame(1, b"o"), limit=0.1)
+
+    def test_one_that_is_lost(self, server, tmp_path):
+        with pytest.raises(ClusterProblem, match="exec broke off: the exit status is lost"):
+            self.ran(server, tmp_path, b"\x88\x00")

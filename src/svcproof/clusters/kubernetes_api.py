@@ -2,28 +2,30 @@
 
 The client's typed models are left out: they cost more time than the calls, and
 a snapshot needs a dozen fields of them. What the client does is what is hard:
-kubeconfigs, credentials and their renewal, TLS, connection reuse.
+kubeconfigs, TLS, connection reuse.
 """
 
 from __future__ import annotations
 
 import contextlib
 import json
-import os
-from collections.abc import Mapping
-from functools import cached_property
+import threading
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import quote, urlencode
 
-from svcproof.errors import ApiRefused, EnvironmentProblem, UsageError
+from svcproof.clusters.kubeconfig import Access, load_access
+from svcproof.clusters.unreachable import unreachable
+from svcproof.clusters.websockets import shake_hands
+from svcproof.errors import ApiRefused, EnvironmentProblem, SvcproofError
 
 __all__ = ["Api"]
 
+_UNAUTHORISED: Final = 401
 _NOT_FOUND: Final = 404
-#: Too many requests, no backend, no time: asked again, as Retry-After says if it is there.
-_NOT_NOW: Final = (429, 502, 503, 504)
-_TRIES_AGAIN: Final = 4
+_PROXY_WANTS_CREDENTIALS: Final = 407
+_CONFLICT: Final = 409
 #: For an answer of a server that has just not answered.
 _SHORT_SECONDS: Final = 3.0
 #: Where kinds are looked for that come without an apiVersion, in this order.
@@ -56,65 +58,48 @@ class Api:
         self._context = context
         self._timeout = timeout
         self._temporary_directory = temporary_directory
+        self._access: Access | None = None
+        self._access_lock = threading.Lock()
+        self._has_answered = False
         self._is_silent = False  #: the last call had no answer: the next need not wait long
         self._resources: dict[str, dict[str, tuple[str, bool]]] = {}
-
-    @cached_property
-    def _client(self) -> Any:
-        from kubernetes.client import ApiClient, Configuration
-
-        configuration = Configuration()
-        self._load(configuration)
-        configuration.connection_pool_maxsize = 16
-        return ApiClient(configuration)
-
-    def _load(self, configuration: Any) -> None:
-        import yaml
-        from kubernetes.config import (
-            ConfigException,
-            load_incluster_config,
-            load_kube_config,
-        )
-
-        if self._kubeconfig is not None:
-            _refuse_what_is_none(self._kubeconfig)
-        directory = self._temporary_directory
-        given = self._kubeconfig is not None or self._context or "KUBECONFIG" in os.environ
-        try:
-            if not given and "KUBERNETES_SERVICE_HOST" in os.environ:
-                load_incluster_config(client_configuration=configuration)
-                return
-            load_kube_config(
-                config_file=None if self._kubeconfig is None else str(self._kubeconfig),
-                context=self._context or None,
-                client_configuration=configuration,
-                persist_config=False,
-                # Certificates in the file are written out, for OpenSSL reads only files.
-                temp_file_path=None if directory is None else str(directory),
-            )
-        except (ConfigException, OSError, ValueError, TypeError, yaml.YAMLError) as error:
-            raise UsageError(
-                f"kubeconfig {self._kubeconfig or '(the usual one)'}: {error}",
-                remedy="try `kubectl config view` with the same file and context",
-            ) from error
 
     @property
     def configuration(self) -> Any:
         """The kubernetes client's configuration."""
-        return self._client.configuration
+        return self._current().configuration
 
-    def url(self, path: str) -> str:
-        """The whole URL of a path."""
-        return f"{self.configuration.host}{path}"
+    def headers(self) -> Any:
+        """The credentials that go into headers, and whom to be: renewed if they have to be."""
+        return self._current().headers()
 
-    def headers(self) -> dict[str, str]:
-        """The credentials that go into headers, renewed if they have to be."""
-        settings = self.configuration.auth_settings().values()
-        return {
-            setting["key"].lower(): setting["value"]
-            for setting in settings
-            if setting["in"] == "header" and setting["value"]
-        }
+    def _current(self) -> Access:
+        """The kubeconfig's access, read again where files have changed or it expires."""
+        with self._access_lock:
+            if self._access is None:
+                self._access = self._load(self._context)
+            elif self._access.is_stale():
+                # A file may be being written: what there is holds until it is refused.
+                with contextlib.suppress(SvcproofError):
+                    self._access = self._load(self._access.context)
+            return self._access
+
+    def _renewed(self, refused: Access) -> Access:
+        """Credentials read again, once for all whose were refused."""
+        with self._access_lock:
+            if self._access is refused:
+                self._access = self._load(refused.context)
+            return self._access or refused
+
+    def _load(self, context: str) -> Access:
+        """Whoever switches contexts meanwhile means other programs."""
+        loaded = load_access(self._kubeconfig, context, self._temporary_directory)
+        if self._access is not None and loaded.server != self._access.server:
+            raise EnvironmentProblem(
+                f"the kubeconfig leads to {loaded.server} now; this began at {self._access.server}",
+                remedy="run again, with a kubeconfig that stays as it is",
+            )
+        return loaded
 
     def get(self, path: str) -> Any:
         """Read an object or a list."""
@@ -140,13 +125,43 @@ class Api:
             if isinstance(answer, dict):
                 return answer
         kind = response.headers.get("content-type", "nothing that says what it is")
-        asked = f" (led there by {self.configuration.host})" if response.retries.history else ""
+        server, url = self._current().server, response.geturl() or ""
+        led = "" if url.startswith((server, "/")) else f" (led there by {server})"
         raise EnvironmentProblem(
-            f"{response.geturl() or self.configuration.host}{asked} is no API server: "
-            f"it answered {kind}",
+            f"{url if led else server}{led} is no API server: it answered {kind}",
             remedy="a login page or a proxy stands before it: compare `kubectl get --raw "
             "/version` with the same kubeconfig",
         )
+
+    def websocket(self, path: str, query: Sequence[tuple[str, str]], *, seconds: float) -> Any:
+        """A ``websocket.WebSocket``, on a connection that is made as all others are.
+
+        Raises :class:`ApiRefused` with the server's text, and
+        :class:`~svcproof.errors.EnvironmentProblem` where no connection comes about.
+        """
+        import urllib3
+        from websocket import WebSocketException
+
+        lost = (urllib3.exceptions.HTTPError, WebSocketException, OSError)
+        access = self._current()
+        try:
+            return self._shake_hands(access, path, query, seconds)
+        except ApiRefused as error:
+            if error.status != _UNAUTHORISED:
+                raise
+            access = self._renewed(access)
+        except lost:
+            self.text("/version")  # waits for a server that restarts, and says what is wrong
+        try:
+            return self._shake_hands(access, path, query, seconds)
+        except lost as error:
+            raise unreachable(error, access.server, access.proxy) from error
+
+    def _shake_hands(
+        self, access: Access, path: str, query: Sequence[tuple[str, str]], seconds: float
+    ) -> Any:
+        url = f"{access.server}{path}?{urlencode(query)}"
+        return shake_hands(access.connect(seconds), url, access.headers().items())
 
     def _request(
         self,
@@ -157,43 +172,46 @@ class Api:
         content_type: str = "application/json",
         query: Mapping[str, str] | None = None,
     ) -> Any:
-        import urllib3
-
-        url = self.url(path) + (f"?{urlencode(query)}" if query else "")
-        try:
-            response = self._client.rest_client.pool_manager.request(
-                method,
-                url,
-                body=None if body is None else json.dumps(body).encode(),
-                headers={**self.headers(), "content-type": content_type},
-                timeout=urllib3.Timeout(total=_SHORT_SECONDS if self._is_silent else self._timeout),
-                retries=self._retries(),
-            )
-        except urllib3.exceptions.HTTPError as error:
-            self._is_silent = True
-            raise EnvironmentProblem(
-                f"the API server {self.configuration.host} does not answer: {error}",
-                remedy="look whether the cluster runs and the kubeconfig is the right one",
-            ) from error
-        self._is_silent = False
-        if response.status >= 400:
+        asked = f"{path}?{urlencode(query)}" if query else path
+        data = None if body is None else json.dumps(body).encode()
+        access = self._current()
+        response = self._answer(access, method, asked, data, content_type)
+        if response.status == _UNAUTHORISED:
+            response = self._answer(self._renewed(access), method, asked, data, content_type)
+        # What was made before the answer got lost is there now.
+        is_made = response.status == _CONFLICT and method == "POST" and response.retries.history
+        if response.status >= 400 and not is_made:
             raise ApiRefused(response.status, _message(response.data, response.status))
         return response
 
-    def _retries(self) -> Any:
-        """Every call here can be made twice: server-side apply and merge patches say what is
-        to be, not what to add. Who is known to be silent is asked once."""
+    def _answer(
+        self, access: Access, method: str, asked: str, body: bytes | None, content_type: str
+    ) -> Any:
+        """One request, and again where none or no good answer came."""
         import urllib3
 
-        return urllib3.Retry(
-            total=0 if self._is_silent else _TRIES_AGAIN,
-            # Who takes a request and says nothing may do so for ever.
-            read=0 if self._is_silent else 1,
-            allowed_methods=None,
-            backoff_factor=0.2,
-            status_forcelist=_NOT_NOW,
-            raise_on_status=False,
-        )
+        from svcproof.clusters.retrying import Retrying
+
+        seconds = _SHORT_SECONDS if self._is_silent else self._timeout
+        headers = access.headers()
+        headers["content-type"] = content_type
+        try:
+            response = access.manager.request(
+                method,
+                f"{access.server}{asked}",
+                body=body,
+                headers=headers,
+                timeout=urllib3.Timeout(total=seconds),
+                retries=Retrying.of(has_answered=self._has_answered, is_silent=self._is_silent),
+            )
+        except (urllib3.exceptions.HTTPError, OSError) as error:
+            self._is_silent = True
+            raise unreachable(error, access.server, access.proxy) from error
+        self._is_silent, self._has_answered = False, True
+        if response.status == _PROXY_WANTS_CREDENTIALS:
+            refusal = OSError(f"Tunnel connection failed: {response.status} {response.reason}")
+            raise unreachable(refusal, access.server, access.proxy)
+        return response
 
     def path(self, kind: str, name: str, namespace: str, api_version: str = "") -> str:
         """The path of one object; :class:`ApiRefused` for a kind the server does not know."""
@@ -208,8 +226,8 @@ class Api:
 
     def close(self) -> None:
         """Close the connections."""
-        if "_client" in self.__dict__:
-            self._client.rest_client.pool_manager.clear()
+        if self._access is not None:
+            self._access.manager.clear()
 
     def _kinds(self, group: str) -> dict[str, tuple[str, bool]]:
         """A group's kinds, as plural and whether namespaced; asked for once."""
@@ -221,21 +239,6 @@ class Api:
                 if "/" not in item["name"]
             }
         return self._resources[group]
-
-
-def _refuse_what_is_none(kubeconfig: Path) -> None:
-    """The kubernetes client's own words for that are Python's."""
-    import yaml
-
-    try:
-        content = yaml.safe_load(kubeconfig.read_text(encoding="utf-8"))
-    except (OSError, UnicodeError, yaml.YAMLError) as error:
-        raise UsageError(f"kubeconfig {kubeconfig}: {error}") from error
-    if not isinstance(content, dict) or not content.get("clusters"):
-        raise UsageError(
-            f"kubeconfig {kubeconfig}: it is none: no clusters are in it",
-            remedy="give the file itself; `svcproof kubeconfig` prints the path of one",
-        )
 
 
 def _prefix(group: str) -> str:

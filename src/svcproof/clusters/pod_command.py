@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from svcproof.errors import ClusterProblem
-from svcproof.probes.exec_socket import exec_url
+from svcproof.probes.exec_socket import ExecSocket, Status, ending
+from svcproof.probes.stream import ProbeLostError
 
 if TYPE_CHECKING:
     from svcproof.clusters.kubernetes_api import Api
@@ -17,26 +19,35 @@ __all__ = ["run_in_pod"]
 def run_in_pod(
     api: Api, namespace: str, pod: str, command: Sequence[str], *, limit: float
 ) -> tuple[int, str, str]:
-    """Exit code, standard output and standard error.
+    """Exit code, standard output and the end of standard error.
 
-    Raises :class:`~svcproof.errors.ClusterProblem` when the exec does not begin, or
-    is not over after ``limit`` seconds.
+    Raises :class:`~svcproof.errors.ClusterProblem` when the exec does not begin, or is not over
+    after ``limit`` seconds, and :class:`~svcproof.errors.EnvironmentProblem` if none can.
     """
-    from kubernetes.stream.ws_client import WSClient
-    from websocket import WebSocketException
-
-    url = exec_url(api, namespace, pod, command, ("stdout", "stderr"))
+    deadline = time.monotonic() + limit
+    stream = ExecSocket(api, namespace=namespace, pod=pod, command=command, with_input=False)
+    output, status = b"", None
     try:
-        stream = WSClient(api.configuration, url, api.headers(), capture_all=False)
-        try:
-            stream.run_forever(timeout=limit)
-            code = stream.returncode
-            output, errors = stream.read_stdout(timeout=0), stream.read_stderr(timeout=0)
-        finally:
-            # Not close(): it asks the server to agree and waits for that.
-            stream.sock.shutdown()
-    except (WebSocketException, OSError) as error:
-        raise ClusterProblem(f"exec in Pod {pod}: {type(error).__name__}: {error}") from error
+        while status is None:
+            piece, status = stream.receive_any()
+            output += piece
+            if status is None and time.monotonic() > deadline:
+                words = " ".join(command)
+                raise ClusterProblem(f"exec in Pod {pod}: {words} not over after {limit:g} s")
+    except ProbeLostError as lost:
+        raise ClusterProblem(f"exec in Pod {pod}: {lost}") from lost
+    finally:
+        stream.close()
+    code = _exit_code(status)
     if code is None:
-        raise ClusterProblem(f"exec in Pod {pod}: {' '.join(command)} not over after {limit:g} s")
-    return code, output or "", errors or ""
+        raise ClusterProblem(f"exec in Pod {pod}: {ending(status, stream.errors)}")
+    return code, output.decode(errors="replace"), stream.errors.decode(errors="replace")
+
+
+def _exit_code(status: Status) -> int | None:
+    """None where the program was not run at all."""
+    if status.get("status") == "Success":
+        return 0
+    causes = (status.get("details") or {}).get("causes") or ()
+    codes = [int(each["message"]) for each in causes if each.get("reason") == "ExitCode"]
+    return codes[0] if codes else None

@@ -8,9 +8,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from svcproof.errors import SvcproofError
 from svcproof.probes.agent import AgentProber
 from svcproof.probes.exec_socket import ExecSocket
 from svcproof.probes.pod_session import Connection
+from svcproof.probes.stream import ProbeLostError
 
 if TYPE_CHECKING:
     from svcproof.clusters.kubernetes_api import Api
@@ -21,7 +23,7 @@ _COMMAND: Final = ("/echo-hostname", "agent")
 
 
 class PodProber(AgentProber):
-    """Runs probes in one Pod's first container. May be used from several threads."""
+    """Runs probes in one Pod. May be used from several threads."""
 
     def __init__(self, api: Api, *, namespace: str, pod: str) -> None:
         super().__init__()
@@ -30,4 +32,7 @@ class PodProber(AgentProber):
         self._pod = pod
 
     def _connect(self) -> Connection:
-        return ExecSocket(self._api, namespace=self._namespace, pod=self._pod, command=_COMMAND)
+        try:
+            return ExecSocket(self._api, namespace=self._namespace, pod=self._pod, command=_COMMAND)
+        except SvcproofError as error:
+            raise ProbeLostError(f"exec could not begin: {error.what}") from error
