@@ -7,6 +7,7 @@ import (
 	"os"
 
 	"svcproof.dev/echo-hostname/internal/agent"
+	"svcproof.dev/echo-hostname/internal/look"
 	"svcproof.dev/echo-hostname/internal/pause"
 	"svcproof.dev/echo-hostname/internal/probe"
 	"svcproof.dev/echo-hostname/internal/ready"
@@ -24,6 +25,7 @@ commands:
   probe      make fresh connections, print one JSON line for each
   agent      make probes by order: JSON lines on standard input, each probe's lines with its id on standard output
   ready      switch the readiness of the app in this Pod: ready true, ready false
+  look       print as JSON what is seen from here: resolv.conf, and the mode of the node's kube-proxy
   pause      hold namespaces open and reap orphans until SIGTERM or SIGINT
   --version  print the version
 
@@ -47,6 +49,8 @@ func main() {
 		os.Exit(agent.Main())
 	case "ready":
 		os.Exit(ready.Main(arguments))
+	case "look":
+		os.Exit(look.Main(arguments))
 	case "serve":
 		os.Exit(serve.Main(arguments))
 	case "probe":
@@ -56,7 +60,7 @@ func main() {
 	case "--help", "-h", "help":
 		fmt.Print(help)
 	default:
-		fail(fmt.Sprintf("unknown command %q; valid: serve, probe, agent, ready, pause, --version, --help", command))
+		fail(fmt.Sprintf("unknown command %q; valid: serve, probe, agent, ready, look, pause, --version, --help", command))
 	}
 }
 

@@ -18,7 +18,7 @@ from svcproof.errors import (
 )
 from svcproof.history import Family, Position, Target
 from svcproof.limits import Limits
-from svcproof.manifest_files import of_run, packaged_manifests, patched
+from svcproof.manifest_files import CLIENT_LABEL, of_run, packaged_manifests, patched
 from svcproof.places import (
     DialledForm,
     PositionKind,
@@ -36,8 +36,6 @@ from svcproof.workloads import lacking, living, straggler, unpullable
 
 __all__ = ["App", "Clients", "client_manifests_for"]
 
-#: On client Pods: the kind of position that they are.
-CLIENT_LABEL = "svcproof.dev/client"
 #: Between two looks at Pods.
 _INTERVAL_SECONDS: Final = 0.1
 #: A node may take so many times as long as all others for its Pods.

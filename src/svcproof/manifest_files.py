@@ -10,10 +10,12 @@ from typing import Any, Final
 
 from svcproof.errors import UsageError
 
-__all__ = ["RUN_LABEL", "load", "of_run", "packaged_manifests", "patched"]
+__all__ = ["CLIENT_LABEL", "RUN_LABEL", "load", "of_run", "packaged_manifests", "patched"]
 
 #: On every object that a run applies, and on its Pods, which answer with its value.
 RUN_LABEL: Final = "svcproof.dev/run"
+#: On client Pods: the kind of position that they are.
+CLIENT_LABEL: Final = "svcproof.dev/client"
 
 
 def packaged_manifests(stem: str) -> tuple[Mapping[str, Any], ...]:

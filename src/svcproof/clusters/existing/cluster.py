@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from svcproof.clusters.existing.fitting import Fitting
+from svcproof.clusters.existing.insight import Insight, modes_in_words
 from svcproof.clusters.existing.run_card import CARD_NAME, card, labels, owner_annotations
 from svcproof.clusters.kubernetes import KubernetesCluster
 from svcproof.clusters.kubernetes_api import Api
@@ -34,6 +35,8 @@ class ExistingCluster(KubernetesCluster):
     """Implements :class:`~svcproof.ports.Cluster` with a guest's rights.
 
     ``program`` are the ConfigMaps that bring our program along; none where the image has it.
+    ``asks_proxies``: the nodes' kube-proxies know better than ``facts`` in which mode they are.
+    Mode and domain are in :attr:`facts` as soon as a client is seen that is ready.
     """
 
     def __init__(
@@ -45,10 +48,13 @@ class ExistingCluster(KubernetesCluster):
         fitting: Fitting,
         program: Sequence[Manifest] = (),
         outside: Sequence[OutsideClient] = (),
+        asks_proxies: bool = True,
     ) -> None:
         super().__init__(kubeconfig, facts, context=context, outside=outside)
         self._fitting = fitting
         self._program = program
+        self._asks_proxies = asks_proxies
+        self._insight = Insight(self.api, facts.node_names)
         self._runs: set[tuple[str, str]] = set()
 
     def create_namespace(self, name: str) -> None:
@@ -79,10 +85,24 @@ class ExistingCluster(KubernetesCluster):
         super().apply(fitted, namespace=namespace)
 
     def snapshot(self, namespace: str) -> Snapshot:
-        """The nodes that are used, and that namespace."""
+        """The nodes that are used, and that namespace.
+
+        Raises :class:`~svcproof.errors.EnvironmentProblem` as well where the first clients are
+        ready and nothing can be run in them.
+        """
         snapshot = super().snapshot(namespace)
+        if self._insight.learn(snapshot):
+            self._facts = self._learnt()
         used = set(self.facts.node_names)
         return replace(snapshot, nodes=tuple(node for node in snapshot.nodes if node.name in used))
+
+    def _learnt(self) -> ClusterFacts:
+        facts, modes = self.facts, self._insight.modes
+        return replace(
+            facts,
+            cluster_domain=self._insight.domain or facts.cluster_domain,
+            proxy_mode=modes_in_words(modes) if modes and self._asks_proxies else facts.proxy_mode,
+        )
 
     def _claim(self, manifests: Sequence[Manifest], namespace: str) -> None:
         """Before anything of a run stands in a namespace that stays: whose it will be."""

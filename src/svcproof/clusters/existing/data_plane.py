@@ -5,11 +5,14 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
-__all__ = ["DataPlane", "recognised"]
+__all__ = ["KUBE_PROXY_MODES", "DataPlane", "recognised"]
 
 Json = Mapping[str, Any]
+
+#: As ``--proxy-mode`` of kube-proxy, on Linux.
+KUBE_PROXY_MODES: Final = ("iptables", "ipvs", "nftables")
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import Final
 
 from svcproof.clusters.existing.cluster import ExistingCluster
+from svcproof.clusters.existing.data_plane import KUBE_PROXY_MODES
 from svcproof.clusters.existing.fitting import Fitting, program_parts
 from svcproof.clusters.existing.preflight import Survey, survey
 from svcproof.clusters.existing.run_card import MANAGED_BY
@@ -53,6 +54,9 @@ def join(options: ClusterOptions, report: Callable[[str], None]) -> ExistingClus
         fitting=fitting,
         program=program,
         outside=outside,
+        # Configuration says what will be, a kube-proxy what is; who is told need not ask.
+        asks_proxies=not wanted.data_plane
+        and found.data_plane.name in ("unknown", *KUBE_PROXY_MODES),
     )
 
 
@@ -142,7 +146,6 @@ def _facts(wanted: ExistingOptions, found: Survey, host: str, *, has_outside: bo
         proxy_mode=found.data_plane.name,
         families=found.families,
         node_names=tuple(node.name for node in found.selection.nodes),
-        cluster_domain=found.cluster_domain,
         knows_pod_network=False,
         namespace=wanted.namespace,
         lacking_positions=lacking,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from ipaddress import ip_address
@@ -39,7 +38,6 @@ class Survey:
     architectures: tuple[str, ...]
     data_plane: DataPlane
     families: tuple[Family, ...]
-    cluster_domain: str
     #: Why there can be no clients in the host network; "" if there can.
     no_host_network: str
 
@@ -74,7 +72,6 @@ def survey(api: Api, options: ExistingOptions) -> Survey:
         architectures=tuple(sorted({node.architecture for node in selection.nodes})),
         data_plane=_data_plane(api, options),
         families=_families(selection),
-        cluster_domain=_cluster_domain(api),
         no_host_network=_no_host_network(api, options.namespace),
     )
 
@@ -134,14 +131,6 @@ def _families(selection: Selection) -> tuple[Family, ...]:
     """Those of the first node's addresses, in their order."""
     versions = dict.fromkeys(ip_address(text).version for text in selection.nodes[0].addresses)
     return tuple("ipv4" if version == 4 else "ipv6" for version in versions) or ("ipv4",)
-
-
-def _cluster_domain(api: Api) -> str:
-    """What CoreDNS serves, where that can be read; everybody's default otherwise."""
-    item = _if_allowed(api, f"{_SYSTEM_MAPS}/coredns")
-    corefile = str((item.get("data") or {}).get("Corefile", ""))
-    found = re.search(r"^\s*kubernetes\s+([\w.-]+)", corefile, re.MULTILINE)
-    return found[1].rstrip(".") if found else "cluster.local"
 
 
 def _no_host_network(api: Api, namespace: str) -> str:
