@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
-from svcproof.cli import main
+import os
+import sys
 
 if __name__ == "__main__":
+    # Python puts the current directory first, whose modules are somebody else's.
+    if sys.path[0] in ("", os.getcwd()):  # noqa: PTH109 - pathlib is not loaded yet
+        del sys.path[0]
+    from svcproof.cli import main
+
     main()

@@ -147,7 +147,7 @@ def _run(cell: _Cell, nodes: str, evidence: Path, arguments: Sequence[str], stop
 
 def _command(cell: _Cell, nodes: str, evidence: Path, arguments: Sequence[str]) -> list[str]:
     return [
-        *(sys.executable, "-m", "svcproof", "run", "--svc-cluster=embedded", *arguments),
+        *(sys.executable, "-P", "-m", "svcproof", "run", "--svc-cluster=embedded", *arguments),
         # Last, so that they are what the table says.
         f"--svc-k8s-version={cell.version}",
         f"--svc-proxy-mode={cell.mode}",

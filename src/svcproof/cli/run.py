@@ -84,5 +84,6 @@ def run(pytest_arguments: tuple[str, ...]) -> None:
             str(package / "suites"),
             *("--svc-quick" if word == "--quick" else word for word in pytest_arguments),
         ]
-        # In this process's place: signals and the exit code are pytest's.
-        os.execv(sys.executable, [sys.executable, "-m", "pytest", *arguments])
+        # In this process's place: signals and the exit code are pytest's. -P: modules of the
+        # current directory are not meant, whatever their names are.
+        os.execv(sys.executable, [sys.executable, "-P", "-m", "pytest", *arguments])

@@ -59,7 +59,13 @@ def _start_supervisor(
     host_namespace = os.open("/proc/self/ns/net", os.O_RDONLY)
     read_end, write_end = os.pipe()
     command = ["unshare", "--net", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc"]
-    command += [sys.executable, "-m", "svcproof.clusters.embedded.supervisor", str(directory.path)]
+    command += [
+        sys.executable,
+        "-P",
+        "-m",
+        "svcproof.clusters.embedded.supervisor",
+        str(directory.path),
+    ]
     command += [str(host_namespace), str(read_end), str(reports)]
     process = subprocess.Popen(
         command, stdin=subprocess.DEVNULL, pass_fds=(host_namespace, read_end, reports)

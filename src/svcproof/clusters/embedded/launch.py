@@ -130,7 +130,7 @@ def _networks_of_this_machine() -> Iterator[Network]:
 def _start_keeper(directory: StateDirectory, lock: int) -> Owner:
     owner_read, owner_write = os.pipe()
     reports_read, reports_write = os.pipe()
-    command = [sys.executable, "-m", "svcproof.clusters.embedded.keeper", str(directory.path)]
+    command = [sys.executable, "-P", "-m", "svcproof.clusters.embedded.keeper", str(directory.path)]
     command += [str(lock), str(owner_read), str(reports_write)]
     with (directory.logs / "keeper.log").open("ab") as log:
         keeper = Popen(

@@ -86,7 +86,7 @@ def _become_guard(directory: StateDirectory, keeper: int) -> NoReturn:
     """Turn into the guard: the same process, without the memory that starting took."""
     os.set_inheritable(keeper, True)
     module = "svcproof.clusters.embedded.guard"
-    os.execv(sys.executable, [sys.executable, "-m", module, str(directory.path), str(keeper)])
+    os.execv(sys.executable, [sys.executable, "-P", "-m", module, str(directory.path), str(keeper)])
 
 
 if __name__ == "__main__":
