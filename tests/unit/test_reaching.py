@@ -25,6 +25,12 @@ from tests.unit.api_server import (
 PROXY = "http://proxy.example:3128"
 
 
+@pytest.fixture(autouse=True)
+def hurried(request, monkeypatch):
+    if "hypothesis" not in request.keywords:
+        monkeypatch.setattr(retrying, "_PAUSE_FACTOR_SECONDS", 0.001)
+
+
 class TestTheRule:
     @pytest.mark.parametrize(
         ("server", "exceptions"),
@@ -186,7 +192,9 @@ class TestProxies:
     def test_one_that_is_not_there(self, tmp_path):
         url = "http://127.0.0.1:1"
         told = failed(kubeconfig(tmp_path / "k", "https://127.0.0.1:2", proxy_url=url))
-        assert told.startswith(f"the proxy {url} on the way to https://127.0.0.1:2 does not answer")
+        assert told == (
+            f"the proxy {url} on the way to https://127.0.0.1:2 does not answer: Connection refused"
+        )
 
     def test_socks(self, tmp_path, authority):
         with ApiServer(authority.context(name="api.test")) as server, Socks() as proxy:
@@ -327,10 +335,6 @@ class TestWebsockets:
 
 
 class TestTrouble:
-    @pytest.fixture(autouse=True)
-    def hurried(self, monkeypatch):
-        monkeypatch.setattr(retrying, "_PAUSE_FACTOR_SECONDS", 0.001)
-
     def api(self, tmp_path, server) -> Api:
         return Api(kubeconfig(tmp_path / "k", server.url), timeout=2)
 
@@ -386,6 +390,14 @@ class TestTrouble:
                 with pytest.raises(EnvironmentProblem, match="does not answer"):
                     api.get("/version")
             assert len(server.asked) == 2
+
+    def test_a_server_that_is_not_there(self, tmp_path):
+        for server, words in (
+            ("https://127.0.0.1:1", "Connection refused"),
+            ("https://none.invalid:1", r"(Name or service not known|.*resol.*)"),
+        ):
+            told = failed(kubeconfig(tmp_path / "k", server))
+            assert re.fullmatch(f"the API server {server} does not answer: {words}", told)
 
     def test_a_log_in_page(self, tmp_path):
         with ApiServer() as server, ApiServer() as login:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import ssl
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Final
 
 from svcproof.clusters.proxies import shown
@@ -72,12 +72,13 @@ def unreachable(error: BaseException, server: str, proxy: str) -> EnvironmentPro
             )
         if any(type(cause).__name__ == "ProxyError" for cause in causes):
             return EnvironmentProblem(
-                f"the proxy {shown(proxy)} on the way to {server} does not answer: {causes[-1]}",
+                f"the proxy {shown(proxy)} on the way to {server} does not answer: "
+                f"{_words(causes)}",
                 remedy="look at proxy-url in the kubeconfig, HTTPS_PROXY and NO_PROXY",
             )
     through = f" through the proxy {shown(proxy)}" if proxy else ""
     return EnvironmentProblem(
-        f"the API server {server} does not answer{through}: {error}", remedy=_SAME_FILE
+        f"the API server {server} does not answer{through}: {_words(causes)}", remedy=_SAME_FILE
     )
 
 
@@ -90,6 +91,15 @@ def _causes(error: BaseException | None) -> Iterator[BaseException]:
         inner = [getattr(error, name, None) for name in ("reason", "original_error")]
         inner += [*error.args, error.__cause__, error.__context__]
         error = next((each for each in inner if isinstance(each, BaseException)), None)
+
+
+def _words(causes: Sequence[BaseException]) -> str:
+    """The innermost cause that says anything, without urllib3's own addresses before it."""
+    for cause in reversed(causes):
+        text = cause.strerror if isinstance(cause, OSError) and cause.strerror else str(cause)
+        if text:
+            return re.sub(r"^HTTPS?Connection(Pool)?\(.*?\): ", "", text)
+    return type(causes[0]).__name__
 
 
 def _refusal(error: BaseException) -> str:

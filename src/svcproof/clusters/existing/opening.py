@@ -54,10 +54,14 @@ def join(options: ClusterOptions, report: Callable[[str], None]) -> ExistingClus
         fitting=fitting,
         program=program,
         outside=outside,
-        # Configuration says what will be, a kube-proxy what is; who is told need not ask.
-        asks_proxies=not wanted.data_plane
-        and found.data_plane.name in ("unknown", *KUBE_PROXY_MODES),
+        asks_proxies=_asks_proxies(wanted, found),
     )
+
+
+def _asks_proxies(wanted: ExistingOptions, found: Survey) -> bool:
+    """Configuration says what will be, a kube-proxy what is; who is told need not ask."""
+    may_be_one = found.data_plane.name in ("unknown", *KUBE_PROXY_MODES)
+    return may_be_one and not wanted.data_plane
 
 
 def _refuse_claimed(api: Api, namespace: str, report: Callable[[str], None]) -> None:
@@ -159,11 +163,13 @@ def _plan(wanted: ExistingOptions, found: Survey, host: str, fitting: Fitting) -
         if wanted.namespace
         else "new namespaces svcproof-…, deleted at the end"
     )
+    asked = "; the nodes' kube-proxies will be asked" if _asks_proxies(wanted, found) else ""
     program = fitting.image or f"{fitting.carrier}, with the program from ConfigMaps"
     lines = [
         f"cluster {host}, Kubernetes {found.version}",
         f"nodes: {found.selection.coverage}",
-        f"data plane: {found.data_plane.name} ({found.data_plane.evidence})",
+        f"data plane: {found.data_plane.name} ({found.data_plane.evidence}){asked}",
+        f"families of Services: {' and '.join(found.families)}",
         f"will make, in {where}: client DaemonSets, Deployments of 1 to 5 Pods, Services",
         f"image: {program}",
     ]

@@ -26,6 +26,7 @@ __all__ = ["Survey", "survey"]
 _SYSTEM: Final = ("kube-system", "cilium", "openshift-ovn-kubernetes", "ovn-kubernetes")
 _SYSTEM_MAPS: Final = "/api/v1/namespaces/kube-system/configmaps"
 _PROXY_MAPS: Final = ("kube-proxy", "cilium-config")
+_FAMILIES: Final[Mapping[str, Family]] = {"IPv4": "ipv4", "IPv6": "ipv6"}
 _UNAUTHORISED: Final = 401
 
 
@@ -71,7 +72,7 @@ def survey(api: Api, options: ExistingOptions) -> Survey:
         selection=selection,
         architectures=tuple(sorted({node.architecture for node in selection.nodes})),
         data_plane=_data_plane(api, options),
-        families=_families(selection),
+        families=_families(api, options.namespace, selection),
         no_host_network=_no_host_network(api, options.namespace),
     )
 
@@ -127,10 +128,24 @@ def _if_allowed(api: Api, path: str) -> Mapping[str, Any]:
     return found
 
 
-def _families(selection: Selection) -> tuple[Family, ...]:
-    """Those of the first node's addresses, in their order."""
-    versions = dict.fromkeys(ip_address(text).version for text in selection.nodes[0].addresses)
-    return tuple("ipv4" if version == 4 else "ipv6" for version in versions) or ("ipv4",)
+def _families(api: Api, namespace: str, selection: Selection) -> tuple[Family, ...]:
+    """Those that Services get, the first of them first: asked for without being made.
+
+    Where that is refused, those of the first node's addresses.
+    """
+    service: Manifest = {
+        "apiVersion": "v1",
+        "kind": "Service",
+        "metadata": {"name": "svcproof-preflight"},
+        "spec": {"ipFamilyPolicy": "PreferDualStack", "ports": [{"port": 80}]},
+    }
+    path = f"/api/v1/namespaces/{namespace or 'default'}/services"
+    try:
+        made = api.call("POST", path, service, query={"dryRun": "All"})
+        told = made["spec"].get("ipFamilies") or ()
+    except ApiRefused:
+        told = [f"IPv{ip_address(text).version}" for text in selection.nodes[0].addresses]
+    return tuple(dict.fromkeys(_FAMILIES[name] for name in told)) or ("ipv4",)
 
 
 def _no_host_network(api: Api, namespace: str) -> str:
