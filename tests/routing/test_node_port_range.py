@@ -1,7 +1,9 @@
 """Node ports: which may be chosen, that nobody gets one twice, and that a freed one is closed."""
 
+import re
 from typing import Any
 
+from svcproof.errors import ApplyFailed, NotSupported
 from svcproof.history import Outcome
 from svcproof.testing import Judge, Run, from_outside_to
 
@@ -32,13 +34,31 @@ def node_port(run: Run) -> int:
     return run.app.targets("node-port", SERVICE)[0].port
 
 
+def node_port_range(run: Run) -> tuple[int, int]:
+    """The first and the last: the default, but on somebody else's cluster what a refusal says."""
+    if run.app.cluster.facts.kind != "existing":
+        return 30000, 32767
+    refusal = ""
+    try:
+        run.app.add(asking_for(1))
+        run.delete("Service", "asking-svc")
+    except ApplyFailed as error:
+        refusal = str(error)
+    found = re.search(r"range of valid ports is (\d+)-(\d+)", refusal)
+    if found is None:
+        raise NotSupported(f"a node port of 1 shows no range: {refusal or 'it was given'}")
+    return int(found[1]), int(found[2])
+
+
 def test_range(run: Run, judge: Judge) -> None:
-    """Node ports are 30000 to 32767: 32768 and 29999 are refused, and the text says so."""
-    for port in (29999, 32768):
+    """Node ports are 30000 to 32767, or as the cluster is set up: the ports beside the range
+    are refused, and the text says so."""
+    first, last = node_port_range(run)
+    for port in {first - 1, last + 1} & set(range(1, 65536)):
         run.request(
             f"a node port of {port}",
             asking_for(port),
-            refused="The range of valid ports is 30000-32767",
+            refused=f"The range of valid ports is {first}-{last}",
         )
     judge()
 

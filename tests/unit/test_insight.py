@@ -78,6 +78,7 @@ def looks(monkeypatch):
         return (2, "", "unknown command") if answer is None else (0, json.dumps(answer), "")
 
     asked: list[str] = []
+    monkeypatch.setattr(insights, "_PAUSE_SECONDS", 0)
     monkeypatch.setattr(insights, "run_in_pod", run_in_pod)
     return SimpleNamespace(told=told, asked=asked)
 
@@ -112,6 +113,19 @@ class TestInsight:
         insight = Insight(None, NODES)
         assert insight.learn(seen(client("node-1"), client("node-2")))
         assert (insight.domain, insight.modes) == ("", {})
+
+    def test_an_exec_that_fails_once_is_tried_again(self, looks, monkeypatch):
+        listed, errors = insights.run_in_pod, [ClusterProblem("busy")]
+
+        def run_in_pod(*arguments, **options):
+            if errors:
+                raise errors.pop()
+            return listed(*arguments, **options)
+
+        monkeypatch.setattr(insights, "run_in_pod", run_in_pod)
+        insight = Insight(None, ("node-1",))
+        insight.learn(seen(client("node-1")))
+        assert insight.domain == "corp.example"
 
     @pytest.mark.parametrize("error", [ClusterProblem("no"), ApiRefused(500, "dialing backend")])
     def test_one_node_without_exec_is_not_the_end(self, looks, error):

@@ -240,7 +240,7 @@ def pod(*containers: dict, **annotations: str) -> dict:
         (pod({"name": "a", "image": "x"}), "a"),
         (
             pod(
-                {"name": "mesh", "image": "mesh:1", "command": ["/mesh"]},
+                {"name": "mesh", "image": "svcproof.dev/echo-hostname:1", "command": ["/mesh"]},
                 {"name": "client", "image": "any:1", "command": ["/echo-hostname", "pause"]},
             ),
             "client",

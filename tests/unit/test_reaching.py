@@ -321,7 +321,13 @@ class TestWebsockets:
         assert told in said
 
     @pytest.mark.parametrize(
-        "answer", [reply(403, {"message": "you may not"}), reply(503, "<html>busy</html>")]
+        "answer",
+        [
+            reply(403, {"message": "you may not"}),
+            reply(503, "<html>busy</html>"),
+            reply(500, "busy: no such container", {"Content-Type": "text/plain"}),
+            reply(404, "busy: no such container", {"Content-Type": "text/plain"}),
+        ],
     )
     def test_a_refusal_is_not_that(self, tmp_path, answer):
         with ApiServer() as server:

@@ -18,8 +18,6 @@ if TYPE_CHECKING:
 __all__ = ["shake_hands"]
 
 _SUBPROTOCOLS: Final = ("v5.channel.k8s.io", "v4.channel.k8s.io")
-#: Temporarily no backend: whoever asks again may be luckier.
-_NOT_NOW: Final = (429, 502, 503, 504)
 
 
 def shake_hands(connection: socket.socket, url: str, headers: Iterable[tuple[str, str]]) -> Any:
@@ -61,10 +59,10 @@ def _refusal(error: Any, url: str) -> ApiRefused | EnvironmentProblem:
     # A server that saw no wish to upgrade says so.
     if "pgrade request required" in message:
         return _none_passes(url, f"HTTP {status}: {message}")
-    if message or status in _NOT_NOW or "json" in kind:
-        return ApiRefused(
-            status, message or f"HTTP {status}: {body[:300].decode(errors='replace')}"
-        )
+    # The API server speaks JSON, kubelets behind it speak plain text; trouble may pass.
+    if message or status >= 500 or kind.startswith(("application/json", "text/plain")):
+        words = " ".join(body.decode(errors="replace").split())
+        return ApiRefused(status, message or f"HTTP {status}: {words or kind}")
     return _none_passes(url, f"HTTP {status}, {kind}")
 
 

@@ -134,12 +134,11 @@ def container_of(pod: Mapping[str, Any]) -> str:
     """The name of the container of a Pod (as the API server has it) that our program is in;
     where that cannot be told, of the one that kubectl would take."""
     containers = pod["spec"]["containers"]
-    for container in containers:
-        command = container.get("command") or [""]
-        if command[0] == _PROGRAM or container["image"] == ECHO_HOSTNAME_REFERENCE:
-            return str(container["name"])
+    by_command = [each for each in containers if (each.get("command") or [""])[0] == _PROGRAM]
+    by_image = [each for each in containers if each["image"] == ECHO_HOSTNAME_REFERENCE]
     told = (pod["metadata"].get("annotations") or {}).get(_DEFAULT_CONTAINER)
-    return str(told or containers[0]["name"])
+    ours = by_command or by_image
+    return str(ours[0]["name"] if ours else told or containers[0]["name"])
 
 
 def _status(data: bytes) -> Status:

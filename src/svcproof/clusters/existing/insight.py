@@ -23,6 +23,9 @@ __all__ = ["Insight", "domain_in", "modes_in_words"]
 
 _COMMAND: Final = ("/echo-hostname", "look")
 _LIMIT_SECONDS: Final = 15.0
+#: An exec that did not begin may be tried again: it measures nothing.
+_TRIES: Final = 3
+_PAUSE_SECONDS: Final = 0.5
 
 
 class Insight:
@@ -69,10 +72,17 @@ class Insight:
         ]
 
     def _look(self, pod: Pod) -> Mapping[str, str]:
+        import tenacity
+
+        retrying = tenacity.Retrying(
+            stop=tenacity.stop_after_attempt(_TRIES),
+            wait=tenacity.wait_fixed(_PAUSE_SECONDS),
+            retry=tenacity.retry_if_exception_type(ClusterProblem),
+            reraise=True,
+        )
+        where = (self._api, pod.namespace, pod.name)
         try:
-            code, output, _ = run_in_pod(
-                self._api, pod.namespace, pod.name, _COMMAND, limit=_LIMIT_SECONDS
-            )
+            code, output, _ = retrying(run_in_pod, *where, _COMMAND, limit=_LIMIT_SECONDS)
         except ClusterProblem as error:
             return {"failure": error.what}
         # An image may have an older program in it, which knows no such command.
