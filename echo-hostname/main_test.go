@@ -64,7 +64,7 @@ func TestCommandLines(t *testing.T) {
 		"probe --help":                      {0, "-source-ports", ""},
 		"serve -h":                          {0, "-linger", ""},
 		"":                                  {2, "", "no command"},
-		"server":                            {2, "", "valid: serve, probe, agent, ready, pause"},
+		"server":                            {2, "", "valid: serve, probe, agent, ready, look, pause"},
 		"pause 1":                           {2, "", "no arguments"},
 		"agent 1":                           {2, "", "no arguments"},
 		"ready":                             {2, "", "true or false"},

@@ -78,7 +78,7 @@ class App:
     def profile(self) -> Profile:
         """What this cluster's data plane promises."""
         facts = self.cluster.facts
-        return profile_of(facts.proxy_mode, knows_pod_network=facts.knows_pod_network)
+        return profile_of(facts.proxy_mode, is_ours=facts.is_ours)
 
     def apply(self) -> None:
         """Create the objects, or change them back to what the manifests say."""
@@ -107,9 +107,8 @@ class App:
         snapshot = self.snapshot()
         if not lacking(self.manifests, snapshot):
             return snapshot
-        services = [manifest for manifest in self.manifests if manifest["kind"] == "Service"]
         self.wait_pods(limit=limit)
-        self._await_slices(services, limit)
+        self._await_slices(limit)
         return self.snapshot()
 
     def wait_pods(self, *, limit: float | None = None) -> None:
@@ -118,13 +117,14 @@ class App:
 
         Raises :class:`~svcproof.errors.WaitExpired`.
         """
-        manifests = [manifest for manifest in self.manifests if manifest["kind"] != "Service"]
         most = self._limits.workload_ready if limit is None else limit
         began = since = time.monotonic()
         node, asked_at = "", 0.0
         while True:
             snapshot = self.snapshot()
             _refuse_unpullable(snapshot)
+            # Made anew each time: cases side by side scale, make and delete their own objects.
+            manifests = [item for item in self.manifests if item["kind"] != "Service"]
             missing = lacking(manifests, snapshot)
             if not missing:
                 if time.monotonic() - began >= _INTERVAL_SECONDS:  # some were made meanwhile
@@ -284,9 +284,9 @@ class App:
         """The cluster's IP families."""
         return self.cluster.facts.families
 
-    def _await_slices(self, manifests: Sequence[Mapping[str, Any]], limit: float | None) -> None:
+    def _await_slices(self, limit: float | None) -> None:
         began = time.monotonic()
-        while missing := lacking(manifests, self.snapshot()):
+        while missing := self._lacking_slices():
             subject = f"{self.namespace}: {missing.partition(':')[0]}"
             is_known = subject in self._late
             most = self._limits.recheck if is_known else self._limits.endpoints
@@ -302,6 +302,10 @@ class App:
                     is_known=is_known,
                 )
             time.sleep(_INTERVAL_SECONDS)
+
+    def _lacking_slices(self) -> str:
+        snapshot = self.snapshot()
+        return lacking([item for item in self.manifests if item["kind"] == "Service"], snapshot)
 
     @property
     def _remedy(self) -> str:

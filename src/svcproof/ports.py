@@ -50,9 +50,9 @@ class ClusterFacts:
     outside_names: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     #: Whether nodes limit how many refusals they send, as Linux does unless told otherwise.
     limits_refusals: bool = True
-    #: Whether what leaves the Pod network is known to be masqueraded: else nothing is
-    #: promised about a Pod's address on its way to another node.
-    knows_pod_network: bool = True
+    #: Whether svcproof has made it: in one of somebody else's nobody knows how the Pod network and
+    #: the data plane are configured (:func:`~svcproof.profiles.profile_of`).
+    is_ours: bool = True
     #: The only namespace that may be used; "" where the cluster gets new ones.
     namespace: str = ""
     #: Kinds of clients that this cluster does not allow → the reason, for people.

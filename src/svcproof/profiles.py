@@ -30,7 +30,10 @@ class Profile:
     Pod elsewhere may serve them. ``tells_sources``: whether which address a backend
     sees follows kube-proxy's rules. ``masquerades_pods_to_nodes``: whether a Pod's
     connection to another node's address arrives there with an address of the Pod's
-    node. ``verified``: whether svcproof's own tests run on it; the others are from
+    node. ``node_ports_beside``: how connections to a node port end at an address of the node
+    that is not its InternalIP, and ``node_ports_on_loopback`` at 127.0.0.1, as long as nothing
+    else is configured (kube-proxy's nodePortAddresses); ``None`` if that is not known.
+    ``verified``: whether svcproof's own tests run on it; the others are from
     their documentation and sources.
     """
 
@@ -42,9 +45,14 @@ class Profile:
     tells_sources: bool
     masquerades_pods_to_nodes: bool
     verified: bool
+    node_ports_beside: Outcome | None = None
+    node_ports_on_loopback: Outcome | None = None
 
 
 def _kube_proxy(mode: str) -> Profile:
+    # nftables mode serves node ports at the primary addresses alone, and sets no route_localnet
+    # (kubernetes.io/blog/2025/02/28/nftables-kube-proxy); both measured.
+    anywhere = Outcome.ANSWERED if mode == "iptables" else Outcome.REFUSED
     # Both modes reject with port-unreachable where there is no endpoint at all, and
     # drop where a policy Local leaves none: kubernetes/kubernetes#121371.
     return Profile(
@@ -56,6 +64,8 @@ def _kube_proxy(mode: str) -> Profile:
         tells_sources=True,
         masquerades_pods_to_nodes=True,
         verified=True,
+        node_ports_beside=anywhere,
+        node_ports_on_loopback=anywhere,
     )
 
 
@@ -81,7 +91,12 @@ PROFILES: Final = {
     # Without a local endpoint it takes any, so clients inside succeed and those
     # outside hang (kubernetes/kubernetes#97081); rr is its default scheduler.
     "ipvs": replace(
-        _kube_proxy("ipvs"), choice="rotation", no_local_endpoint_inside=(), verified=False
+        _kube_proxy("ipvs"),
+        choice="rotation",
+        no_local_endpoint_inside=(),
+        verified=False,
+        node_ports_beside=None,
+        node_ports_on_loopback=None,
     ),
     # Its answer without a backend depends on version and settings
     # (service-no-backend-response); inside, Local may use remote backends (cilium#28157).
@@ -108,11 +123,19 @@ COMMON: Final = Profile(
 )
 
 
-def profile_of(data_plane: str, *, knows_pod_network: bool = True) -> Profile:
+def profile_of(data_plane: str, *, is_ours: bool = True) -> Profile:
     """The profile of a data plane; :data:`COMMON` for one that is not known.
 
-    ``knows_pod_network``: whether the Pod network is known to masquerade what leaves
-    it. It is not the data plane's doing, and in a cluster of somebody else's anything.
+    ``is_ours``: the cluster is one that svcproof has made. In one of somebody else's nobody
+    knows whether the Pod network masquerades what leaves it, which is not the data plane's
+    doing, nor how the data plane is configured.
     """
     profile = PROFILES.get(data_plane, COMMON)
-    return profile if knows_pod_network else replace(profile, masquerades_pods_to_nodes=False)
+    if is_ours:
+        return profile
+    return replace(
+        profile,
+        masquerades_pods_to_nodes=False,
+        node_ports_beside=None,
+        node_ports_on_loopback=None,
+    )

@@ -20,6 +20,7 @@ __all__ = [
     "kept",
     "name_target",
     "nobodys_target",
+    "node_port_target",
     "over_tcp",
     "pod_target",
     "reverse_target",
@@ -103,7 +104,7 @@ def asked_of(target: Target, address: str, who: str, *, pod: Pod | None = None) 
     """The same question, asked of the server at that address, with ``who`` as its words."""
     return msgspec.structs.replace(
         target,
-        name=f"{target.name} asked of {who}",
+        name=f"{target.name} asked of {who}{_over(address)}",
         server=address,
         server_pod=pod.name if pod else "",
         entry_node=pod.node if pod else "",
@@ -130,6 +131,23 @@ def kept(target: Target, source_port: int) -> Target:
     """
     return msgspec.structs.replace(
         target, name=f"{target.name} from one port", source_port=source_port
+    )
+
+
+def node_port_target(
+    service: Service, node: str, address: str, *, port_name: str = "", whose: str = ""
+) -> Target:
+    """A TCP node port at any address of a node; ``whose`` says which one it is."""
+    port = next(port for port in service.ports if port_name in ("", port.name))
+    return Target(
+        name=f"{service.name} at {whose or address} of {node}",
+        service=service.name,
+        form="node-port",
+        host=address,
+        port=port.node_port,
+        family="ipv6" if ":" in address else "ipv4",
+        entry_node=node,
+        port_name=port.name,
     )
 
 

@@ -2,7 +2,12 @@
 
 import pytest
 
-from svcproof.testing import Judge, Position, Run, Target, from_outside_to
+from svcproof.node_addresses import addresses_seen
+from svcproof.questions import node_port_target
+from svcproof.testing import Judge, Outcome, Position, Run, Target, from_outside_to
+
+SERVICE = "hostname-svc-nodeport"
+LOOPBACK = "127.0.0.1"
 
 
 @pytest.mark.positions("outside")
@@ -26,4 +31,35 @@ def test_nodeport_has_a_clusterip(
 ) -> None:
     """A NodePort Service has a ClusterIP as well, and it answers everywhere inside."""
     run.measure([(position, target)])
+    judge()
+
+
+def test_at_every_address(run: Run, judge: Judge) -> None:
+    """A node port answers at the other addresses of its node, and at 127.0.0.1, if the data plane
+    serves it there, and is closed if not.
+
+    Asked on each node itself: who else reaches these addresses is another question.
+    """
+    app = run.app
+    snapshot, clients = app.snapshot(), run.clients.everywhere("host-network")
+    service = snapshot.service(SERVICE)
+    known = {node.name: node.addresses for node in snapshot.nodes}
+    seen = addresses_seen(app.cluster, clients)
+    pairs = [
+        (client, node_port_target(service, client.node, address))
+        for client in clients
+        for address in dict.fromkeys((*known[client.node], *seen[client.node], LOOPBACK))
+    ]
+    pairs = [(client, target) for client, target in pairs if target.family in app.families]
+
+    def is_served(target: Target) -> bool:
+        profile = app.profile
+        beside = profile.node_ports_beside
+        ending = profile.node_ports_on_loopback if target.host == LOOPBACK else beside
+        return target.host in known[target.entry_node] or ending is Outcome.ANSWERED
+
+    run.measure(
+        [pair for pair in pairs if is_served(pair[1])],
+        failing=[pair for pair in pairs if not is_served(pair[1])],
+    )
     judge()

@@ -8,7 +8,8 @@ from msgspec import structs
 from svcproof.errors import NotSupported
 from svcproof.expect import Promise, endpoint_lists, promise, usable
 from svcproof.history import Outcome, Position, Target
-from svcproof.profiles import PROFILES
+from svcproof.profiles import PROFILES, profile_of
+from svcproof.questions import node_port_target
 from svcproof.snapshot import Endpoint, EndpointSlice, Node, Pod, Service, ServicePort, Snapshot
 
 SERVICE = Service(
@@ -192,6 +193,33 @@ def test_who_sends_a_datagram_that_is_rejected_on_its_own_node_may_learn_eperm()
     assert endings(on_node, over_udp) == (Outcome.REFUSED, Outcome.UNREACHABLE)
     assert endings(on_node, TARGET) == (Outcome.REFUSED,)
     assert endings(CLIENT, over_udp) == (Outcome.REFUSED,)
+
+
+def beside(mode: str, address: str, *, is_ours: bool = True) -> Promise:
+    """What a client on the node itself is promised at an address that the Node has not."""
+    node = Node("n1", ("192.0.2.1",), ready=True)
+    shown = replace(snapshot(endpoint("a"), service=SERVICE), nodes=(node,))
+    on_node = Position(name="h", kind="host-network", node="n1", addresses=("192.0.2.1",))
+    target = node_port_target(SERVICE, "n1", address)
+    profile = profile_of(mode, is_ours=is_ours)
+    return promise(shown, on_node, target, run="r", profile=profile)
+
+
+@pytest.mark.parametrize("address", ["192.0.2.77", "127.0.0.1"])
+def test_node_ports_at_other_addresses_are_the_modes_choice(address):
+    """kube-proxy 1.36 and 1.37, measured: an address added later, 127.0.0.1."""
+    served = beside("iptables", address)
+    assert (served.outcome, [b.pod for b in served.allowed]) == (Outcome.ANSWERED, ["a"])
+    closed = beside("nftables", address)
+    assert (closed.outcome, closed.allowed) == (Outcome.REFUSED, ())
+    assert beside("nftables", "192.0.2.1").outcome is Outcome.ANSWERED
+
+
+@pytest.mark.parametrize(("mode", "is_ours"), [("iptables", False), ("ipvs", True), ("x", True)])
+def test_where_node_ports_are_served_is_not_guessed(mode, is_ours):
+    with pytest.raises(NotSupported, match="at which addresses"):
+        beside(mode, "192.0.2.77", is_ours=is_ours)
+    assert beside(mode, "192.0.2.1", is_ours=is_ours).outcome is Outcome.ANSWERED
 
 
 # --- rules in words, addresses by family, ports by name ------------------------------------------

@@ -50,6 +50,7 @@ HARNESS = (
     "svcproof.files",
     "svcproof.manifest_files",
     "svcproof.measurement",
+    "svcproof.node_addresses",
     "svcproof.notes",
     "svcproof.own_services",
     "svcproof.patience",

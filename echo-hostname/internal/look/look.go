@@ -1,5 +1,6 @@
 // Package look tells what can only be seen from inside a Pod: how its names are
-// completed, and (from a Pod in a node's own network) how that node's kube-proxy works.
+// completed, which addresses there are, and (from a Pod in a node's own network) how that
+// node's kube-proxy works.
 package look
 
 import (
@@ -7,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"net/netip"
 	"os"
 	"strings"
 	"time"
@@ -25,7 +27,8 @@ const (
 type seen struct {
 	ResolvConf string `json:"resolv_conf"`
 	// ProxyMode is empty where no kube-proxy answers.
-	ProxyMode string `json:"proxy_mode"`
+	ProxyMode string       `json:"proxy_mode"`
+	Addresses []netip.Addr `json:"addresses"`
 }
 
 // Main runs the subcommand.
@@ -39,7 +42,12 @@ func Main(arguments []string) int {
 		fmt.Fprintf(os.Stderr, "echo-hostname look: %v\n", err)
 		return 1
 	}
-	text, err := json.Marshal(seen{ResolvConf: string(resolvConf), ProxyMode: proxyMode(metricsPort)})
+	own, err := addresses()
+	if err != nil {
+		fmt.Fprintf(os.Stderr, "echo-hostname look: %v\n", err)
+		return 1
+	}
+	text, err := json.Marshal(seen{string(resolvConf), proxyMode(metricsPort), own})
 	if err != nil {
 		fmt.Fprintf(os.Stderr, "echo-hostname look: %v\n", err)
 		return 1

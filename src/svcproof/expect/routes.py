@@ -71,6 +71,9 @@ def route_promise(
             # Netfilter drops what it rejects on its way out: who sends a datagram learns EPERM.
             also.append(Outcome.UNREACHABLE)
         return Promise(outcome=outcome, also=tuple(also), rule="no usable endpoint: rejected")
+    if _is_beside(question) and _ends_beside(question) is not Outcome.ANSWERED:
+        rule = f"{profile.name} serves node ports at the nodes' InternalIPs alone"
+        return Promise(outcome=_ends_beside(question), rule=rule)
     if _is_barred(question):
         return Promise(outcome=Outcome.TIMED_OUT, rule="not in loadBalancerSourceRanges: dropped")
     if question.internal:
@@ -246,6 +249,25 @@ def _masqueraded(question: _Question) -> tuple[str, ...]:
     if node is None:
         return ()
     return tuple(a for a in node.addresses if family_of(a) == question.target.family)
+
+
+def _is_beside(question: _Question) -> bool:
+    """Whether a node port is dialled at an address that the Node object does not have."""
+    node = question.node
+    is_node_port = question.target.form == "node-port"
+    return is_node_port and node is not None and question.target.host not in node.addresses
+
+
+def _ends_beside(question: _Question) -> Outcome:
+    """How connections to a node port end at such an address."""
+    profile, is_loopback = question.profile, question.target.host in ("127.0.0.1", "::1")
+    ending = profile.node_ports_on_loopback if is_loopback else profile.node_ports_beside
+    if ending is None:
+        raise NotSupported(
+            f"{question.target}: at which addresses node ports are served is not known of this "
+            f"cluster ({profile.name}, whose nodePortAddresses anybody may have set)"
+        )
+    return ending
 
 
 def _is_barred(question: _Question) -> bool:

@@ -150,7 +150,7 @@ def _facts(wanted: ExistingOptions, found: Survey, host: str, *, has_outside: bo
         proxy_mode=found.data_plane.name,
         families=found.families,
         node_names=tuple(node.name for node in found.selection.nodes),
-        knows_pod_network=False,
+        is_ours=False,
         namespace=wanted.namespace,
         lacking_positions=lacking,
     )
