@@ -198,8 +198,18 @@ class App:
         self.wait_ready()
 
     def patch(self, kind: str, name: str, changes: Mapping[str, Any]) -> None:
-        """Change fields of an object (JSON merge patch)."""
-        self.cluster.patch(kind, name, changes, namespace=self.namespace)
+        """Change fields of an object (JSON merge patch).
+
+        Raises :class:`~svcproof.errors.NotSupported` where a policy of the cluster forbids it.
+        """
+        try:
+            self.cluster.patch(kind, name, changes, namespace=self.namespace)
+        except ApplyFailed as error:
+            if error.is_forbidden:
+                raise NotSupported(
+                    f"the API server refuses to change {kind} {name}: {error.what}"
+                ) from error
+            raise
         if kind == "Service" and name in self.services:
             self.services[name] = patched(self.services[name], changes)
 

@@ -27,7 +27,9 @@ __all__ = [
 ]
 
 PositionKind = Literal["pod", "host-network", "backend", "outside"]
-DialledForm = Literal["cluster-ip", "short-name", "fqdn", "node-port", "load-balancer"]
+DialledForm = Literal[
+    "cluster-ip", "short-name", "fqdn", "node-port", "load-balancer", "external-ip"
+]
 
 _T = TypeVar("_T", bound=str)
 
@@ -43,6 +45,7 @@ _FORM_WORDS: Final = {
     "fqdn": "by FQDN",
     "node-port": "at {node}",
     "load-balancer": "by its external address",
+    "external-ip": "by an externalIP",
 }
 _FAMILY_WORDS: Final = {"ipv4": "IPv4", "ipv6": "IPv6"}
 
@@ -171,8 +174,9 @@ def _host(spec: TargetSpec, service: Service, snapshot: Snapshot, domain: str) -
         raise UsageError(f"Service {service.name} is {kind}: it has no ClusterIP to dial")
     if spec.form == "cluster-ip":
         return _of_family(service.cluster_ips, spec.family, f"Service {service.name}")
-    if spec.form == "load-balancer":
-        return _of_family(service.load_balancer_addresses, spec.family, f"Service {service.name}")
+    given = {"load-balancer": service.load_balancer_addresses, "external-ip": service.external_ips}
+    if spec.form in given:
+        return _of_family(given[spec.form], spec.family, f"Service {service.name}")
     if not any(port.node_port for port in service.ports):
         raise UsageError(
             f"Service {service.name} is of type {service.type} and has no node port",

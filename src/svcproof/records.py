@@ -49,6 +49,7 @@ Form = Literal[
     "node-port",
     "pod-ip",
     "load-balancer",
+    "external-ip",
     "health-check",
     "connect",
     "dns",
@@ -79,7 +80,7 @@ class Target(msgspec.Struct, frozen=True, omit_defaults=True):
     """What a client dials.
 
     ``form`` is the kind of address: ``cluster-ip``, ``short-name``, ``fqdn``,
-    ``node-port``, ``pod-ip``, ``load-balancer``, ``health-check`` (kube-proxy's
+    ``node-port``, ``pod-ip``, ``load-balancer``, ``external-ip``, ``health-check`` (kube-proxy's
     answer to load balancers), ``connect`` (that a connection is made is all that is asked) or
     ``dns`` (the name is asked for, not dialled). ``host`` is the name or literal address;
     ``entry_node`` the node whose address it is; ``port_name`` the Service's port.

@@ -89,6 +89,7 @@ class Service:
     internal_traffic_policy: Literal["Cluster", "Local"] = "Cluster"
     external_name: str = ""
     load_balancer_addresses: tuple[str, ...] = ()
+    external_ips: tuple[str, ...] = ()
     load_balancer_source_ranges: tuple[str, ...] = ()
     health_check_node_port: int = 0
     publish_not_ready_addresses: bool = False

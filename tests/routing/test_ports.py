@@ -22,7 +22,8 @@ def test_ports(port: str, run: Run, judge: Judge) -> None:
     judge()
 
 
-def test_udp_from_outside(run: Run, judge: Judge) -> None:
-    """A UDP node port answers from outside at every node."""
-    run.measure(from_outside_to(run.app, run.clients, port_name="over-udp"))
+@pytest.mark.parametrize("port", PORTS)
+def test_ports_from_outside(port: str, run: Run, judge: Judge) -> None:
+    """Every port of a Service has a node port that answers from outside at every node."""
+    run.measure(from_outside_to(run.app, run.clients, port_name=port))
     judge()

@@ -10,13 +10,23 @@ from svcproof.testing import Judge, Run
 APPS = ("webserver", "lonely")
 
 
-@pytest.mark.parametrize(
-    "service",
-    ["hostname-svc-zone", "lonely-svc-zone"],
-    ids=["a Pod in each zone", "a Pod in one zone"],
-)
-def test_prefer_close(service: str, run: Run, judge: Judge) -> None:
-    """PreferClose: the Pods of the client's own zone answer; where it has none, all do."""
+@pytest.mark.parametrize("pods", ["hostname", "zoned", "lonely"])
+@pytest.mark.parametrize("near", ["zone", "node"])
+def test_nearest(near: str, pods: str, run: Run, judge: Judge) -> None:
+    """The Pods of the client's own zone (PreferSameZone) or node (PreferSameNode) answer; where
+    there are none those of its zone, and where that has none all do."""
+    measure(run, f"{pods}-svc-{near}")
+    judge()
+
+
+def test_prefer_close(run: Run, judge: Judge) -> None:
+    """PreferClose is the old name of PreferSameZone."""
+    measure(run, "zoned-svc-close")
+    judge()
+
+
+def measure(run: Run, service: str) -> None:
+    """From every Pod and every node."""
     zones = {node.zone for node in run.app.snapshot().nodes}
     if len(zones) < 2 or "" in zones:
         raise NotSupported(
@@ -28,4 +38,3 @@ def test_prefer_close(service: str, run: Run, judge: Judge) -> None:
             run.clients.everywhere("pod", "host-network"), run.app.targets("cluster-ip", service)
         )
     )
-    judge()

@@ -32,7 +32,7 @@ class TestConfig:
         nodes = cluster_config(THREE)["nodes"]
         assert [node["role"] for node in nodes] == ["control-plane", "worker", "worker"]
         zones = [node["labels"]["topology.kubernetes.io/zone"] for node in nodes]
-        assert zones == ["zone-1", "zone-2", "zone-3"]
+        assert zones == ["zone-1", "zone-2", "zone-1"]
         assert registration(nodes[0], "InitConfiguration") == {"name": "node-1", "taints": []}
         names = [registration(node, "JoinConfiguration")["name"] for node in nodes]
         assert names == ["node-1", "node-2", "node-3"]

@@ -174,7 +174,7 @@ def _nodes(count: int, families: Sequence[Family]) -> tuple[Node, ...]:
             name=f"node-{number}",
             addresses=tuple(f"{_NODE_PREFIX[family]}{number}" for family in families),
             ready=True,
-            zone=f"zone-{(number - 1) % 3 + 1}",
+            zone=f"zone-{(number - 1) % 2 + 1}",
         )
         for number in range(1, count + 1)
     )

@@ -128,6 +128,7 @@ def service(item: Json) -> Service:
         health_check_node_port=spec.get("healthCheckNodePort", 0),
         publish_not_ready_addresses=spec.get("publishNotReadyAddresses", False),
         load_balancer_source_ranges=tuple(spec.get("loadBalancerSourceRanges") or ()),
+        external_ips=tuple(spec.get("externalIPs") or ()),
         traffic_distribution=spec.get("trafficDistribution", ""),
         ip_families=tuple(spec.get("ipFamilies") or ()),
     )

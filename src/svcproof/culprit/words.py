@@ -88,6 +88,7 @@ _FORMS: Final = {
     "fqdn": "by name",
     "node-port": "by node port",
     "load-balancer": "by external address",
+    "external-ip": "by externalIP",
     "pod-ip": "by their own address",
     "health-check": "at the health check port",
     "connect": "to the API server",

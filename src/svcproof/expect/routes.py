@@ -21,6 +21,8 @@ from svcproof.snapshot import Endpoint, Node, Service, Snapshot
 
 __all__ = ["route_promise"]
 
+#: Whoever is outside enters at a node that something else has chosen.
+_BALANCED = frozenset({"load-balancer", "external-ip"})
 _INTERNAL = frozenset({"cluster-ip", "short-name", "fqdn"})
 
 
@@ -122,7 +124,7 @@ def _external(question: _Question, endpoints: Sequence[Endpoint]) -> Promise:
         return _answered(
             question, near, "externalTrafficPolicy Local, short circuit: as with Cluster", sources
         )
-    if question.target.form == "load-balancer":
+    if question.target.form in _BALANCED:
         return _balanced_locally(question, endpoints, client)
     local = usable(_on(endpoints, question.node))
     if not local:
@@ -232,7 +234,7 @@ def _is_outside(question: _Question) -> bool:
 
 def _is_balanced(question: _Question) -> bool:
     """Whether a load balancer chooses the node that is entered: inside, the own node's rules do."""
-    return _is_outside(question) and question.target.form == "load-balancer"
+    return _is_outside(question) and question.target.form in _BALANCED
 
 
 def _is_short_circuit(question: _Question) -> bool:

@@ -22,6 +22,7 @@ _HEADS: Final = {
     "fqdn": "name",
     "node-port": "node port",
     "load-balancer": "external",
+    "external-ip": "external",
     "health-check": "health",
     "connect": "API",
     "pod-ip": "Pod",

@@ -25,6 +25,7 @@ FORMS = {
     "fqdn": "FQDN",
     "node-port": "node port",
     "load-balancer": "external address",
+    "external-ip": "externalIP",
     "health-check": "health check",
     "connect": "the API server",
     "dns": "DNS",

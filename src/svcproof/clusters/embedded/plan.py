@@ -115,7 +115,7 @@ def make_plan(
     image_seed: str,
     image: str,
 ) -> ClusterPlan:
-    """Lay out a cluster: every third node is in the same zone, families in the order wanted.
+    """Lay out a cluster: every second node is in the same zone, families in the order wanted.
 
     ``store_seed``, ``image_seed`` and ``image`` are names in the directory ``seeds``.
     """
@@ -129,7 +129,7 @@ def make_plan(
         nodes=tuple(
             NodePlan(
                 name=f"node-{i + 1}",
-                zone=f"zone-{i % 3 + 1}",
+                zone=f"zone-{i % 2 + 1}",
                 addresses=tuple(family.nodes[i] for family in families),
                 pod_ranges=tuple(family.node_pods[i] for family in families),
             )

@@ -15,7 +15,7 @@ __all__ = ["Wanted", "cluster_config", "node_name"]
 _PODS: Final = {"ipv4": "10.244.0.0/16", "ipv6": "fd00:10:244::/56"}
 _SERVICES: Final = {"ipv4": "10.96.0.0/16", "ipv6": "fd00:10:96::/112"}
 _CONTROL_PLANE: Final = "control-plane"
-_ZONES: Final = 3
+_ZONES: Final = 2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
