@@ -71,6 +71,7 @@ func TestCommandLines(t *testing.T) {
 		"ready maybe":                       {2, "", "maybe"},
 		"ready true --port 0":               {2, "", "--port 0"},
 		"ready --help":                      {0, "-port", ""},
+		"look at":                           {2, "", "unexpected argument"},
 		"probe --host a --port 80 --rate x": {2, "", "-rate"},
 		"probe --host a --dialect x":        {2, "", "valid values: echo, agnhost, notes"},
 		"serve --port 80":                   {2, "", "not defined: -port"},
