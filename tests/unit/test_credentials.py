@@ -121,6 +121,13 @@ class TestTokenFile:
             api.get("/api")
 
 
+@pytest.mark.parametrize("token", ["a\nb", "a b", "tökèn"])
+def test_what_is_no_token(tmp_path, token):
+    api = Api(kubeconfig(tmp_path / "k", "http://127.0.0.1:1", {"token": token}))
+    with pytest.raises(UsageError, match="characters that no token has"):
+        api.get("/api")
+
+
 def test_a_renewed_client_certificate_is_used(tmp_path):
     authority = Authority(tmp_path)
     context = authority.context()

@@ -10,6 +10,7 @@ from __future__ import annotations
 import base64
 import math
 import os
+import re
 import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -153,6 +154,8 @@ def _from_files(kubeconfig: Path | None, context: str, directory: Path | None) -
         files = [at / settings[key] for key in _FILES if settings.get(key)]
         _read_token(settings, at)
         expires = _ask_plugin(settings, cluster.value["cluster"], at)
+        if not re.fullmatch(r"[!-~]*", str(settings.get("token") or "")):
+            raise ValueError("the token has blanks or other characters that no token has")
     configuration = Configuration()
     loader = KubeConfigLoader(
         merged,
