@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from svcproof.asking import Ask, Asked, Pair
+from svcproof.barrier import twin_pairs
 from svcproof.context import Context
 from svcproof.errors import ClusterProblem, EnvironmentProblem, WaitExpired
 from svcproof.events import (
@@ -46,6 +47,8 @@ def measure(ask: Ask, context: Context) -> History:
     record_services(services, snapshot, context)
     record_endpoints(services, snapshot, context)
     asked = ask_pairs(ask, app, snapshot, recorder)
+    if ask.affinity == "pin" and ask.settle and ready is not None:
+        settle_pairs(twin_pairs(ask.pairs, context), context)
     settled = [Settled(each) for each in asked]
     if ask.settle:
         settled = settle_all(asked, context, is_ready=ready is not None)

@@ -43,6 +43,7 @@ PURE = (
 PORTS = ("svcproof.ports", "svcproof.limits", "svcproof.errors")
 HARNESS = (
     "svcproof.app",
+    "svcproof.barrier",
     "svcproof.battery",
     "svcproof.changing",
     "svcproof.context",
