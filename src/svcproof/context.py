@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Final, TypeVar
 
 from svcproof.app import App
+from svcproof.events import KnownDeviation
 from svcproof.limits import Limits
 from svcproof.patience import Patience
 from svcproof.recorder import Recorder
@@ -62,8 +63,9 @@ def turn(semaphore: threading.Semaphore, seconds: float) -> Iterator[None]:
 class Context:
     """One case's app and history, its limits, and what its run knows.
 
-    ``stopped`` ends what is under way: another pair of the case failed in a way that
-    the harness cannot go on from, or the run is over.
+    ``known`` is what the cluster is known to show in this case. ``stopped`` ends what is under
+    way: another pair of the case failed in a way that the harness cannot go on from, or the run
+    is over.
     """
 
     app: App
@@ -71,6 +73,7 @@ class Context:
     limits: Limits
     patience: Patience
     workers: Workers
+    known: Sequence[KnownDeviation] = ()
     stopped: threading.Event = field(default_factory=threading.Event)
 
     def results(self, futures: Sequence[Future[_T]]) -> list[_T]:

@@ -18,7 +18,7 @@ _HANGING: Final = 128
 #: Questions to the DNS, and to a health check, of one pair.
 _QUESTIONS: Final = 10
 #: Of a client that keeps its port: one flow, of which no packet goes another way than the first.
-_KEPT: Final = 5
+_KEPT: Final = 3
 
 
 def size_of(asked: Asked) -> int:

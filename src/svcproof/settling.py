@@ -5,6 +5,7 @@ That sample is thrown away, only how long it took is recorded.
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -13,6 +14,7 @@ from typing import Any, Final
 
 from svcproof.asking import Asked
 from svcproof.context import Context, turn
+from svcproof.deviations import is_about
 from svcproof.events import Converged, NotConverged, NotSoFar
 from svcproof.history import Outcome
 from svcproof.pacing import concurrency_of
@@ -41,6 +43,8 @@ _LONGEST_INTERVAL_SECONDS: Final = 1.0
 _TURN_SECONDS: Final = 0.5
 #: Enough in a row where every answer is the same, or none may come.
 _SHORT_STREAK: Final = 3
+#: The flows of a client that keeps its port follow the rules within 0.2 to 3 s (measured).
+_FLOW_SECONDS: Final = 6.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,11 +78,8 @@ def settle(asked: Asked, context: Context, is_ready: bool) -> Settled:
             began = began or time.monotonic()
             missing = _extend(streak, asked, context)
         seconds = time.monotonic() - began
-        # A flow is forgotten with the change of the rules, or it is not (pkg/proxy/conntrack).
-        is_stale = streak.is_stale and not asked.target.source_port
-        limit = context.patience.seconds(way, service, context.limits, is_stale=is_stale)
-        limit = max(limit, asked.ask.within)
-        limit = limit if is_ready else min(limit, context.limits.recheck)
+        limit = context.patience.seconds(way, service, context.limits, is_stale=streak.is_stale)
+        limit = min(max(limit, asked.ask.within), _least(asked, context, is_ready=is_ready))
         if context.stopped.is_set():
             return Settled(asked)  # nobody knows whether it would have settled
         if not missing or seconds >= limit:
@@ -113,6 +114,19 @@ def settle(asked: Asked, context: Context, is_ready: bool) -> Settled:
     # A refusal can take a second, too; where nodes limit them, more at once would be silence.
     refused = not context.app.cluster.facts.limits_refusals
     return Settled(asked, in_time=False, hangs=streak.hangs or refused)
+
+
+def _least(asked: Asked, context: Context, *, is_ready: bool) -> float:
+    """Seconds after which nothing is waited for any longer, whatever the run's patience is.
+
+    A flow is forgotten with the change of the rules, or it is not (pkg/proxy/conntrack). What
+    is known not to settle is measured soon: if it does after all, it is told to be late.
+    """
+    where = f"{asked.position} → {asked.target}"
+    is_known = asked.waits and any(is_about(each, where) for each in context.known)
+    if not is_ready or is_known:
+        return context.limits.recheck
+    return _FLOW_SECONDS if asked.target.source_port else math.inf
 
 
 def has_settled(asked: Asked, context: Context) -> bool:
