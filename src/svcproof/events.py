@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 
 __all__ = [
+    "UNJUDGED",
     "AnyEvent",
     "ApiAnswer",
     "ChangeBegan",
@@ -50,7 +51,13 @@ def _kebab(name: str) -> str:
 
 
 class Event(
-    msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field="type", tag=_kebab
+    msgspec.Struct,
+    frozen=True,
+    kw_only=True,
+    omit_defaults=True,
+    forbid_unknown_fields=True,
+    tag_field="type",
+    tag=_kebab,
 ):
     """Base of all events. The recorder fills ``index`` and ``at_ns``."""
 
@@ -162,7 +169,9 @@ class ServiceChanged(Event, frozen=True):
     seen: str
 
 
-class Sign(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class Sign(
+    msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True
+):
     """A finding by what of it is the same each time: its pair in words, and its summary."""
 
     summary: str
@@ -270,6 +279,21 @@ class Other(Event, frozen=True):
         """Its facts."""
         return dict(self.facts)
 
+
+#: Kinds that no check reads: what one of them says can change no verdict.
+UNJUDGED: Final[tuple[type[Event], ...]] = (
+    PromiseNotSeenAgain,
+    NotSoFar,
+    NotPromised,
+    FaultInjected,
+    FaultHealed,
+    Patched,
+    Deleted,
+    ChangeBegan,
+    ChangeEnded,
+    Idle,
+    Other,
+)
 
 #: Every kind there is: what a reader decodes.
 AnyEvent = (

@@ -11,9 +11,9 @@ from svcproof.culprit import culprits
 from svcproof.errors import BadHistory, UsageError
 from svcproof.history import History
 from svcproof.history_reader import decode_lines
-from svcproof.results import CaseResult, RunResult, decode_run, read_again
+from svcproof.results import CaseResult, RunResult, decode_run, read_again, unknown_fields
 
-__all__ = ["explained", "latest", "read_history", "read_run"]
+__all__ = ["explained", "latest", "passed_over", "read_history", "read_run"]
 
 _RESULTS: Final = "results.json"
 _EVIDENCE: Final = Path(".svcproof") / "evidence"
@@ -35,12 +35,27 @@ def latest() -> Path:
 
 def read_run(path: Path) -> RunResult:
     """The results of a run, of its directory or of the file itself."""
-    file = path / _RESULTS if path.is_dir() else path
+    file = _results(path)
+    return decode_run(_content(file), source=str(file))
+
+
+def passed_over(path: Path) -> str:
+    """What is in readable results and not known here: a newer version's; "" if nothing is."""
+    file = _results(path)
+    if not (fields := unknown_fields(_content(file))):
+        return ""
+    return f"{file}: passed over, because not known to this svcproof: {', '.join(fields)}"
+
+
+def _results(path: Path) -> Path:
+    return path / _RESULTS if path.is_dir() else path
+
+
+def _content(file: Path) -> bytes:
     try:
-        content = file.read_bytes()
+        return file.read_bytes()
     except OSError as error:
         raise UsageError(f"{file}: {error.strerror}", remedy=_REMEDY) from error
-    return decode_run(content, source=str(file))
 
 
 def explained(run: RunResult, directory: Path) -> RunResult:
@@ -64,5 +79,7 @@ def read_history(directory: Path, case: CaseResult) -> History | str:
             return decode_lines(lines, source=str(file))
     except OSError as error:
         return f"{file}: {error.strerror}"
+    except ValueError as error:  # no name that a file can have
+        return f"{str(file)!r}: {error}"
     except BadHistory as error:
         return error.what

@@ -52,6 +52,7 @@ from svcproof.records import (
     decode_attempt,
     encode,
 )
+from svcproof.unread import Unread
 
 if TYPE_CHECKING:
     from svcproof.attempts import Attempts, Table
@@ -139,7 +140,7 @@ class History:
 
     ``steps`` are its expectations and events, ``observations`` its attempts, each in
     the order of their ``index``. ``table`` holds the attempts as arrays, where a reader has
-    them already.
+    them already. ``unread`` is what another version wrote there and this one does not know.
     """
 
     header: Header
@@ -148,6 +149,7 @@ class History:
     steps: tuple[Step, ...]
     observations: Sequence[Observation]
     table: Table | None = field(default=None, compare=False, repr=False)
+    unread: tuple[Unread, ...] = ()
 
     @classmethod
     def of(
@@ -218,4 +220,5 @@ class History:
             steps=steps,
             observations=self.observations[:attempts],
             table=self.table and self.table.first(attempts),
+            unread=tuple(each for each in self.unread if each.before <= step.index),
         )

@@ -30,7 +30,14 @@ __all__ = ["VERSION", "EventV1", "ExpectationV1", "RecordV1", "upgrade"]
 VERSION: Final = 1
 
 
-class ExpectationV1(msgspec.Struct, frozen=True, kw_only=True, tag="expectation", tag_field="type"):
+class ExpectationV1(
+    msgspec.Struct,
+    frozen=True,
+    kw_only=True,
+    forbid_unknown_fields=True,
+    tag="expectation",
+    tag_field="type",
+):
     """An expectation and its promise in one."""
 
     index: int
@@ -57,7 +64,14 @@ class ExpectationV1(msgspec.Struct, frozen=True, kw_only=True, tag="expectation"
     rate: float = 0.0
 
 
-class EventV1(msgspec.Struct, frozen=True, kw_only=True, tag="event", tag_field="type"):
+class EventV1(
+    msgspec.Struct,
+    frozen=True,
+    kw_only=True,
+    forbid_unknown_fields=True,
+    tag="event",
+    tag_field="type",
+):
     """An event of any kind."""
 
     index: int
@@ -91,15 +105,6 @@ _KINDS: Final[Mapping[str, type[events.Event]]] = MappingProxyType(
 _RENAMED: Final[Mapping[str, Mapping[str, str]]] = MappingProxyType(
     {"endpoints": {"due": "ready"}, "api-answer": {"due": "expected", "said": "answer"}}
 )
-#: What checks judge: where something is missing it is damaged. Others may be a test's own.
-_JUDGED: Final = (
-    events.Converged,
-    events.NotConverged,
-    events.EndpointsSeen,
-    events.ApiAnswer,
-    events.PromiseChanged,
-    events.Judged,
-)
 _PROMISED: Final = Promise.__struct_fields__
 _ASKED: Final = tuple(
     name for name in ExpectationV1.__struct_fields__ if name not in Promise.__struct_fields__
@@ -126,9 +131,11 @@ def _event(event: EventV1) -> events.Event:
         return events.Other(kind=event.kind, facts=event.facts, **when)
     renamed = _RENAMED.get(event.kind, {})
     facts = {renamed.get(name, name): value for name, value in event.facts.items()}
+    # Nothing that this format had beside them was ever judged.
+    told = {name: value for name, value in facts.items() if name in kind.__struct_fields__}
     try:
-        return msgspec.convert(when | facts, type=kind)
-    except msgspec.ValidationError:
-        if kind in _JUDGED:
+        return msgspec.convert(told | when, type=kind)
+    except msgspec.ValidationError:  # of one that is judged: damaged; others may be a test's own
+        if kind not in events.UNJUDGED:
             raise
         return events.Other(kind=event.kind, facts=event.facts, **when)

@@ -7,9 +7,10 @@ from typing import Literal
 
 import msgspec
 
+from svcproof.errors import BadHistory
 from svcproof.results import ClusterLine
 
-__all__ = ["SCHEMA", "CellLine", "CheckLine", "FaultLine", "Matrix", "check_lines"]
+__all__ = ["SCHEMA", "CellLine", "CheckLine", "FaultLine", "Matrix", "check_lines", "decode_matrix"]
 
 #: Version of the format.
 SCHEMA = 2
@@ -81,6 +82,29 @@ class Matrix(msgspec.Struct, frozen=True, kw_only=True):
     checks: tuple[CheckLine, ...] = ()
     seconds: float
     complete: bool
+
+
+class _Version(msgspec.Struct):
+    """A proof of any version."""
+
+    schema: int
+
+
+def decode_matrix(content: bytes, *, source: str) -> Matrix:
+    """A proof from its JSON.
+
+    Raises :class:`~svcproof.errors.BadHistory` for another version, and for anything else.
+    """
+    try:
+        version = msgspec.json.decode(content, type=_Version).schema
+        if version != SCHEMA:
+            raise BadHistory(
+                f"{source}: format version {version}; this svcproof reads {SCHEMA}",
+                remedy="read it with the svcproof that wrote it",
+            )
+        return msgspec.json.decode(content, type=Matrix)
+    except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
+        raise BadHistory(f"{source}: not a report of svcproof prove: {error}") from error
 
 
 def check_lines(checks: Iterable[str], faults: Iterable[FaultLine]) -> tuple[CheckLine, ...]:

@@ -33,7 +33,9 @@ class Outcome(enum.StrEnum):
     UNKNOWN = "unknown"
 
 
-class Backend(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
+class Backend(
+    msgspec.Struct, frozen=True, omit_defaults=True, gc=False, forbid_unknown_fields=True
+):
     """Who a reply says it comes from. ``run`` tells this run's Pods from strangers."""
 
     pod: str
@@ -43,7 +45,9 @@ class Backend(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     run: str = ""
 
 
-class Promise(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class Promise(
+    msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True
+):
     """How connections must end and, when answered, by whom; and what the backend may see.
 
     ``rule`` is the rule in words, with its source. ``outcome`` is how every

@@ -1,4 +1,8 @@
-"""The records of a history, each a line of JSON: see :mod:`svcproof.history`."""
+"""The records of a history, each a line of JSON: see :mod:`svcproof.history`.
+
+None is decoded that has a field which is not known here, so that nothing is passed over in
+silence: :mod:`svcproof.history_reader` names it, and uses the rest.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +13,7 @@ import msgspec
 from svcproof.errors import BadHistory
 from svcproof.events import AnyEvent, Event
 from svcproof.promises import Backend, Outcome, Promise
+from svcproof.unread import known_part
 
 __all__ = [
     "VERSION",
@@ -56,7 +61,7 @@ Form = Literal[
 ]
 
 
-class Position(msgspec.Struct, frozen=True, omit_defaults=True):
+class Position(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True):
     """A place from which a client sends.
 
     ``kind``: ``pod`` (a client Pod), ``host-network`` (a Pod in its node's
@@ -76,7 +81,7 @@ class Position(msgspec.Struct, frozen=True, omit_defaults=True):
         return self.name
 
 
-class Target(msgspec.Struct, frozen=True, omit_defaults=True):
+class Target(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True):
     """What a client dials.
 
     ``form`` is the kind of address: ``cluster-ip``, ``short-name``, ``fqdn``,
@@ -111,7 +116,14 @@ class Target(msgspec.Struct, frozen=True, omit_defaults=True):
 
 # Attempts and backends hold nothing that could form a cycle, so the collector need not look
 # at a million of them (gc=False).
-class Attempt(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True, gc=False):
+class Attempt(
+    msgspec.Struct,
+    frozen=True,
+    omit_defaults=True,
+    kw_only=True,
+    gc=False,
+    forbid_unknown_fields=True,
+):
     """One fresh connection, as a prober reports it.
 
     ``source_address`` and ``source_port`` are what the backend saw;
@@ -160,6 +172,7 @@ class Expectation(
     frozen=True,
     omit_defaults=True,
     kw_only=True,
+    forbid_unknown_fields=True,
     tag="expectation",
     tag_field="type",
 ):
@@ -200,7 +213,13 @@ class Expectation(
 
 
 class Header(
-    msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True, tag="header", tag_field="type"
+    msgspec.Struct,
+    frozen=True,
+    omit_defaults=True,
+    kw_only=True,
+    forbid_unknown_fields=True,
+    tag="header",
+    tag_field="type",
 ):
     """The first line: format version, run id, case, and what the cluster is."""
 
@@ -210,13 +229,17 @@ class Header(
     cluster: dict[str, str | int | list[str]] = {}
 
 
-class PositionDeclared(msgspec.Struct, frozen=True, tag="position", tag_field="type"):
+class PositionDeclared(
+    msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag="position", tag_field="type"
+):
     """Says what a position's name in later observations means."""
 
     position: Position
 
 
-class TargetDeclared(msgspec.Struct, frozen=True, tag="target", tag_field="type"):
+class TargetDeclared(
+    msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag="target", tag_field="type"
+):
     """Says what a target's name in later observations means."""
 
     target: Target
@@ -237,11 +260,19 @@ def encode(record: Record | Entry) -> bytes:
 
 
 def decode_attempt(line: bytes | str) -> Attempt:
-    """One line of a prober's output.
+    """One line of a prober's output; what a newer prober says beside is left out.
 
     Raises :class:`~svcproof.errors.BadHistory` for anything that is not an attempt.
     """
     try:
-        return _attempt_decoder.decode(line)
+        return _decoded_attempt(line)
     except (msgspec.DecodeError, UnicodeError) as error:
         raise BadHistory(f"not an attempt: {error}: {line[:200]!r}") from error
+
+
+def _decoded_attempt(line: bytes | str) -> Attempt:
+    try:
+        return _attempt_decoder.decode(line)
+    except msgspec.ValidationError:
+        part = known_part(msgspec.json.decode(line), Attempt)
+        return msgspec.convert(part.value, type=Attempt)

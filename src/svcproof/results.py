@@ -11,6 +11,7 @@ from msgspec import structs
 from svcproof.cells import BackendLine, CellLine, EndpointsLine, cell_lines, endpoints_lines
 from svcproof.errors import BadHistory
 from svcproof.history import History
+from svcproof.unread import known_part
 from svcproof.verdict import Finding, Status, Verdict
 
 if TYPE_CHECKING:
@@ -34,11 +35,14 @@ __all__ = [
     "finding_lines",
     "published_schema",
     "read_again",
+    "unknown_fields",
 ]
 
 #: Version of the results' format, and those that can be read.
 SCHEMA: Final = 2
 _READABLE: Final = (1, 2)
+#: What the word of a :class:`Problem` can be.
+_PROBLEMS: Final = ("not supported", "inconclusive", "error")
 
 _T = TypeVar("_T")
 
@@ -153,6 +157,12 @@ class RunResult(msgspec.Struct, frozen=True, kw_only=True):
     evidence: str
 
 
+class _Version(msgspec.Struct):
+    """The results of any version."""
+
+    schema: int = SCHEMA
+
+
 def cluster_line(
     facts: ClusterFacts, *, profile: str = "", start_seconds: float = 0.0
 ) -> ClusterLine:
@@ -173,17 +183,75 @@ def cluster_line(
 def decode_run(content: bytes, *, source: str) -> RunResult:
     """A run's results from their JSON.
 
-    Raises :class:`~svcproof.errors.BadHistory` for another version, and for anything
-    that is not a run's results.
+    A newer version may have other words for how a case ended. Such a case is read as one that
+    is inconclusive, with a finding that has the word: nothing passes by what is not known.
+    Raises :class:`~svcproof.errors.BadHistory` for another version of the format, and for
+    anything that is not a run's results.
     """
     try:
+        version = msgspec.json.decode(content, type=_Version).schema
+        if version not in _READABLE:
+            known = " and ".join(map(str, _READABLE))
+            raise BadHistory(
+                f"{source}: format version {version}; this svcproof reads {known}",
+                remedy="read it with the svcproof that wrote it, or with a newer one",
+            )
         run = msgspec.json.decode(content, type=RunResult)
-    except (msgspec.DecodeError, UnicodeError) as error:
-        raise BadHistory(f"{source}: not the results of a run: {error}") from error
-    if run.schema not in _READABLE:
-        known = " and ".join(map(str, _READABLE))
-        raise BadHistory(f"{source}: format version {run.schema}; this svcproof reads {known}")
-    return run
+    except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
+        raise BadHistory(
+            f"{source}: not the results of a run: {error}",
+            remedy="histories (*.jsonl) that are beside it can still be read: svcproof judge",
+        ) from error
+    return structs.replace(
+        run,
+        cases=tuple(map(_known_case, run.cases)),
+        problems=tuple(map(_known_problem, run.problems)),
+    )
+
+
+def unknown_fields(content: bytes) -> tuple[str, ...]:
+    """The fields of a run's results, as JSON, that this version does not know, each by its path."""
+    return known_part(msgspec.json.decode(content), RunResult).fields
+
+
+def _known_case(case: CaseResult) -> CaseResult:
+    """The case; what it says in words that are not known here, as inconclusive."""
+    known = structs.replace(
+        case,
+        verdict=_known_word(case.verdict),
+        findings=tuple(
+            structs.replace(line, status=_known_word(line.status)) for line in case.findings
+        ),
+        cells=tuple(
+            structs.replace(
+                line,
+                verdict=_known_word(line.verdict),
+                checks={name: _known_word(word) for name, word in line.checks.items()},
+            )
+            for line in case.cells
+        ),
+    )
+    if known.verdict == case.verdict:
+        return known
+    finding = FindingLine(
+        status=known.verdict,
+        summary=f"the run said {case.verdict!r}, which this svcproof does not know",
+        expected=", ".join(Status.__members__),
+        seen=case.verdict,
+        remedy="read it with the svcproof that wrote it, or with a newer one",
+    )
+    return structs.replace(known, findings=(*known.findings, finding))
+
+
+def _known_problem(problem: Problem) -> Problem:
+    if problem.word in _PROBLEMS:
+        return problem
+    reason = f"the run said {problem.word!r}, which this svcproof does not know: {problem.reason}"
+    return structs.replace(problem, word="inconclusive", reason=reason)
+
+
+def _known_word(word: str) -> str:
+    return word if word in Status.__members__ else Status.INCONCLUSIVE.word
 
 
 def published_schema() -> dict[str, Any]:

@@ -5,7 +5,7 @@ import pytest
 from click.testing import CliRunner
 
 from svcproof.cli.prove import prove
-from svcproof.errors import UsageError
+from svcproof.errors import BadHistory, UsageError
 from svcproof.faults import CATALOGUE
 from svcproof.matrix import SCHEMA, CheckLine, Matrix
 from svcproof.results import ClusterLine
@@ -66,7 +66,7 @@ def test_saved_reports_are_tabulated_together(tmp_path):
 
 
 def test_a_report_of_another_version_is_refused(tmp_path):
-    with pytest.raises(UsageError, match=f"is of version 1; this svcproof reads {SCHEMA}"):
+    with pytest.raises(BadHistory, match=f"format version 1; this svcproof reads {SCHEMA}"):
         CliRunner().invoke(
             prove, ["--tabulate", report(tmp_path / "a.json", 1)], catch_exceptions=False
         )
@@ -74,5 +74,5 @@ def test_a_report_of_another_version_is_refused(tmp_path):
 
 def test_what_is_no_report_is_refused(tmp_path):
     (tmp_path / "a.json").write_text("{}")
-    with pytest.raises(UsageError, match=r"a\.json is no report of svcproof prove"):
+    with pytest.raises(BadHistory, match=r"a\.json: not a report of svcproof prove"):
         CliRunner().invoke(prove, ["--tabulate", str(tmp_path / "a.json")], catch_exceptions=False)

@@ -222,3 +222,12 @@ class TestRunCard:
     def test_what_is_not_certainly_ours_is_left_alone(self):
         assert not run_card.is_over({})
         assert not run_card.is_over({run_card.OWNER: "x y z"})
+
+    @pytest.mark.parametrize("owner", ["newer", "a b", "{}", "m -1 0", "m one 0"])
+    @pytest.mark.parametrize("expires", ["2030-01-01T00:00:00Z", "never", "nan", "1e12", "inf"])
+    def test_as_another_version_writes_it_is_not_certainly_over(self, owner, expires):
+        here = run_card.owner_annotations()[run_card.OWNER].rsplit(" ", 2)[0]
+        owner = owner.replace("m ", f"{here} ")
+        annotations = {run_card.OWNER: owner, "svcproof.dev/expires": expires}
+        assert not run_card.is_over(annotations)
+        assert run_card.is_over(annotations | {"svcproof.dev/expires": "1"})

@@ -128,8 +128,19 @@ def test_an_event_that_is_judged_and_damaged_is_refused_with_its_place(kind, fac
 
 def test_records_of_todays_format_are_none_of_the_old_one():
     newer = b'{"type":"converged","index":0,"at_ns":1}\n'
-    with pytest.raises(BadHistory, match=r"line 2: unknown type of record 'converged'; .* event"):
-        decode_lines([lines(PASSED)[0], newer])
+    history = decode_lines([lines(PASSED)[0], newer])
+    assert [str(each) for each in history.unread] == ["record of type 'converged' (line 2)"]
+
+
+@pytest.mark.parametrize(
+    ("kind", "bears"), [("expectation", True), ("observation", True), ("event", True)]
+)
+def test_a_field_that_the_old_format_never_had_is_named(kind, bears):
+    old = lines(PASSED)
+    at = next(n for n, line in enumerate(old) if f'"type":"{kind}"'.encode() in line)
+    old[at] = msgspec.json.encode(msgspec.json.decode(old[at]) | {"payload": 1}) + b"\n"
+    (unread,) = decode_lines(old).unread
+    assert (unread.what, unread.line, unread.bears) == (f"field `payload` of {kind}", at + 1, bears)
 
 
 def test_every_field_of_an_old_expectation_is_taken_over():

@@ -13,7 +13,7 @@ from click.testing import CliRunner
 
 from svcproof.cli.judge import judge_files
 from svcproof.errors import BadHistory, UsageError
-from svcproof.events import Judged
+from svcproof.events import Judged, KnownDeviation, Sign
 from svcproof.history import Attempt, Backend, Outcome, Position, Promise, Target
 from svcproof.history_reader import decode_lines
 from svcproof.recorder import Recorder, now_ns
@@ -79,10 +79,17 @@ def test_a_verdict_that_differs_is_a_failure(tmp_path):
 
 
 def test_checks_of_the_tests_own_are_named_and_not_asked(tmp_path):
-    path = record(tmp_path / "a.jsonl", Outcome.ANSWERED, said="FAIL", checks=("mine",))
+    path = record(tmp_path / "a.jsonl", Outcome.ANSWERED, said="PASS", checks=("mine",))
     done = judge(path)
     assert done.exit_code == 0
     assert "checks of the test's own, not asked here: mine" in done.output
+
+
+def test_what_such_a_check_found_is_not_passed_for_want_of_it(tmp_path):
+    path = record(tmp_path / "a.jsonl", Outcome.ANSWERED, said="FAIL", checks=("mine",))
+    done = judge(path)
+    assert done.exit_code == 3
+    assert "FAIL by mine" in done.output
 
 
 def test_each_noted_verdict_is_asked_of_its_own_checks(tmp_path):
@@ -156,6 +163,19 @@ def test_without_a_noted_verdict_nothing_passes(tmp_path, outcome, code):
     assert done.exit_code == code
     assert ("the case did not end" in done.output) == (outcome is Outcome.ANSWERED)
     assert ("run the case again" in done.output) == (outcome is Outcome.ANSWERED)
+
+
+def test_nor_is_what_is_known_of_a_case_that_did_not_end(tmp_path):
+    path = tmp_path / "a.jsonl"
+    with Recorder(path, run="r", case="test_x") as recorder:
+        recorder.event(
+            KnownDeviation(slug="s", seen="x", findings=(Sign(summary="reachability: *", where="*"),))
+        )
+        recorder.expect(PLACE, TARGET, PROMISE)
+        recorder.observe(PLACE, TARGET, Attempt(at_ns=now_ns(), outcome=Outcome.REFUSED))
+    done = judge(path)
+    assert "the case did not end" in done.output
+    assert done.exit_code == 3
 
 
 def test_the_worst_of_several_counts(tmp_path):

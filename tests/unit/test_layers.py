@@ -32,6 +32,7 @@ PURE = (
     "svcproof.profiles",
     "svcproof.questions",
     "svcproof.streak",
+    "svcproof.unread",
     "svcproof.workloads",
     "svcproof.comparison",
     "svcproof.results",

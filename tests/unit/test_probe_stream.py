@@ -6,7 +6,7 @@ from dataclasses import replace
 import msgspec
 import pytest
 
-from svcproof.history import Attempt, Outcome
+from svcproof.history import Attempt, Backend, Outcome
 from svcproof.ports import Finish, ProbePlan
 from svcproof.probes.arguments import probe_arguments, silence_limit
 from svcproof.probes.stream import ProbeLostError, attempts
@@ -32,6 +32,11 @@ def test_a_complete_stream():
         ([ANSWERED, b"panic: oops"], "not an attempt: .*panic"),
         ([ANSWERED, ANSWERED[:-5]], "not an attempt"),
         ([], "without its last line"),
+        ([ANSWERED, b'{"type":"failed","detail":"no memory"}'], "the client failed: no memory"),
+        (
+            [b'{"type":"failed","detail":"flag provided but not defined: -newer"}'],
+            r"of another version of svcproof, which cannot do this .*-newer\): give the cluster",
+        ),
     ],
 )
 def test_what_is_missing_is_unknown_with_the_reason(lines, reason):
@@ -42,6 +47,18 @@ def test_what_is_missing_is_unknown_with_the_reason(lines, reason):
     for attempt in lost:
         assert attempt.detail.startswith("lost: ")
         assert re.search(reason, attempt.detail)
+
+
+def test_what_a_newer_client_says_beside_is_left_out():
+    more = b'{"at_ns":1,"outcome":"answered","backend":{"pod":"p","zone":"z"},"ttl":3}'
+    (made,) = attempts([more, b'{"type":"end","attempts":1,"dropped":0}'], 1)
+    assert made == Attempt(at_ns=1, outcome=Outcome.ANSWERED, backend=Backend(pod="p"))
+
+
+def test_an_ending_that_only_a_newer_client_knows_is_unknown():
+    (made,) = attempts([b'{"at_ns":1,"outcome":"half-open","ttl":3}'], 1)
+    assert made.outcome is Outcome.UNKNOWN
+    assert "half-open" in made.detail
 
 
 def test_a_lost_client_keeps_what_it_said():

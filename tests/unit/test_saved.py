@@ -151,8 +151,8 @@ def test_a_history_of_format_1(path):
         [*DECLARED, observed(0, target="q")],
         [encode(HEADER), observed(0), *DECLARED[1:]],
         [*DECLARED, encode(EXPECTATION).replace(b'"t"', b'"q"')],
-        [*DECLARED, b'{"type":"rumour","index":0}\n'],
-        [*DECLARED, observed(0).replace(b"answered", b"whatever")],
+        [*DECLARED, b'{"type":"rumour","index":1}\n'],
+        [*DECLARED, observed(0).replace(b'"answered"', b"7")],
         [*DECLARED, observed(0, backend=Backend(pod="x")).replace(b'"pod"', b'"pot"')],
         [encode(HEADER), b"\xff\xfe\n"],
     ],
@@ -166,6 +166,25 @@ def test_damage_is_told_as_the_reader_of_lines_tells_it(tmp_path, damaged):
     with pytest.raises(BadHistory) as told:
         read_history(path)
     assert str(told.value) == str(expected.value)
+
+
+@pytest.mark.parametrize(
+    "newer",
+    [
+        b'{"type":"rumour","index":1}\n',
+        observed(1).replace(b"answered", b"whatever"),
+        observed(1).replace(b"}", b',"ttl":1}'),
+        observed(1, backend=Backend(pod="x")).replace(b'"pod"', b'"zone":"z","pod"'),
+    ],
+)
+@pytest.mark.usefixtures("ways")
+def test_what_another_version_wrote_is_named_as_the_reader_of_lines_names_it(tmp_path, newer):
+    path = tmp_path / "h.jsonl"
+    told = [*DECLARED, observed(0), newer, observed(2)]
+    path.write_bytes(b"".join(told))
+    history, same = read_history(path), decode_lines(told)
+    assert history.entries == same.entries
+    assert history.unread == same.unread != ()
 
 
 @pytest.mark.parametrize("end", [b"", b"\n", b"\n\n", b'{"type":"obs', observed(2)[:-1]])

@@ -12,8 +12,8 @@ from pathlib import Path
 import click
 
 from svcproof.cli.options import examples, name_option
-from svcproof.clusters.embedded.state import StateDirectory, find_running, running
-from svcproof.errors import EnvironmentProblem, OtherVersion, UsageError
+from svcproof.clusters.embedded.state import StateDirectory, find_running, running, strange
+from svcproof.errors import ClusterNotFound, EnvironmentProblem, OtherVersion, UsageError
 
 __all__ = ["down", "kubeconfig", "kubectl", "logs", "shell", "status"]
 
@@ -29,6 +29,8 @@ def status() -> None:
     from svcproof.clusters.embedded.launch import sweep_stale
 
     sweep_stale()
+    for directory in strange():
+        click.echo(f"svcproof: {directory.path}: not a cluster's, and left alone", err=True)
     clusters, of_kind = running(), _of_kind()
     if of_kind:
         click.echo(f"clusters of kind: {', '.join(of_kind)}")
@@ -47,17 +49,19 @@ def status() -> None:
 def _status_row(directory: StateDirectory) -> list[str]:
     try:
         plan = directory.plan()
+        return [
+            plan.name,
+            plan.kubernetes_version,
+            str(len(plan.nodes)),
+            plan.proxy_mode,
+            "+".join(family.family for family in plan.families),
+            ", ".join(family.everything for family in plan.families),
+            _health(directory),
+        ]
     except OtherVersion:
         return [directory.name, *["?"] * 5, "of another version of svcproof"]
-    return [
-        plan.name,
-        plan.kubernetes_version,
-        str(len(plan.nodes)),
-        plan.proxy_mode,
-        "+".join(family.family for family in plan.families),
-        ", ".join(family.everything for family in plan.families),
-        _health(directory),
-    ]
+    except ClusterNotFound:
+        return [directory.name, *["?"] * 5, "has just ended"]
 
 
 def _health(directory: StateDirectory) -> str:
@@ -83,7 +87,13 @@ def kubectl(name: str, arguments: tuple[str, ...]) -> None:
     directory = find_running(name)
     kube = Path(directory.plan().components) / "kube"
     environment = {**os.environ, "KUBECONFIG": str(directory.kubeconfig)}
-    os.execve(kube, ["kubectl", *arguments], environment)
+    try:
+        os.execve(kube, ["kubectl", *arguments], environment)
+    except OSError as error:
+        raise EnvironmentProblem(
+            f"cannot run kubectl of cluster {name}: {kube}: {error.strerror}",
+            remedy=f'use another: kubectl --kubeconfig "$(svcproof kubeconfig --name {name})"',
+        ) from error
 
 
 @click.command(

@@ -11,7 +11,7 @@ import msgspec
 from svcproof.cli.options import examples
 from svcproof.comparison import Comparison, compare
 from svcproof.errors import UsageError
-from svcproof.evidence import explained, read_run
+from svcproof.evidence import explained, passed_over, read_run
 from svcproof.files import write_whole
 from svcproof.reporters.differences import describe_differences
 
@@ -45,6 +45,8 @@ def diff(before: Path, after: Path, as_json: bool, page: Path | None) -> None:
     verdict got worse or a new case fails, 0 otherwise; what was measured is told only.
     """
     found = compare(*(explained(read_run(path), _directory(path)) for path in (before, after)))
+    for note in filter(None, map(passed_over, (before, after))):
+        click.echo(f"svcproof: {note}", err=True)
     if page is not None:
         _write(found, page)
     if as_json:

@@ -26,6 +26,7 @@ from svcproof.reporters.findings import describe, describe_facts
 from svcproof.results import CaseResult, case_result, finding_lines
 from svcproof.saved import read_history
 from svcproof.stats import load
+from svcproof.unread import Unread
 from svcproof.verdict import Checker, Finding, Status, Verdict, worst
 
 __all__ = ["Judged", "judge_file", "judge_files"]
@@ -50,15 +51,40 @@ _GONE_ON: Final = Finding(
     seen="promises that were made after it",
     remedy="run the case again, and let it end; in a test of your own call judge() last",
 )
+_STRANGE: Final = Finding(
+    status=Status.INCONCLUSIVE,
+    summary="the history holds what this svcproof does not know, and what may change the verdict",
+    expected="records, fields and words of this version or of an older one",
+    remedy="judge it with the svcproof that wrote it, or with a newer one",
+)
+_NO_WORD: Final = Finding(
+    status=Status.INCONCLUSIVE,
+    summary="the run noted a verdict that this svcproof does not know",
+    expected=", ".join(Status.__members__),
+    remedy="judge it with the svcproof that wrote it, or with a newer one",
+)
+_NOT_ASKED: Final = Finding(
+    status=Status.INCONCLUSIVE,
+    summary="the run found more than can be asked here",
+    expected="checks of svcproof only",
+    remedy="what a test's own check found stands in the run's report; a newer svcproof may have "
+    "the check",
+)
 
 
 @dataclass(frozen=True)
 class _Noted:
-    """A verdict that the run noted, and what the same checks say of the same evidence now."""
+    """A verdict that the run noted, and what the same checks say of the same evidence now.
+
+    ``strange`` is what of that evidence this version does not know and would have to.
+    ``is_open``: for such a reason nobody can say here whether the run was right.
+    """
 
     asked: tuple[str, ...]
     said: str
     verdict: Verdict
+    strange: tuple[Unread, ...] = ()
+    is_open: bool = False
 
     @property
     def differs(self) -> bool:
@@ -67,8 +93,8 @@ class _Noted:
 
     @property
     def foreign(self) -> list[str]:
-        """Checks that the run asked and that are a test's own: they cannot be asked here."""
-        return [name for name in self.asked if name not in CHECKS]
+        """Checks that the run asked and that cannot be asked here: a test's own, or newer ones."""
+        return _foreign(self.asked)
 
 
 @dataclass(frozen=True)
@@ -87,6 +113,9 @@ class Judged:
         if not self.noted:
             cut = ", its last line is cut" if self.is_cut else ""
             return f"the run noted no verdict{cut}: it was ended before, or the test did not judge"
+        if unknown := [noted.said for noted in self.noted if noted.differs and noted.is_open]:
+            said = ", ".join(dict.fromkeys(unknown))
+            return f"the run said {said}: not to be compared, not all of it is known here"
         different = [noted for noted in self.noted if noted.differs]
         if not different:
             return "as in the run"
@@ -99,13 +128,23 @@ class Judged:
 
     @property
     def foreign(self) -> list[str]:
-        """Checks that the run asked and that are a test's own: they cannot be asked here."""
+        """Checks that the run asked and that cannot be asked here."""
         return list(dict.fromkeys(name for noted in self.noted for name in noted.foreign))
+
+    @property
+    def passed_over(self) -> list[Unread]:
+        """What is not known here and has changed no verdict."""
+        strange = {each for noted in self.noted for each in noted.strange}
+        return [
+            each
+            for each in self.history.unread
+            if each not in strange and (self.noted or not each.bears)
+        ]
 
     @property
     def exit_code(self) -> int:
         """As of a run with this one case; a verdict that differs is a failure."""
-        if any(noted.differs and not noted.foreign for noted in self.noted):
+        if any(noted.differs and not (noted.foreign or noted.is_open) for noted in self.noted):
             return _DIFFERENT
         return _CODES[self.verdict.status]
 
@@ -194,7 +233,42 @@ def _judge_again(history: History, event: JudgedEvent) -> _Noted:
     """Ask the checks of a noted verdict again, of what it was about: all that stands before it."""
     before = history.before(event)
     verdict = judge_by(_checks(event.checks, before))(before)
-    return _Noted(event.checks, event.verdict, verdict)
+    strange = _bearing(before)
+    why = _why_open(event, verdict, strange)
+    if why is not None:
+        verdict = _left_open(verdict, why, keeps_failure=event.verdict == Status.FAIL.word)
+    return _Noted(event.checks, event.verdict, verdict, strange, why is not None)
+
+
+def _bearing(history: History) -> tuple[Unread, ...]:
+    """What another version wrote that a verdict on the history might depend on."""
+    return tuple(each for each in history.unread if each.bears)
+
+
+def _why_open(event: JudgedEvent, verdict: Verdict, strange: Sequence[Unread]) -> Finding | None:
+    """Why nobody can say here whether the run was right; ``None`` where that can be said."""
+    if strange:
+        return _strange(strange)
+    if event.verdict not in Status.__members__:
+        return replace(_NO_WORD, seen=event.verdict)
+    if (foreign := _foreign(event.checks)) and Status[event.verdict] > verdict.status:
+        return replace(_NOT_ASKED, seen=f"{event.verdict} by {', '.join(foreign)}")
+    return None
+
+
+def _foreign(names: Sequence[str]) -> list[str]:
+    return [name for name in names if name not in CHECKS]
+
+
+def _strange(unread: Sequence[Unread]) -> Finding:
+    return replace(_STRANGE, seen="; ".join(map(str, unread)))
+
+
+def _left_open(verdict: Verdict, why: Finding, *, keeps_failure: bool = False) -> Verdict:
+    """A verdict that may not be right; a failure stays one only if the run saw it, too."""
+    failed = keeps_failure and verdict.status is Status.FAIL
+    status = Status.FAIL if failed else Status.INCONCLUSIVE
+    return replace(verdict, status=status, findings=(*verdict.findings, why))
 
 
 def _checks(names: Sequence[str], history: History) -> Mapping[str, Checker]:
@@ -206,7 +280,9 @@ def _checks(names: Sequence[str], history: History) -> Mapping[str, Checker]:
 def _overall(history: History, noted: Sequence[_Noted]) -> Verdict:
     """The worst of what was noted; of a case that did not end nothing is a pass."""
     if not noted:
-        return _not_passed(judge(history), _UNENDED)
+        verdict = _not_passed(judge(history), _UNENDED)
+        strange = _bearing(history)
+        return _left_open(verdict, _strange(strange)) if strange else verdict
     verdict = _joined([each.verdict for each in noted])
     return _not_passed(verdict, _GONE_ON) if _goes_on(history) else verdict
 
@@ -232,7 +308,7 @@ def _goes_on(history: History) -> bool:
 
 
 def _not_passed(verdict: Verdict, why: Finding) -> Verdict:
-    if verdict.status is not Status.PASS:
+    if verdict.status not in (Status.PASS, Status.KNOWN):
         return verdict
     return replace(verdict, status=why.status, findings=(*verdict.findings, why))
 
@@ -253,6 +329,8 @@ def _print(item: Judged, *, facts: bool) -> None:
     click.echo(f"  {item.comparison}")
     if item.foreign:
         click.echo(f"  checks of the test's own, not asked here: {', '.join(item.foreign)}")
+    for each in item.passed_over:
+        click.echo(f"  not known here, and of no weight: {each}")
 
 
 def _as_case(item: Judged) -> CaseResult:
@@ -272,6 +350,7 @@ def _as_data(item: Judged) -> dict[str, Any]:
             for each in item.noted
         ],
         "not asked": item.foreign,
+        "not known": [str(each) for each in item.history.unread],
         "findings": msgspec.to_builtins(finding_lines(item.verdict)),
         "facts": [
             {"name": fact.name, "value": fact.value, "where": fact.where}

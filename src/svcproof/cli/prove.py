@@ -127,17 +127,12 @@ def _tabulate(paths: Sequence[Path]) -> None:
 
 
 def _report(path: Path) -> Matrix:
-    import msgspec
-
-    from svcproof.matrix import SCHEMA, Matrix
+    from svcproof.matrix import decode_matrix
 
     try:
-        matrix = msgspec.json.decode(path.read_bytes(), type=Matrix)
-    except (OSError, msgspec.MsgspecError) as error:
-        raise UsageError(f"{path} is no report of svcproof prove: {error}") from error
-    if matrix.schema != SCHEMA:
-        raise UsageError(f"{path} is of version {matrix.schema}; this svcproof reads {SCHEMA}")
-    return matrix
+        return decode_matrix(path.read_bytes(), source=str(path))
+    except OSError as error:
+        raise UsageError(f"{path}: {error.strerror}") from error
 
 
 class _Proof:

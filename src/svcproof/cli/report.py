@@ -9,7 +9,7 @@ import click
 
 from svcproof.cli.options import examples
 from svcproof.errors import UsageError
-from svcproof.evidence import explained, latest, read_history, read_run
+from svcproof.evidence import explained, latest, passed_over, read_history, read_run
 from svcproof.files import write_whole
 
 __all__ = ["report"]
@@ -46,7 +46,12 @@ def report(evidence_directory: Path | None, output: Path | None) -> None:
     from svcproof.reporters.page import render, view_of
 
     directory = evidence_directory or latest()
-    run = run_of_histories(directory) if is_unfinished(directory) else read_run(directory)
+    if is_unfinished(directory):
+        run = run_of_histories(directory)
+    else:
+        run = read_run(directory)
+        if note := passed_over(directory):
+            click.echo(f"svcproof: {note}", err=True)
     run = explained(run, directory)
     page = render(view_of(run, lambda case: read_history(directory, case)))
     path = output or directory / _NAME

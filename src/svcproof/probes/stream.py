@@ -8,6 +8,7 @@ that did arrive stay what they are.
 from __future__ import annotations
 
 from collections.abc import Generator, Iterable
+from typing import Final
 
 import msgspec
 
@@ -17,6 +18,10 @@ from svcproof.ports import Finish
 from svcproof.recorder import now_ns
 
 __all__ = ["ProbeLostError", "attempts", "is_last"]
+
+
+#: What a client program says of a flag that only newer ones have.
+_NO_SUCH_FLAG: Final = "flag provided but not defined"
 
 
 class ProbeLostError(Exception):
@@ -34,6 +39,11 @@ class _Failed(msgspec.Struct, tag="failed"):
     detail: str
 
     def __str__(self) -> str:
+        if self.detail.startswith(_NO_SUCH_FLAG):
+            return (
+                f"the client program is of another version of svcproof, which cannot do this "
+                f"({self.detail}): give the cluster this version's image, or start it anew"
+            )
         return f"the client failed: {self.detail}"
 
 

@@ -35,7 +35,7 @@ _LONG: Final = 1 << 25
 #: The share that this process reads: it has something else to do ``meanwhile``.
 _SHARE: Final = 0.45
 #: What becomes of a line that is not as it should be.
-_ODD: Final = (Unusual, msgspec.DecodeError, UnicodeError, OverflowError)
+_ODD: Final = (Unusual, msgspec.DecodeError, UnicodeError, OverflowError, RecursionError)
 
 
 def read_history(path: Path, *, meanwhile: Callable[[], object] = lambda: None) -> History:

@@ -1,6 +1,6 @@
 """A part of a history's lines: its steps, and its attempts as columns.
 
-Of an attempt only what is judged is decoded, a block of lines at a time. A part knows
+Lines are decoded a block at a time, and of attempts what is judged is kept. A part knows
 nothing of the others: what it takes for granted of those before it is noted in it.
 """
 
@@ -19,10 +19,11 @@ import numpy as np
 from svcproof import history_v1
 from svcproof.attempts import NONE, OUTCOMES, Codes
 from svcproof.events import AnyEvent
-from svcproof.promises import Backend, Outcome
+from svcproof.promises import Backend
 from svcproof.records import (
     VERSION,
     Expectation,
+    Observation,
     Position,
     PositionDeclared,
     Record,
@@ -40,22 +41,16 @@ __all__ = ["FORMATS", "Format", "Part", "Unusual", "read_part"]
 _BLOCK: Final = 1 << 18
 
 
-class _Attempt(msgspec.Struct, gc=False, kw_only=True, tag="observation", tag_field="type"):
-    """What is judged of an observation, in the order in which it is written: that is fastest."""
+class _Attempt(
+    Observation, frozen=True, kw_only=True, gc=False, tag="observation", tag_field="type"
+):
+    """An observation; each way to spell a backend is decoded once."""
 
-    at_ns: int
-    outcome: Outcome
-    connect_us: int | None = None
-    reply_us: int | None = None
-    backend: msgspec.Raw = msgspec.Raw(b"")
-    source_address: str = ""
-    index: int
-    position: str
-    target: str
+    backend: msgspec.Raw = msgspec.Raw(b"")  # type: ignore[assignment]
 
 
 class Format(NamedTuple):
-    """How lines are decoded: with what is judged of attempts, and with all of them."""
+    """How lines are decoded: with backends as they are spelt, and with all of attempts."""
 
     short: msgspec.json.Decoder[Any]
     whole: msgspec.json.Decoder[Any]

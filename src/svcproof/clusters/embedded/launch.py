@@ -73,10 +73,7 @@ def _claimed(
         try:
             directory.path.mkdir(mode=0o700)
         except FileExistsError as error:
-            raise NameInUse(
-                f"a cluster called {name!r} is running already",
-                remedy=f"choose another --name, or end it with: svcproof down --name {name}",
-            ) from error
+            raise _in_use(directory) from error
         lock = os.open(directory.path, os.O_RDONLY | os.O_DIRECTORY)
         fcntl.flock(lock, fcntl.LOCK_EX)
         try:
@@ -89,6 +86,19 @@ def _claimed(
             raise
         finally:
             os.close(lock)
+
+
+def _in_use(directory: StateDirectory) -> NameInUse:
+    name = directory.name
+    if name in {cluster.name for cluster in running()}:
+        return NameInUse(
+            f"a cluster called {name!r} is running already",
+            remedy=f"choose another --name, or end it with: svcproof down --name {name}",
+        )
+    return NameInUse(
+        f"{directory.path} is there already, and not a cluster's that this svcproof knows",
+        remedy="choose another --name, or see what it is and remove it",
+    )
 
 
 def _plan(

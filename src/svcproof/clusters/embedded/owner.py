@@ -91,5 +91,6 @@ def _await_gone(directory: StateDirectory) -> None:
         lambda: f"{directory.path} is still there" if directory.path.exists() else "",
         limit=_END_LIMIT,
         interval=0.01,
-        remedy="svcproof down --all sweeps what is left",
+        remedy="if another version of svcproof started it, end it with that one; svcproof down "
+        "--all sweeps what has died",
     )

@@ -13,12 +13,12 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeVar
 
 import msgspec
 
 from svcproof.clusters.embedded.plan import ClusterPlan
-from svcproof.errors import ClusterNotFound, OtherVersion
+from svcproof.errors import ClusterNotFound, EnvironmentProblem, OtherVersion
 
 __all__ = [
     "BASE",
@@ -28,6 +28,7 @@ __all__ = [
     "find_running",
     "running",
     "stale",
+    "strange",
     "try_lock",
 ]
 
@@ -46,8 +47,20 @@ class Processes(msgspec.Struct, frozen=True):
     components: dict[str, int]
 
 
+class _Named(msgspec.Struct, frozen=True):
+    name: str
+
+
 class _Slot(msgspec.Struct, frozen=True):
     slot: int
+
+
+#: What becomes of a file that is not as this version writes it, or not there.
+_UNREADABLE: Final = (OSError, msgspec.DecodeError, UnicodeError, RecursionError)
+#: What is in a cluster's directory before anything of the cluster is made.
+_FIRST: Final = frozenset({"logs", "plan.json"})
+
+_T = TypeVar("_T")
 
 
 class StateDirectory:
@@ -96,41 +109,84 @@ class StateDirectory:
         """The keeper listens here for ``end``."""
         return self.path / "control"
 
+    @property
+    def is_cluster(self) -> bool:
+        """Whether it is a cluster's: its plan says so, or nothing but a plan was begun.
+
+        A newer version may keep other things beside the clusters; they are none of ours.
+        """
+        plan = _decoded(self.plan_file, _Named)
+        if plan is not None:
+            return plan.name == self.name
+        names = {path.name for path in self.path.glob("*")}
+        return names <= _FIRST and not any(self.logs.glob("*"))
+
     def plan(self) -> ClusterPlan:
         """The plan as it was written.
 
         Raises :class:`~svcproof.errors.OtherVersion` for one that this version cannot read.
         """
-        try:
-            return msgspec.json.decode(self.plan_file.read_bytes(), type=ClusterPlan)
-        except msgspec.DecodeError as error:
-            raise OtherVersion(
-                f"cluster {self.name} was started by another version of svcproof: {error}",
-                remedy=f"use that version with it, or end it: svcproof down --name {self.name}",
-            ) from error
+        return self._read(self.plan_file, ClusterPlan)
 
     @property
     def slot(self) -> int | None:
         """Which range of addresses it has, whatever version wrote that; None if it says none."""
-        try:
-            return msgspec.json.decode(self.plan_file.read_bytes(), type=_Slot).slot
-        except (OSError, msgspec.DecodeError):
-            return None
+        found = _decoded(self.plan_file, _Slot)
+        return None if found is None else found.slot
+
+    def supervisor(self) -> int:
+        """The supervisor's process number on the host; raises as :meth:`plan`."""
+        return self._read(self.supervisor_file, int)
 
     def processes(self) -> Processes:
-        """The processes of a cluster that is ready."""
-        return msgspec.json.decode(self.processes_file.read_bytes(), type=Processes)
+        """The processes of a cluster that is ready; raises as :meth:`plan`."""
+        return self._read(self.processes_file, Processes)
 
     def timeline(self) -> dict[str, float]:
-        """How long each milestone of the start took."""
-        return msgspec.json.decode(self.timeline_file.read_bytes(), type=dict[str, float])
+        """How long each milestone of the start took; raises as :meth:`plan`."""
+        return self._read(self.timeline_file, dict[str, float])
+
+    def _read(self, file: Path, kind: type[_T]) -> _T:
+        try:
+            return msgspec.json.decode(file.read_bytes(), type=kind)
+        except OSError as error:
+            if not self.path.exists():
+                raise ClusterNotFound(f"cluster {self.name} has just ended") from error
+            raise OtherVersion(
+                f"{file}: {error.strerror}: cluster {self.name} still starts, or another version "
+                "of svcproof started it",
+                remedy=f"see what it does: svcproof status; {self._way_out}",
+            ) from error
+        except _UNREADABLE as error:
+            raise OtherVersion(
+                f"cluster {self.name} was started by another version of svcproof: {file}: {error}",
+                remedy=self._way_out,
+            ) from error
+
+    @property
+    def _way_out(self) -> str:
+        return f"use that version with it, or end it: svcproof down --name {self.name}"
+
+
+def _decoded(file: Path, kind: type[_T]) -> _T | None:
+    """What a file holds, if it holds that."""
+    try:
+        return msgspec.json.decode(file.read_bytes(), type=kind)
+    except _UNREADABLE:
+        return None
 
 
 @contextmanager
 def base_lock() -> Iterator[Path]:
     """Hold the lock under which names and address ranges are chosen."""
-    BASE.mkdir(mode=0o700, parents=True, exist_ok=True)
-    descriptor = os.open(BASE, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        BASE.mkdir(mode=0o700, parents=True, exist_ok=True)
+        descriptor = os.open(BASE, os.O_RDONLY | os.O_DIRECTORY)
+    except OSError as error:
+        raise EnvironmentProblem(
+            f"{BASE}, where the state of clusters is: {error.strerror}",
+            remedy="it must be a directory, and its owner is root: run the same command with sudo",
+        ) from error
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX)
         yield BASE
@@ -157,7 +213,12 @@ def running() -> list[StateDirectory]:
 
 def stale() -> list[StateDirectory]:
     """What is left of clusters whose processes were all killed at once."""
-    return [StateDirectory(path) for path in _directories() if _is_stale(path)]
+    return [directory for directory in _unlocked() if directory.is_cluster]
+
+
+def strange() -> list[StateDirectory]:
+    """What is there beside clusters, and is left alone."""
+    return [directory for directory in _unlocked() if not directory.is_cluster]
 
 
 def find_running(name: str) -> StateDirectory:
@@ -180,6 +241,10 @@ def _directories() -> list[Path]:
     if not BASE.is_dir():
         return []
     return sorted(path for path in BASE.iterdir() if path.is_dir())
+
+
+def _unlocked() -> list[StateDirectory]:
+    return [StateDirectory(path) for path in _directories() if _is_stale(path)]
 
 
 def _is_stale(path: Path) -> bool:

@@ -26,7 +26,7 @@ class World:
     def __init__(self, directory: StateDirectory) -> None:
         self.directory = directory
         self.plan: ClusterPlan = directory.plan()
-        self._supervisor = int(directory.supervisor_file.read_text())
+        self._supervisor = directory.supervisor()
 
     @property
     def processes(self) -> Processes:

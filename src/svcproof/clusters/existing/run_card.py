@@ -65,10 +65,13 @@ def is_over(annotations: Mapping[str, str]) -> bool:
     owner, expires = annotations.get(OWNER, ""), annotations.get(_EXPIRES, "")
     if not owner or not expires:
         return False  # not certainly ours
-    if time.time() > float(expires):
-        return True
-    machine, pid, created = owner.rsplit(" ", 2)
-    return machine == _machine() and not _runs(int(pid), created)
+    try:
+        if time.time() > float(expires):
+            return True
+        machine, pid, created = owner.rsplit(" ", 2)
+        return machine == _machine() and not _runs(int(pid), created)
+    except (ValueError, OverflowError):  # not as this version writes it: whose it is is not known
+        return False
 
 
 def _runs(pid: int, created: str) -> bool:

@@ -110,7 +110,7 @@ def sweep(docker: Docker, report: Callable[[str], None]) -> None:
         remove(docker, left.name)
     here = {cluster.name for cluster in made(docker)}
     for file in state_directory("").glob(f"*/{_OWNER_FILE}"):
-        if file.parent.name not in here and not _lives(file.read_text(encoding="utf-8")):
+        if file.parent.name not in here and not _lives(file.read_text(errors="replace")):
             shutil.rmtree(file.parent, ignore_errors=True)
 
 

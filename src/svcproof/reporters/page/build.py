@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from typing import Final
 
@@ -64,6 +65,7 @@ class _Builder:
         self._heats: list[Heat] = []
         self._pairs: dict[str, list[Pairs]] = {}
         self._began: list[int] = []
+        self._unread: Counter[str] = Counter()
 
     def add(self, case: CaseResult, history: History | str) -> None:
         """A case and its history."""
@@ -75,6 +77,7 @@ class _Builder:
         if history.entries:
             self._began.append(begin_ns(history))
         self._times.add(history)
+        self._unread.update({each.what for each in history.unread})
         content = pairs(history.cells, case.findings)
         self._pairs.setdefault(case.promise, []).append(content)
         self._note_shares(case, history)
@@ -117,6 +120,7 @@ class _Builder:
             convergence=self._times.convergence(),
             reproduce=tuple(commands(run, bad)),
             culprits=tuple((found, coverage(found)) for found in run.culprits),
+            unread=tuple(self._unread.most_common()),
         )
 
 

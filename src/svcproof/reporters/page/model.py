@@ -253,7 +253,7 @@ class ConvergenceRow:
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """Everything on the page."""
+    """Everything on the page; ``unread`` is what is not known here, and in how many histories."""
 
     run: str
     verdict: str
@@ -275,3 +275,4 @@ class Page:
     reproduce: tuple[tuple[str, str], ...]
     problems: tuple[Problem, ...] = ()
     culprits: tuple[tuple[Culprit, str], ...] = ()
+    unread: tuple[tuple[str, int], ...] = ()
