@@ -2,10 +2,11 @@
 
 import msgspec
 import pytest
+from click.testing import CliRunner
 from hypothesis import given
 from hypothesis import strategies as st
 
-from svcproof.cli.accept import deviations_of
+from svcproof.cli.accept import accept, deviations_of
 from svcproof.deviations import (
     Deviation,
     applying,
@@ -243,6 +244,19 @@ def test_what_a_run_showed_is_known_in_the_next(tmp_path):
     )
     assert verdict(*map(silent, PAIRS), rows=(event,)).status is Status.KNOWN
     assert verdict(silent(PAIRS[0]), rows=(event,)).status is Status.FAIL
+
+
+def test_what_is_no_list_of_rows_is_named_and_not_written_over(tmp_path):
+    """Whatever it is: the wrong file was named, or a newer version wrote it."""
+    line = FindingLine(status="FAIL", summary=SILENT, where=PAIRS[0])
+    (tmp_path / "results.json").write_bytes(msgspec.json.encode(run((line,))))
+    for content in (b"\xff\xfe", b"slug: x", b"- slug: x\n  newer: 1"):
+        known = tmp_path / "known.yaml"
+        known.write_bytes(content)
+        done = CliRunner().invoke(accept, [str(tmp_path), "--output", str(known)])
+        assert isinstance(done.exception, UsageError)
+        assert f"{known}: not a list of known deviations: " in done.exception.what
+        assert known.read_bytes() == content
 
 
 def test_only_failures_are_accepted():

@@ -169,11 +169,16 @@ def test_nor_is_what_is_known_of_a_case_that_did_not_end(tmp_path):
     path = tmp_path / "a.jsonl"
     with Recorder(path, run="r", case="test_x") as recorder:
         recorder.event(
-            KnownDeviation(slug="s", seen="x", findings=(Sign(summary="reachability: *", where="*"),))
+            KnownDeviation(
+                slug="s", seen="x", findings=(Sign(summary="reachability: *", where="*"),)
+            )
         )
         recorder.expect(PLACE, TARGET, PROMISE)
-        recorder.observe(PLACE, TARGET, Attempt(at_ns=now_ns(), outcome=Outcome.REFUSED))
+        for outcome, backend in ((Outcome.ANSWERED, WEB), (Outcome.REFUSED, None)):
+            attempt = Attempt(at_ns=now_ns(), outcome=outcome, backend=backend)
+            recorder.observe(PLACE, TARGET, attempt)
     done = judge(path)
+    assert "KNOWN  reachability: 1 of 2 connections ended refused" in done.output
     assert "the case did not end" in done.output
     assert done.exit_code == 3
 

@@ -305,7 +305,7 @@ def mangled(lines: list[bytes], how: str, where: int, value: object) -> list[byt
     """The lines with one thing wrong, or more; what cannot be done there is not done."""
     at = where % len(lines)
     line, rest = lines[at], lines[at + 1 :]
-    place = where % len(line)
+    place = where % max(len(line), 1)
     spoiled = {
         "cut": lambda: [line[:place]],
         "byte": lambda: [line[:place] + bytes([where % 256]) + line[place + 1 :]],
@@ -491,7 +491,9 @@ def replaced(path: tuple[object, ...], value: object, *, add: bool) -> dict[str,
 @settings(max_examples=300, deadline=None)
 @given(
     st.sampled_from(list(leaves(results()))),
-    st.sampled_from([None, -1, 0, 2**70, 1e308, True, "", "waived", "KNOWN", "\u2028", [], ["x"], {}, [[]]]),
+    st.sampled_from(
+        [None, -1, 0, 2**70, 1e308, True, "", "waived", "KNOWN", "\u2028", [], ["x"], {}, [[]]]
+    ),
     st.booleans(),
 )
 def test_results_that_were_spoilt_are_refused_or_shown(path, value, add):

@@ -59,7 +59,11 @@ def accept(evidence_directory: Path | None, output: Path) -> None:
             remedy="what is inconclusive or not supported cannot be: it proves nothing",
         )
     try:
-        before = decode(output.read_text(), source=str(output)) if output.exists() else ()
+        before = (
+            decode(output.read_text(errors="surrogateescape"), source=str(output))
+            if output.exists()
+            else ()
+        )
         slugs = {row.slug for row in found}
         rows = (*(row for row in before if row.slug not in slugs), *found)
         write_whole(output, _HEAD.encode() + _as_yaml(rows))
