@@ -192,7 +192,8 @@ def judge_files(files: tuple[Path, ...], facts: bool | None, as_json: bool) -> N
         for line in culprit_lines(culprits(cases), width=0):
             click.echo(line)
     if unreadable:
-        raise BadHistory("\n".join(map(str, unreadable)))
+        remedies = dict.fromkeys(error.remedy for error in unreadable if error.remedy)
+        raise BadHistory("\n".join(error.what for error in unreadable), remedy="; ".join(remedies))
     raise click.exceptions.Exit(max(codes, key=_WEIGHT.index))
 
 
