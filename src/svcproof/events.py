@@ -30,6 +30,7 @@ __all__ = [
     "Idle",
     "Judged",
     "KnownDeviation",
+    "NotAsked",
     "NotConverged",
     "NotPromised",
     "NotSoFar",
@@ -198,6 +199,12 @@ class NotPromised(Event, frozen=True):
     reason: str
 
 
+class NotAsked(Event, frozen=True):
+    """Why the case could not be asked of this cluster: it is *not supported*, and ends here."""
+
+    reason: str
+
+
 class Judged(Event, frozen=True):
     """A verdict on all that stands before it, and the names of the checks that gave it."""
 
@@ -284,6 +291,7 @@ class Other(Event, frozen=True):
 UNJUDGED: Final[tuple[type[Event], ...]] = (
     PromiseNotSeenAgain,
     NotSoFar,
+    NotAsked,
     NotPromised,
     FaultInjected,
     FaultHealed,
@@ -308,6 +316,7 @@ AnyEvent = (
     | ClientMissing
     | ServiceChanged
     | KnownDeviation
+    | NotAsked
     | NotPromised
     | Judged
     | FaultInjected

@@ -188,6 +188,11 @@ class Recorder:
         """How far it is; costs nothing, however long the history."""
         return self._progress
 
+    @property
+    def is_closed(self) -> bool:
+        """Whether nothing more can be written to its file."""
+        return self.path is not None and self._file is None
+
     def close(self) -> None:
         """Close the file; what was recorded stays readable through :meth:`freeze`."""
         with self._lock:  # another case's file must not get what a late thread writes

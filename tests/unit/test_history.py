@@ -300,7 +300,7 @@ def test_the_words_of_events_that_are_in_saved_histories_never_change():
         "converged", "not-converged", "endpoints-seen", "api-answer", "promise-changed",
         "promise-not-seen-again",
         "settled-late", "not-so-far", "client-missing", "service-changed", "known-deviation",
-        "not-promised", "judged",
+        "not-promised", "not-asked", "judged",
         "fault-injected", "fault-healed",
         "patched", "deleted", "change-began", "change-ended", "idle", "other",
     }  # fmt: skip

@@ -151,7 +151,7 @@ class TestTheSuites:
         result.stdout.fnmatch_lines(["*from a Pod on node-2, by FQDN over IPv6? PASSED*"])
 
     def test_every_history_can_be_read_again(self, run, pytester):
-        run("-q", SUITES, "-k", "test_nodeport.py")
+        run("-q", SUITES, "-k", "test_nodeport.py and not every_address")
         found = histories(pytester)
         assert len(found) == 10
         for path in found:
@@ -160,6 +160,14 @@ class TestTheSuites:
             assert history.header.cluster["proxy_mode"] == "iptables"
             assert [event.word for event in history.events].count("converged") >= 1
             assert all(len(cell.observations) == 66 for cell in history.cells)
+
+    def test_a_case_that_is_not_supported_says_so_in_its_history(self, run, pytester):
+        # The first of a session, and one that began ahead.
+        run("-q", SUITES, "-k", "test_at_every_address or test_each_server")
+        found = [judge_file(path) for path in histories(pytester)]
+        assert len(found) == 3
+        assert {item.exit_code for item in found} == {0}
+        assert all(item.not_asked for item in found)
 
     def test_the_cases_of_a_kept_cluster_are_its_own(self, run, monkeypatch):
         """With --svc-name the nodes are those of the cluster, whatever the options say."""

@@ -7,7 +7,7 @@ import shutil
 import sys
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from os import SEEK_END
 from pathlib import Path
 from typing import Any, Final
@@ -20,6 +20,7 @@ from svcproof.cli.options import examples
 from svcproof.culprit import culprits
 from svcproof.errors import BadHistory, UsageError
 from svcproof.events import Judged as JudgedEvent
+from svcproof.events import NotAsked
 from svcproof.history import Expectation, History
 from svcproof.reporters.culprit import culprit_lines
 from svcproof.reporters.findings import describe, describe_facts
@@ -108,6 +109,13 @@ class Judged:
     is_cut: bool
 
     @property
+    def not_asked(self) -> str:
+        """Why the case was not supported; "" if it was asked. Then nothing is judged."""
+        events = self.history.events
+        last = events[-1] if events and not self.noted else None
+        return last.reason if isinstance(last, NotAsked) else ""
+
+    @property
     def comparison(self) -> str:
         """Whether the run said the same, in words."""
         if not self.noted:
@@ -144,6 +152,8 @@ class Judged:
     @property
     def exit_code(self) -> int:
         """As of a run with this one case; a verdict that differs is a failure."""
+        if self.not_asked:
+            return 0
         if any(noted.differs and not (noted.foreign or noted.is_open) for noted in self.noted):
             return _DIFFERENT
         return _CODES[self.verdict.status]
@@ -171,30 +181,57 @@ def judge_files(files: tuple[Path, ...], facts: bool | None, as_json: bool) -> N
     """
     paths = list(_histories(files))
     shown = len(paths) == 1 if facts is None else facts
-    codes, data, unreadable = [0], [], []
-    runs: dict[str, list[CaseResult]] = defaultdict(list)
+    said = _Said(as_json=as_json, facts=shown)
     for path in paths:
+        said.take(path)
+    said.end()
+    if said.unreadable:
+        remedies = dict.fromkeys(error.remedy for error in said.unreadable if error.remedy)
+        raise BadHistory(
+            "\n".join(error.what for error in said.unreadable), remedy="; ".join(remedies)
+        )
+    # Where nothing could be asked nothing is proven.
+    codes = said.codes or [_CODES[Status.INCONCLUSIVE]]
+    raise click.exceptions.Exit(max(codes, key=_WEIGHT.index))
+
+
+@dataclass
+class _Said:
+    """Says what comes of each file, one after the other: no history is kept for longer."""
+
+    as_json: bool
+    facts: bool
+    codes: list[int] = field(default_factory=list)
+    unreadable: list[BadHistory] = field(default_factory=list)
+    _data: list[dict[str, Any]] = field(default_factory=list)
+    _runs: dict[str, list[CaseResult]] = field(default_factory=lambda: defaultdict(list))
+    _files: int = 0
+
+    def take(self, path: Path) -> None:
+        """Judge one file."""
+        self._files += 1
         try:
             item = judge_file(path)
         except BadHistory as error:
-            unreadable.append(error)
-            data.append({"file": str(path), "error": str(error)})
-            continue
-        codes.append(item.exit_code)
-        if as_json:
-            data.append(_as_data(item))
-        else:
-            _print(item, facts=shown)
-            runs[item.history.header.run].append(_as_case(item))
-    if as_json:
-        click.echo(json.dumps(data, indent=1))
-    for cases in runs.values() if len(paths) > 1 else ():
-        for line in culprit_lines(culprits(cases), width=0):
-            click.echo(line)
-    if unreadable:
-        remedies = dict.fromkeys(error.remedy for error in unreadable if error.remedy)
-        raise BadHistory("\n".join(error.what for error in unreadable), remedy="; ".join(remedies))
-    raise click.exceptions.Exit(max(codes, key=_WEIGHT.index))
+            self.unreadable.append(error)
+            self._data.append({"file": str(path), "error": str(error)})
+            return
+        if not item.not_asked:
+            self.codes.append(item.exit_code)
+        if self.as_json:
+            self._data.append(_as_data(item))
+            return
+        _print(item, facts=self.facts)
+        if not item.not_asked:
+            self._runs[item.history.header.run].append(_as_case(item))
+
+    def end(self) -> None:
+        """What explains the findings of each run, or all of it as JSON."""
+        if self.as_json:
+            click.echo(json.dumps(self._data, indent=1))
+        for cases in self._runs.values() if self._files > 1 else ():
+            for line in culprit_lines(culprits(cases), width=0):
+                click.echo(line)
 
 
 def _histories(files: Sequence[Path]) -> list[Path]:
@@ -324,6 +361,9 @@ def _is_cut(path: Path) -> bool:
 def _print(item: Judged, *, facts: bool) -> None:
     width = shutil.get_terminal_size().columns if sys.stdout.isatty() else 0
     case = item.history.header.case
+    if item.not_asked:
+        click.echo(f"NOT SUPPORTED: {case}: {item.not_asked}\nhistory: {item.path}")
+        return
     click.echo(describe(item.verdict, case=case, history=str(item.path), width=width))
     if facts and item.verdict.facts:
         click.echo(describe_facts(item.verdict.facts, width=width))
@@ -343,7 +383,7 @@ def _as_data(item: Judged) -> dict[str, Any]:
     return {
         "file": str(item.path),
         "case": item.history.header.case,
-        "verdict": item.verdict.status.word,
+        "verdict": "NOT SUPPORTED" if item.not_asked else item.verdict.status.word,
         "judged": item.verdict.judged,
         "compared": item.comparison,
         "noted": [
@@ -352,7 +392,7 @@ def _as_data(item: Judged) -> dict[str, Any]:
         ],
         "not asked": item.foreign,
         "not known": [str(each) for each in item.history.unread],
-        "findings": msgspec.to_builtins(finding_lines(item.verdict)),
+        "findings": [] if item.not_asked else msgspec.to_builtins(finding_lines(item.verdict)),
         "facts": [
             {"name": fact.name, "value": fact.value, "where": fact.where}
             for fact in item.verdict.facts

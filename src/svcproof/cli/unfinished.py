@@ -47,6 +47,8 @@ def run_of_histories(directory: Path) -> RunResult:
 
 def _results(judged: Iterable[Judged]) -> Iterator[CaseResult]:
     for item in judged:
+        if item.not_asked:
+            continue
         case = item.history.header.case
         # The sentence that a case proves stands in the test, and in no history.
         promise = case.rpartition("::")[2] or case

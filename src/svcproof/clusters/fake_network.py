@@ -215,6 +215,8 @@ class FakeNetwork:
                 inside = position.kind != "outside" and port.port == plan.port
                 if inside and address in service.cluster_ips:
                     return service, port, "cluster-ip", ""
+                if inside and address in service.external_ips:
+                    return service, port, "external-ip", ""
                 if node and port.node_port == plan.port:
                     return service, port, "node-port", node
         return None

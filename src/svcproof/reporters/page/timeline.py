@@ -13,6 +13,7 @@ from svcproof.events import (
     Idle,
     Judged,
     KnownDeviation,
+    NotAsked,
     NotConverged,
 )
 from svcproof.history import Cell, History, Observation, Outcome
@@ -29,6 +30,7 @@ _QUIET: Final = (
     EndpointsSeen,
     Idle,
     KnownDeviation,
+    NotAsked,
 )
 _BINS: Final = 125
 _STRIPS: Final = 16
