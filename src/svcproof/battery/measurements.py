@@ -16,8 +16,16 @@ from svcproof.battery.bench import Bench
 from svcproof.battery.objects import NAMES
 from svcproof.battery.topics import Topic
 from svcproof.errors import NotSupported
-from svcproof.history import Target
-from svcproof.questions import ADDRESS_QUERIES, pod_target
+from svcproof.history import Outcome, Target
+from svcproof.node_addresses import addresses_seen
+from svcproof.own_services import dns_service
+from svcproof.questions import (
+    ADDRESS_QUERIES,
+    asked_of,
+    node_port_target,
+    over_tcp,
+    pod_target,
+)
 from svcproof.run import Run
 
 __all__ = ["MEASUREMENTS", "Measurement", "Question"]
@@ -38,6 +46,8 @@ _STEADY: Final = 80
 _STEADY_RATE: Final = 50.0
 #: Without any answer for longer than this is an outage; one connection that is lost is none.
 _OUTAGE_MS: Final = 500
+#: Bytes each way that take many packets of the largest size.
+_LARGE: Final = 20_000
 #: Where connections hang, as many as possible should hang at once.
 _AT_ONCE: Final = 64
 
@@ -97,6 +107,41 @@ def _node_port(bench: Bench, run: Run) -> Steps:
     (outside,) = bench.places("outside")
     run.measure(
         [(outside, target) for target in bench.addresses("node-port", NAMES.web_port)],
+        concurrency=_AT_ONCE,
+    )
+    yield from ()
+
+
+def _other_addresses(bench: Bench, run: Run) -> Steps:
+    """Of a node port, asked on each node itself; 127.0.0.1 of one that has IPv4."""
+    snapshot, profile = bench.app.snapshot(), bench.app.profile
+    known = {node.name: node.addresses for node in snapshot.nodes}
+    service = snapshot.service(NAMES.web_port)
+    clients = bench.places("host-network")
+    seen = addresses_seen(bench.app.cluster, clients)
+    pairs = [
+        (client, node_port_target(service, client.node, address))
+        for client in clients
+        for address in dict.fromkeys((*known[client.node], *seen[client.node]))
+        if (":" in address) == (bench.app.families[0] == "ipv6")
+    ]
+    usual = [pair for pair in pairs if pair[1].host in known[pair[0].node]]
+    beside = [pair for pair in pairs if pair not in usual]
+    if profile.node_ports_beside is Outcome.ANSWERED:
+        run.measure([*usual, *beside], concurrency=_AT_ONCE)
+    else:
+        _fail(run, beside, control=usual)
+    yield from ()
+
+
+def _large(bench: Bench, run: Run) -> Steps:
+    run.measure(
+        [
+            (position, target)
+            for position in bench.places("pod")
+            for target in bench.addresses("cluster-ip", NAMES.web_port)
+        ],
+        payload=_LARGE,
         concurrency=_AT_ONCE,
     )
     yield from ()
@@ -189,6 +234,29 @@ def _external_name(bench: Bench, run: Run) -> Steps:
     yield from ()
 
 
+def _no_record(bench: Bench, run: Run) -> Steps:
+    """A name that is there, and has no record of this kind: resolvers go on with the other."""
+    _ask(bench, run, [bench.name(NAMES.web, "CNAME")])
+    yield from ()
+
+
+def _over_tcp(bench: Bench, run: Run) -> Steps:
+    families = bench.app.families
+    _ask(bench, run, [over_tcp(bench.name(NAMES.web, ADDRESS_QUERIES[f])) for f in families])
+    yield from ()
+
+
+def _name_servers(bench: Bench, run: Run) -> Steps:
+    question = bench.name(NAMES.web, ADDRESS_QUERIES[bench.app.families[0]])
+    servers = dns_service(bench.app.cluster).pods
+    _ask(
+        bench,
+        run,
+        [asked_of(question, address, f"Pod {pod.name}", pod=pod) for pod, address in servers],
+    )
+    yield from ()
+
+
 def _ask(bench: Bench, run: Run, names: list[Target]) -> None:
     pairs = [(position, name) for position in bench.places("pod") for name in names]
     run.measure(pairs, concurrency=_AT_ONCE)
@@ -265,6 +333,8 @@ MEASUREMENTS: Final = (
         (Question(Topic.AFFINITY, (*_ROUTED, "affinity", "sources")),),
     ),
     Measurement("node port", _node_port, (Question(Topic.NODE_PORT, (*_ROUTED, "sources")),)),
+    Measurement("other addresses", _other_addresses, (Question(Topic.OTHER_ADDRESSES, _ROUTED),)),
+    Measurement("large payloads", _large, (Question(Topic.LARGE, _ROUTED),)),
     Measurement("refusal", _refusal, (Question(Topic.REFUSAL, (*_ROUTED, "control")),)),
     Measurement("local", _local, (Question(Topic.LOCAL, (*_ROUTED, "sources")),)),
     Measurement("pod-less", _pod_less, (Question(Topic.POD_LESS, (*_ROUTED, "control")),)),
@@ -272,6 +342,9 @@ MEASUREMENTS: Final = (
     Measurement("steady traffic", _steady, (Question(Topic.OUTAGES, ("outages",)),)),
     Measurement("headless", _headless, (Question(Topic.HEADLESS, _ASKED),)),
     Measurement("external name", _external_name, (Question(Topic.EXTERNAL_NAME, _ASKED),)),
+    Measurement("no record", _no_record, (Question(Topic.NO_RECORD, _ASKED),)),
+    Measurement("names over TCP", _over_tcp, (Question(Topic.OVER_TCP, _ASKED),)),
+    Measurement("name servers", _name_servers, (Question(Topic.NAME_SERVERS, _ASKED),)),
     Measurement("api", _api, (Question(Topic.API, ("api",)),)),
     Measurement("change", _change, (Question(Topic.CHANGE, (*_ROUTED, "endpoints")),)),
 )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import enum
 from typing import Final
 
-__all__ = ["BETWEEN_NODES", "Topic"]
+__all__ = ["BETWEEN_NODES", "NAMES_BY_LUCK", "Topic"]
 
 
 class Topic(enum.StrEnum):
@@ -16,6 +16,8 @@ class Topic(enum.StrEnum):
     CLUSTER_IP = "ClusterIP"
     SHARES = "shares"
     NODE_PORT = "NodePort"
+    OTHER_ADDRESSES = "other addresses"
+    LARGE = "large payloads"
     REFUSAL = "refusal"
     LOCAL = "Local"
     POD_LESS = "pod-less node"
@@ -23,6 +25,9 @@ class Topic(enum.StrEnum):
     HAIRPIN = "hairpin"
     HEADLESS = "headless"
     EXTERNAL_NAME = "ExternalName"
+    NO_RECORD = "no record"
+    OVER_TCP = "names over TCP"
+    NAME_SERVERS = "name servers"
     CHANGE = "change"
     LATENCY = "latency"
     OUTAGES = "outages"
@@ -36,11 +41,17 @@ BETWEEN_NODES: Final = frozenset(
         Topic.CLUSTER_IP,
         Topic.SHARES,
         Topic.NODE_PORT,
+        Topic.OTHER_ADDRESSES,
+        Topic.LARGE,
         Topic.REFUSAL,
         Topic.AFFINITY,
-        Topic.HEADLESS,
-        Topic.EXTERNAL_NAME,
+        Topic.NAME_SERVERS,
         Topic.CHANGE,
         Topic.OUTAGES,
     }
+)
+
+#: What one of several name servers can still answer.
+NAMES_BY_LUCK: Final = frozenset(
+    {Topic.HEADLESS, Topic.EXTERNAL_NAME, Topic.NO_RECORD, Topic.OVER_TCP}
 )

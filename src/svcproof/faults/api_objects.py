@@ -222,7 +222,15 @@ FAULTS: Final = (
         title="the server listens on 127.0.0.1 only",
         symptom="connections are refused, also to the Pods' own addresses; inside the Pod it works",
         red=frozenset(
-            {Topic.POD_TO_POD, Topic.CLUSTER_IP, Topic.NODE_PORT, Topic.AFFINITY, Topic.CHANGE}
+            {
+                Topic.POD_TO_POD,
+                Topic.CLUSTER_IP,
+                Topic.NODE_PORT,
+                Topic.OTHER_ADDRESSES,
+                Topic.LARGE,
+                Topic.AFFINITY,
+                Topic.CHANGE,
+            }
         ),
         also=frozenset({Topic.SHARES, Topic.LATENCY, Topic.HEADLESS}),
         found_by=frozenset({"reachability"}),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from svcproof.battery.topics import BETWEEN_NODES, Topic
+from svcproof.battery.topics import BETWEEN_NODES, NAMES_BY_LUCK, Topic
 from svcproof.faults.model import Fault, Undo
 from svcproof.faults.rules import BEFORE_MASQUERADE, Chain, plant, word
 from svcproof.faults.scene import Scene
@@ -54,6 +54,7 @@ FAULTS: Final = (
         title="one node does not masquerade what came in at its node ports",
         symptom="at that node only the Pods on it answer, the others' answers go astray",
         red=frozenset({Topic.NODE_PORT}),
+        also=frozenset({Topic.OTHER_ADDRESSES}),
         found_by=frozenset({"reachability"}),
         inject=_no_masquerade,
         needs=(CanRunInNodes,),
@@ -75,6 +76,7 @@ FAULTS: Final = (
         title="the FORWARD policy of one node is DROP, as Docker leaves it",
         symptom="Pods of that node reach nobody on other nodes, and nobody reaches them",
         red=BETWEEN_NODES,
+        also=NAMES_BY_LUCK,
         found_by=frozenset({"reachability", "distribution", "outages"}),
         inject=_forward_policy_drop,
         needs=(CanRunInNodes,),

@@ -14,6 +14,7 @@ from svcproof.faults.rules import (
     of_family,
     packets_to,
     plant,
+    word,
 )
 from svcproof.faults.scene import Scene
 from svcproof.history import Family
@@ -80,6 +81,23 @@ def _node_port_closed(scene: Scene, undo: Undo) -> None:
     plant(scene, undo, scene.node, [Chain("filter", "prerouting", BEFORE_EVERYTHING, rules)])
 
 
+def _node_port_closed_beside(scene: Scene, undo: Undo) -> None:
+    """At the node's other addresses; 127.0.0.1 and what the Node object has are left alone."""
+    (port,) = scene.service(scene.names.web_port).ports
+    (node,) = (each for each in scene.snapshot().nodes if each.name == scene.node)
+    rules = [
+        f"{nft} daddr != {{ {', '.join([loopback, *own])} }} fib daddr type local "
+        f"tcp dport {port.node_port} drop"
+        for nft, loopback in (("ip", "127.0.0.0/8"), ("ip6", "::1"))
+        for own in [[address for address in node.addresses if word(address) == nft]]
+    ]
+    chains = [
+        Chain("filter", "prerouting", BEFORE_EVERYTHING, rules),
+        Chain("filter", "output", BEFORE_EVERYTHING, rules),
+    ]
+    plant(scene, undo, scene.node, chains)
+
+
 def _captured_by_host_port(scene: Scene, undo: Undo) -> None:
     _translate_first(scene, undo, scene.pod(scene.names.other))
 
@@ -126,11 +144,15 @@ FAULTS: Final = (
             {
                 Topic.CLUSTER_IP,
                 Topic.NODE_PORT,
+                Topic.OTHER_ADDRESSES,
+                Topic.LARGE,
                 Topic.REFUSAL,
                 Topic.POD_LESS,
                 Topic.AFFINITY,
                 Topic.HEADLESS,
                 Topic.EXTERNAL_NAME,
+                Topic.NO_RECORD,
+                Topic.OVER_TCP,
                 Topic.CHANGE,
                 Topic.OUTAGES,
             }
@@ -149,6 +171,17 @@ FAULTS: Final = (
         found_by=frozenset({"reachability"}),
         inject=_node_port_closed,
         needs=(CanRunInNodes,),
+    ),
+    Fault(
+        number=19,
+        slug="node-port-closed-beside",
+        title="a firewall on one node drops node ports at all addresses but the usual one",
+        symptom="the port answers at the node's InternalIP, and is silent at its other addresses",
+        red=frozenset({Topic.OTHER_ADDRESSES}),
+        found_by=frozenset({"reachability"}),
+        inject=_node_port_closed_beside,
+        needs=(CanRunInNodes,),
+        nodes=1,
     ),
     Fault(
         number=21,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final
 
-from svcproof.battery.topics import BETWEEN_NODES, Topic
+from svcproof.battery.topics import BETWEEN_NODES, NAMES_BY_LUCK, Topic
 from svcproof.errors import ClusterProblem
 from svcproof.faults.model import Fault, Undo
 from svcproof.faults.rules import BEFORE_EVERYTHING, Chain, plant, word
@@ -16,6 +16,7 @@ from svcproof.ports import CanRunInNodes, CanStopNodes
 __all__ = ["FAULTS"]
 
 _LOSS_PERCENT: Final = 15
+_SMALL: Final = 1000
 
 
 def _overlay_blocked(scene: Scene, undo: Undo) -> None:
@@ -44,6 +45,12 @@ def _routes_to_pods(scene: Scene, family: Family) -> Iterator[tuple[str, str]]:
         destination, *words = line.split()
         if words[0] == "via" and words[1] in gateways:
             yield destination, words[words.index("dev") + 1]
+
+
+def _large_packets_lost(scene: Scene, undo: Undo) -> None:
+    # A tunnel whose overhead nobody has subtracted, where ICMP is filtered (RFC 2923).
+    rule = f"meta length > {_SMALL} drop"
+    plant(scene, undo, scene.node, [Chain("filter", "forward", BEFORE_EVERYTHING, [rule])])
 
 
 def _node_dies(scene: Scene, undo: Undo) -> None:
@@ -80,6 +87,7 @@ FAULTS: Final = (
         title="between one node and all others no Pod packets pass",
         symptom="from that node only its own Pods answer, and names fail or resolve by luck",
         red=BETWEEN_NODES,
+        also=NAMES_BY_LUCK,
         found_by=frozenset({"reachability", "distribution", "outages"}),
         inject=_overlay_blocked,
         needs=(CanRunInNodes,),
@@ -90,9 +98,17 @@ FAULTS: Final = (
         title="a node dies; its Pods stay listed for most of a minute",
         symptom="one connection in n hangs, from everywhere, until the node is given up",
         red=frozenset(
-            {Topic.POD_TO_POD, Topic.CLUSTER_IP, Topic.SHARES, Topic.NODE_PORT, Topic.CHANGE}
+            {
+                Topic.POD_TO_POD,
+                Topic.CLUSTER_IP,
+                Topic.SHARES,
+                Topic.NODE_PORT,
+                Topic.OTHER_ADDRESSES,
+                Topic.LARGE,
+                Topic.CHANGE,
+            }
         ),
-        also=frozenset({Topic.AFFINITY, Topic.POD_LESS}),
+        also=frozenset({Topic.AFFINITY, Topic.POD_LESS, Topic.NAME_SERVERS, *NAMES_BY_LUCK}),
         found_by=frozenset({"reachability", "distribution"}),
         inject=_node_dies,
         needs=(CanStopNodes,),
@@ -106,6 +122,16 @@ FAULTS: Final = (
         also=frozenset({Topic.REFUSAL}),  # a refusal that comes a second late can be too late
         found_by=frozenset({"latency"}),
         inject=_packets_lost,
+        needs=(CanRunInNodes,),
+    ),
+    Fault(
+        number=71,
+        slug="large-packets-lost",
+        title=f"one node forwards no packet of more than {_SMALL:,} bytes",
+        symptom="connections are made, and long answers never come",
+        red=frozenset({Topic.LARGE}),
+        found_by=frozenset({"reachability"}),
+        inject=_large_packets_lost,
         needs=(CanRunInNodes,),
     ),
 )
