@@ -10,6 +10,8 @@ pytest_plugins = ["pytester"]
 
 # The same examples each time: a test that fails now and then proves nothing.
 settings.register_profile("svcproof", derandomize=True, deadline=None, database=None)
+# For a night: --hypothesis-profile svcproof-deep
+settings.register_profile("svcproof-deep", settings.get_profile("svcproof"), max_examples=2000)
 settings.load_profile("svcproof")
 
 ECHO_HOSTNAME = Path(__file__).parent / "echo-hostname"

@@ -3,14 +3,27 @@
 from __future__ import annotations
 
 import copy
+import json
+import re
+import string
 from collections.abc import Iterator, Mapping, Sequence
+from functools import cache
 from importlib.resources import files
 from importlib.resources.abc import Traversable
 from typing import Any, Final
 
 from svcproof.errors import UsageError
+from svcproof.manifest_shapes import checked
 
-__all__ = ["CLIENT_LABEL", "RUN_LABEL", "load", "of_run", "packaged_manifests", "patched"]
+__all__ = [
+    "CLIENT_LABEL",
+    "RUN_LABEL",
+    "load",
+    "of_run",
+    "packaged_manifests",
+    "patched",
+    "pod_templates",
+]
 
 #: On every object that a run applies, and on its Pods, which answer with its value.
 RUN_LABEL: Final = "svcproof.dev/run"
@@ -33,30 +46,67 @@ def load(path: Traversable) -> tuple[Mapping[str, Any], ...]:
 
     Raises :class:`~svcproof.errors.UsageError` with the line where something is no object.
     """
-    import yaml
-
-    try:
-        text = path.read_text()
-        roots = list(yaml.compose_all(text, Loader=yaml.SafeLoader))
-        documents = list(yaml.safe_load_all(text))
-    except (OSError, UnicodeError, yaml.YAMLError, ValueError) as error:
-        raise UsageError(f"manifest {path}: {error}") from error
     found: list[Mapping[str, Any]] = []
-    for root, document in zip(roots, documents, strict=True):
-        if document is None:
-            continue
-        where = f"manifest {path}, line {root.start_mark.line + 1}"
-        found += [_own(item) for item in _objects(document, where) if item["kind"] != "Namespace"]
+    for line, document in _documents(path):
+        where = f"manifest {path}, line {line}"
+        items = _objects(_as_json(document, where), where)
+        found += [_own(item) for item in items if item["kind"] != "Namespace"]
     if not found:
         raise UsageError(f"manifest {path}: it has no objects")
     return tuple(found)
 
 
+def _documents(path: Traversable) -> Iterator[tuple[int, Any]]:
+    """Each document that is not empty, and the line where it begins."""
+    import yaml
+
+    try:
+        loader = _loader()(path.read_text())
+        while loader.check_node():
+            node = loader.get_node()
+            document = loader.construct_document(node)
+            if document is not None:
+                yield node.start_mark.line + 1, document
+    except (OSError, UnicodeError, yaml.YAMLError, ValueError, RecursionError) as error:
+        raise UsageError(f"manifest {path}: {error}") from error
+
+
+@cache
+def _loader() -> Any:
+    """Reads YAML as Go does: 2026-01-01 and 22:22 are text, not a date and a number of base 60."""
+    import yaml
+
+    base: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+    resolvers = {
+        first: [(tag, pattern) for tag, pattern in found if tag not in _RESOLVED]
+        for first, found in base.yaml_implicit_resolvers.items()
+    }
+    loader: Any = type("Loader", (base,), {"yaml_implicit_resolvers": resolvers})
+    for kind, pattern, first in (("int", _INTEGER, "-+"), ("float", _FLOAT, "-+.")):
+        tag = f"tag:yaml.org,2002:{kind}"
+        loader.add_implicit_resolver(tag, re.compile(pattern), [*first, *string.digits])
+    return loader
+
+
+_RESOLVED: Final = tuple(f"tag:yaml.org,2002:{kind}" for kind in ("timestamp", "int", "float"))
+_INTEGER: Final = r"[-+]?(?:0b[01_]+|0o?[0-7_]+|0x[0-9a-fA-F_]+|0|[1-9][0-9_]*)$"
+_FLOAT: Final = r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?$"
+
+
+def _as_json(document: Any, where: str) -> Any:
+    """The same as the API server will get it: keys are text, and some of YAML's values are none."""
+    try:
+        return json.loads(json.dumps(document, allow_nan=False))
+    except (TypeError, ValueError, RecursionError) as error:
+        raise UsageError(
+            f"{where}: JSON, which the API server takes, cannot say this: {error}",
+            remedy="put it in quotes if it is meant as text",
+        ) from error
+
+
 def _objects(document: Any, where: str) -> Iterator[Mapping[str, Any]]:
-    if not isinstance(document, dict) or not isinstance(document.get("kind"), str):
-        raise UsageError(f"{where}: a document that is no Kubernetes object (no kind)")
-    kind: str = document["kind"]
-    if kind.endswith("List") and isinstance(document.get("items"), list):
+    kind = document.get("kind") if isinstance(document, dict) else None
+    if isinstance(kind, str) and kind.endswith("List") and isinstance(document.get("items"), list):
         for number, item in enumerate(document["items"]):
             # The items of a ServiceList need not say what they are.
             inferred = {"kind": kind.removesuffix("List")} if kind != "List" else {}
@@ -64,22 +114,7 @@ def _objects(document: Any, where: str) -> Iterator[Mapping[str, Any]]:
             whole = {**said, **item} if isinstance(item, dict) else item
             yield from _objects(whole, f"{where}, item {number + 1}")
         return
-    metadata = document.get("metadata")
-    name = metadata.get("name") if isinstance(metadata, dict) else ""
-    for field, is_right in (
-        ("apiVersion", isinstance(document.get("apiVersion"), str)),
-        ("metadata", isinstance(metadata, dict)),
-        ("metadata.name", isinstance(name, str)),
-        ("spec", isinstance(document.get("spec", {}), dict)),
-    ):
-        if not is_right:
-            raise UsageError(
-                f"{where}: {kind} without {field}",
-                remedy="give it a name of its own: generateName makes another object each time"
-                if field == "metadata.name"
-                else f"compare it with `kubectl explain {kind.lower()}`",
-            )
-    yield document
+    yield checked(document, where)
 
 
 #: What the API server writes, and what belongs to the place that an object was exported from.
@@ -120,21 +155,31 @@ def _own(document: Mapping[str, Any]) -> Mapping[str, Any]:
 
 
 def of_run(manifests: Sequence[Mapping[str, Any]], run: str) -> tuple[Mapping[str, Any], ...]:
-    """The same manifests with the run's label on the objects and on their Pods."""
+    """The same manifests with the run's label on the objects and on their Pods.
+
+    Raises :class:`~svcproof.errors.UsageError` for what is no object.
+    """
     return tuple(_labelled(manifest, run) for manifest in manifests)
 
 
 def _labelled(manifest: Mapping[str, Any], run: str) -> Mapping[str, Any]:
-    marked: dict[str, Any] = copy.deepcopy(dict(manifest))
-    _label(marked, run)
-    template = marked.get("spec", {}).get("template")
-    if isinstance(template, dict):
-        _label(template, run)
+    marked = copy.deepcopy(checked(manifest, "an object of this test"))
+    for item in (marked, *pod_templates(marked)):
+        item.setdefault("metadata", {}).setdefault("labels", {})[RUN_LABEL] = run
     return marked
 
 
-def _label(item: dict[str, Any], run: str) -> None:
-    item.setdefault("metadata", {}).setdefault("labels", {})[RUN_LABEL] = run
+def pod_templates(manifest: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+    """What Pods of an object are made from, to be changed: a Pod itself is its own."""
+    spec = manifest.get("spec")
+    if manifest["kind"] == "CronJob":
+        spec = manifest["spec"]["jobTemplate"]["spec"]
+    template = spec.get("template") if isinstance(spec, dict) else None
+    if manifest["kind"] == "Pod":
+        template = manifest
+    # An object of a kind that is not known may have anything there.
+    if isinstance(template, dict) and isinstance(template.get("spec"), dict):
+        yield template
 
 
 def patched(old: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:

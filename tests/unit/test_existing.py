@@ -55,6 +55,12 @@ def daemon_set(name: str, *arguments: str) -> dict:
     return {"metadata": {"name": name}, "spec": {"template": {"spec": spec}}}
 
 
+def bare_daemon_set(name: str) -> dict:
+    """One whose image says what to run."""
+    spec = {"containers": [{"name": "c"}]}
+    return {"metadata": {"name": name}, "spec": {"template": {"spec": spec}}}
+
+
 def proxy_config(mode: str) -> dict:
     return {
         "kube-proxy": {"data": {"config.conf": f"kind: KubeProxyConfiguration\nmode: {mode}\n"}}
@@ -97,6 +103,8 @@ class TestDataPlane:
                 proxy_config("iptables"),
                 "iptables",
             ),
+            ([{"metadata": {"name": "kube-proxy"}, "spec": None}], {}, "unknown"),
+            ([bare_daemon_set("kube-proxy")], proxy_config("ipvs"), "ipvs"),
             ([], {}, "unknown"),
         ],
     )

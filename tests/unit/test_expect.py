@@ -157,6 +157,7 @@ def from_outside(service: Service, target: Target = BALANCER, shown: Snapshot | 
         ((), Outcome.ANSWERED),
         (("203.0.113.0/24",), Outcome.ANSWERED),
         (("10.0.0.0/8", "203.0.113.5/32"), Outcome.ANSWERED),
+        ((" 203.0.113.7/24 ",), Outcome.ANSWERED),  # the API takes any host's address, and blanks
         (("10.0.0.0/8",), Outcome.TIMED_OUT),
         (("203.0.113.4/32", "2001:db8::/32"), Outcome.TIMED_OUT),
     ],
@@ -167,6 +168,11 @@ def test_source_ranges_bar_whoever_is_in_none(ranges, outcome):
     assert bool(due.allowed) == (outcome is Outcome.ANSWERED)
     if outcome is Outcome.TIMED_OUT:
         assert due.rule == "not in loadBalancerSourceRanges: dropped"
+
+
+def test_a_source_range_that_cannot_be_read_promises_nothing():
+    with pytest.raises(NotSupported, match="Service svc: loadBalancerSourceRanges: "):
+        from_outside(replace(SERVICE, load_balancer_source_ranges=("010.0.0.0/8",)))
 
 
 def test_source_ranges_are_of_the_balancers_address_only():

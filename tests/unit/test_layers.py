@@ -22,6 +22,7 @@ PURE = (
     "svcproof.attempts",
     "svcproof.deviations",
     "svcproof.drift",
+    "svcproof.manifest_shapes",
     "svcproof.pacing",
     "svcproof.records",
     "svcproof.snapshot",

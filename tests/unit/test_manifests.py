@@ -76,10 +76,19 @@ def test_there_is_no_manifest_of_any_other_name():
         ("---\n---\n", "it has no objects"),
         ("# nothing\n", "it has no objects"),
         ("a: 1\n---\nkind: Pod", "line 1: a document that is no Kubernetes object"),
-        ("---\n---\n# x\nkind: Pod\nmetadata: {name: a}", "line 4: Pod without apiVersion"),
+        (
+            "---\n---\n# x\nkind: Pod\nmetadata: {name: a}",
+            "line 4: Pod: .* missing required field `apiVersion`",
+        ),
         ("{apiVersion: v1, kind: Pod, metadata: {generateName: a}}", "without metadata.name"),
-        ("{apiVersion: v1, kind: Pod, metadata: [a]}", "Pod without metadata"),
-        ("{apiVersion: v1, kind: Pod, metadata: {name: a}, spec: 1}", "Pod without spec"),
+        (
+            "{apiVersion: v1, kind: Pod, metadata: [a]}",
+            "Pod: .*`array` - at `metadata`",
+        ),
+        (
+            "{apiVersion: v1, kind: Pod, metadata: {name: a}, spec: 1}",
+            "Pod a: .*got `int`",
+        ),
         ("{apiVersion: v1, kind: List, items: [1]}", "item 1: a document that is no"),
     ],
 )
@@ -133,3 +142,78 @@ status: {loadBalancer: {}}
         "spec": {"ports": [{"port": 80}]},
     }
     assert headless["spec"] == {"clusterIP": "None", "clusterIPs": ["None"]}
+
+
+def loaded(tmp_path, text: str):
+    path = tmp_path / "objects.yaml"
+    path.write_text(text)
+    return load(path)
+
+
+def test_text_that_only_python_takes_for_something_else_stays_text(tmp_path):
+    (item,) = loaded(
+        tmp_path,
+        """
+apiVersion: v1
+kind: ConfigMap
+metadata: {name: c, annotations: {made: 2026-01-01, port: 22:22, 8080: "yes"}, labels: null}
+data: {octal: 0o17, hex: 0x10, number: 12, real: 1.5, power: 1e3, plain: 1_000}
+""",
+    )
+    assert item["metadata"] == {
+        "name": "c",
+        "annotations": {"made": "2026-01-01", "port": "22:22", "8080": "yes"},
+    }
+    assert item["data"] == {
+        "octal": 15,
+        "hex": 16,
+        "number": 12,
+        "real": 1.5,
+        "power": 1000.0,
+        "plain": 1000,
+    }
+
+
+DEPLOYMENT = """
+apiVersion: apps/v1
+kind: Deployment
+metadata: {{name: web}}
+spec: {{selector: {selector}, template: {template}, replicas: {replicas}}}
+"""
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"replicas": '"2"'}, "Deployment web: Expected `int.*`, got `str` - at `spec.replicas`"),
+        ({"selector": "{matchLabels: {app: 1}}"}, "Expected `str`, got `int` - at `spec.selector"),
+        (
+            {"template": "{spec: {}}"},
+            "field `containers` - at `spec.template.spec`",
+        ),
+        ({"template": "null"}, "Expected `object`, got `null` - at `spec.template`"),
+    ],
+)
+def test_what_is_of_another_type_is_refused_where_it_is(tmp_path, changes, message):
+    right = {
+        "selector": "{matchLabels: null}",
+        "template": "{metadata: {labels: null}, spec: {containers: [{name: c, resources: null}]}}",
+        "replicas": "null",
+    }
+    (taken,) = loaded(tmp_path, DEPLOYMENT.format(**right))
+    assert taken["spec"]["selector"] == {}
+    assert "replicas" not in taken["spec"]
+    with pytest.raises(UsageError, match=rf"(?s)objects.yaml, line 2: .*{message}"):
+        loaded(tmp_path, DEPLOYMENT.format(**right | changes))
+
+
+def test_a_kind_of_the_same_name_in_another_group_is_not_taken_for_ours(tmp_path):
+    with pytest.raises(UsageError, match=r"Service s is of serving\.example/v1, and"):
+        loaded(tmp_path, "{apiVersion: serving.example/v1, kind: Service, metadata: {name: s}}")
+
+
+@pytest.mark.parametrize("value", ["!!binary AAAA", "!!set {a}", "{? [1] : 2}", "&a [*a]"])
+def test_what_json_cannot_say_is_refused(tmp_path, value):
+    text = f"{{apiVersion: v1, kind: ConfigMap, metadata: {{name: c}}, data: {value}}}"
+    with pytest.raises(UsageError, match=r"manifest .*objects.yaml"):
+        loaded(tmp_path, text)

@@ -151,3 +151,16 @@ def test_endpoint_slice():
 def test_endpoint_slice_of_nobody():
     empty = {"metadata": {"name": "s"}, "addressType": "IPv6", "endpoints": None, "ports": None}
     assert objects.endpoint_slice(empty).service == ""
+
+
+def test_what_the_api_leaves_out_or_writes_as_null():
+    """Go writes an empty list as null; a slice without addresses has no endpoint to dial."""
+    bare = {"metadata": {"name": "x", "namespace": "ns", "uid": "u"}, "spec": None, "status": None}
+    assert objects.node(bare).unfit
+    assert objects.pod(bare).addresses == ()
+    assert objects.service(bare).ports == ()
+    listed = {"addressType": "IPv4", "endpoints": [{"addresses": None}], "metadata": {}}
+    assert objects.endpoint_slice(listed).endpoints == ()
+    named = {"addresses": ["10.0.0.1"], "conditions": {"ready": None}, "targetRef": {"kind": "Pod"}}
+    (endpoint,) = objects.endpoint_slice({**listed, "endpoints": [named]}).endpoints
+    assert (endpoint.ready, endpoint.serving, endpoint.pod) == (True, True, "")

@@ -1,4 +1,8 @@
-"""From the API server's JSON to the plain values of a snapshot."""
+"""From the API server's JSON to the plain values of a snapshot.
+
+Whatever the API's types allow is read: a field may be left out or ``null``, and of those that
+are always written a list may be ``null`` (an empty one in Go). No function here raises.
+"""
 
 from __future__ import annotations
 
@@ -30,32 +34,37 @@ _TOLERATED: Final = frozenset({"node-role.kubernetes.io/control-plane"})
 
 def node(item: Json) -> Node:
     """A Node."""
-    spec, status = item.get("spec", {}), item.get("status", {})
+    metadata, spec, status = _parts(item)
+    info, labels = status.get("nodeInfo") or {}, metadata.get("labels") or {}
     repelling = any(
-        taint["effect"] in ("NoSchedule", "NoExecute") and taint["key"] not in _TOLERATED
+        taint.get("effect") in ("NoSchedule", "NoExecute") and taint.get("key") not in _TOLERATED
         for taint in spec.get("taints") or ()
     )
-    info, labels = status.get("nodeInfo") or {}, item["metadata"].get("labels") or {}
-    unfit = _unfit(info, labels, item["metadata"].get("annotations") or {})
+    unfit = _unfit(info, labels, metadata.get("annotations") or {})
     return Node(
-        name=item["metadata"]["name"],
+        name=metadata.get("name") or "",
         addresses=tuple(
-            address["address"]
-            for address in status.get("addresses") or ()
-            if address["type"] == "InternalIP" and _is_address(address["address"])
+            entry["address"]
+            for entry in status.get("addresses") or ()
+            if entry.get("type") == "InternalIP" and _is_address(entry.get("address"))
         ),
         unfit=unfit,
         architecture=info.get("architecture") or labels.get("kubernetes.io/arch", ""),
         ready=_condition(status, "Ready"),
         zone=labels.get(_ZONE_LABEL, ""),
-        schedulable=not spec.get("unschedulable", False) and not repelling and not unfit,
+        schedulable=not spec.get("unschedulable") and not repelling and not unfit,
     )
 
 
-def _is_address(text: str) -> bool:
+def _parts(item: Json) -> tuple[Json, Json, Json]:
+    """Its metadata, spec and status."""
+    return item.get("metadata") or {}, item.get("spec") or {}, item.get("status") or {}
+
+
+def _is_address(text: str | None) -> bool:
     """Some clouds put a name there."""
     try:
-        ip_address(text)
+        ip_address(text or "")
     except ValueError:
         return False
     return True
@@ -77,18 +86,20 @@ def _unfit(info: Json, labels: Json, annotations: Json) -> str:
 
 def pod(item: Json) -> Pod:
     """A Pod."""
-    metadata, spec, status = item["metadata"], item.get("spec", {}), item.get("status", {})
+    metadata, spec, status = _parts(item)
     return Pod(
-        name=metadata["name"],
-        namespace=metadata["namespace"],
-        uid=metadata["uid"],
-        node=spec.get("nodeName", ""),
-        addresses=tuple(entry["ip"] for entry in status.get("podIPs") or ()),
+        name=metadata.get("name") or "",
+        namespace=metadata.get("namespace") or "",
+        uid=metadata.get("uid") or "",
+        node=spec.get("nodeName") or "",
+        addresses=tuple(
+            entry["ip"] for entry in status.get("podIPs") or () if _is_address(entry.get("ip"))
+        ),
         labels=dict(metadata.get("labels") or {}),
-        phase=status.get("phase", ""),
+        phase=status.get("phase") or "",
         ready=_condition(status, "Ready"),
-        terminating="deletionTimestamp" in metadata,
-        host_network=spec.get("hostNetwork", False),
+        terminating=bool(metadata.get("deletionTimestamp")),
+        host_network=spec.get("hostNetwork") or False,
         waiting=_waiting(status),
     )
 
@@ -98,73 +109,77 @@ def _waiting(status: Json) -> str:
     kinds = ("initContainerStatuses", "containerStatuses")
     for container in [entry for kind in kinds for entry in status.get(kind) or ()]:
         state = (container.get("state") or {}).get("waiting") or {}
-        if state.get("reason", "") not in _ON_ITS_WAY:
-            return f"{state['reason']}: {state.get('message', '')}".rstrip(": ")
+        reason = state.get("reason") or ""
+        if reason not in _ON_ITS_WAY:
+            return f"{reason}: {state.get('message') or ''}".rstrip(": ")
     return ""
 
 
 def service(item: Json) -> Service:
     """A Service."""
-    spec = item["spec"]
-    affinity = spec.get("sessionAffinityConfig") or {}
-    balancer = item.get("status", {}).get("loadBalancer") or {}
+    metadata, spec, status = _parts(item)
+    affinity = (spec.get("sessionAffinityConfig") or {}).get("clientIP") or {}
+    balancer = status.get("loadBalancer") or {}
     return Service(
-        name=item["metadata"]["name"],
-        namespace=item["metadata"]["namespace"],
-        type=spec.get("type", "ClusterIP"),
+        name=metadata.get("name") or "",
+        namespace=metadata.get("namespace") or "",
+        type=spec.get("type") or "ClusterIP",
         cluster_ips=tuple(spec.get("clusterIPs") or ()),
         ports=tuple(_service_port(port) for port in spec.get("ports") or ()),
         selector=dict(spec.get("selector") or {}),
-        session_affinity=spec.get("sessionAffinity", "None"),
-        affinity_timeout_seconds=(affinity.get("clientIP") or {}).get(
-            "timeoutSeconds", DEFAULT_AFFINITY_SECONDS
-        ),
-        external_traffic_policy=spec.get("externalTrafficPolicy", ""),
-        internal_traffic_policy=spec.get("internalTrafficPolicy", "Cluster"),
-        external_name=spec.get("externalName", ""),
+        session_affinity=spec.get("sessionAffinity") or "None",
+        affinity_timeout_seconds=affinity.get("timeoutSeconds") or DEFAULT_AFFINITY_SECONDS,
+        external_traffic_policy=spec.get("externalTrafficPolicy") or "",
+        internal_traffic_policy=spec.get("internalTrafficPolicy") or "Cluster",
+        external_name=spec.get("externalName") or "",
         load_balancer_addresses=tuple(
-            entry["ip"] for entry in balancer.get("ingress") or () if "ip" in entry
+            entry["ip"] for entry in balancer.get("ingress") or () if entry.get("ip")
         ),
-        health_check_node_port=spec.get("healthCheckNodePort", 0),
-        publish_not_ready_addresses=spec.get("publishNotReadyAddresses", False),
+        health_check_node_port=spec.get("healthCheckNodePort") or 0,
+        publish_not_ready_addresses=spec.get("publishNotReadyAddresses") or False,
         load_balancer_source_ranges=tuple(spec.get("loadBalancerSourceRanges") or ()),
         external_ips=tuple(spec.get("externalIPs") or ()),
-        traffic_distribution=spec.get("trafficDistribution", ""),
+        traffic_distribution=spec.get("trafficDistribution") or "",
         ip_families=tuple(spec.get("ipFamilies") or ()),
     )
 
 
 def endpoint_slice(item: Json) -> EndpointSlice:
     """An EndpointSlice; one that belongs to no Service has an empty ``service``."""
+    metadata = item.get("metadata") or {}
     return EndpointSlice(
-        name=item["metadata"]["name"],
-        service=(item["metadata"].get("labels") or {}).get(_SERVICE_LABEL, ""),
+        name=metadata.get("name") or "",
+        service=(metadata.get("labels") or {}).get(_SERVICE_LABEL, ""),
         family=item["addressType"],
         ports={
             port.get("name") or "": port["port"]
             for port in item.get("ports") or ()
             if port.get("port") is not None
         },
-        endpoints=tuple(_endpoint(entry) for entry in item.get("endpoints") or ()),
+        # One without an address cannot be dialled.
+        endpoints=tuple(
+            _endpoint(each) for each in item.get("endpoints") or () if each["addresses"]
+        ),
     )
 
 
 def _endpoint(entry: Json) -> Endpoint:
     conditions = entry.get("conditions") or {}
     reference = entry.get("targetRef") or {}
+    is_pod = reference.get("kind") == "Pod"
     # A condition that is not set: ready and serving read as true, terminating as
     # false (discovery/v1 EndpointConditions).
-    ready = conditions.get("ready", True)
+    ready, serving = conditions.get("ready") is not False, conditions.get("serving")
     hints = entry.get("hints") or {}
     return Endpoint(
         addresses=tuple(entry["addresses"]),
         ready=ready,
-        serving=conditions.get("serving", ready),
-        terminating=conditions.get("terminating", False),
+        serving=ready if serving is None else serving,
+        terminating=conditions.get("terminating") or False,
         node=entry.get("nodeName") or "",
         zone=entry.get("zone") or "",
-        pod=reference.get("name", "") if reference.get("kind") == "Pod" else "",
-        pod_uid=reference.get("uid", "") if reference.get("kind") == "Pod" else "",
+        pod=(is_pod and reference.get("name")) or "",
+        pod_uid=(is_pod and reference.get("uid")) or "",
         hostname=entry.get("hostname") or "",
         for_zones=tuple(hint["name"] for hint in hints.get("forZones") or ()),
         for_nodes=tuple(hint["name"] for hint in hints.get("forNodes") or ()),
@@ -174,15 +189,15 @@ def _endpoint(entry: Json) -> Endpoint:
 def _service_port(port: Json) -> ServicePort:
     return ServicePort(
         port=port["port"],
-        target_port=port.get("targetPort", port["port"]),
-        protocol=port.get("protocol", "TCP"),
+        target_port=port.get("targetPort") or port["port"],
+        protocol=port.get("protocol") or "TCP",
         name=port.get("name") or "",
-        node_port=port.get("nodePort", 0),
+        node_port=port.get("nodePort") or 0,
     )
 
 
 def _condition(status: Json, kind: str) -> bool:
     return any(
-        condition["type"] == kind and condition["status"] == "True"
+        condition.get("type") == kind and condition.get("status") == "True"
         for condition in status.get("conditions") or ()
     )

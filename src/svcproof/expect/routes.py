@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from ipaddress import ip_address, ip_network
+from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 
 from svcproof.errors import NotSupported
 from svcproof.expect.endpoints import endpoints_of, family_of, nearest, usable
@@ -276,10 +276,21 @@ def _is_barred(question: _Question) -> bool:
     ranges = question.service.load_balancer_source_ranges
     if question.target.form != "load-balancer" or not ranges:
         return False
-    networks = [ip_network(text) for text in ranges]
+    networks = [_network(text, question.service) for text in ranges]
     return not any(
         ip_address(address) in network for address in question.addresses for network in networks
     )
+
+
+def _network(text: str, service: Service) -> IPv4Network | IPv6Network:
+    """As the API server takes it: with blanks around it, and the address of any host in it."""
+    try:
+        return ip_network(text.strip(), strict=False)
+    except ValueError as error:
+        raise NotSupported(
+            f"Service {service.name}: loadBalancerSourceRanges: {error}",
+            remedy="write it without leading zeros, as 192.0.2.0/24",
+        ) from error
 
 
 def _of_pod(snapshot: Snapshot, position: Position, target: Target, run: str) -> Promise:

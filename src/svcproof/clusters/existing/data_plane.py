@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any, Final
 
 __all__ = ["KUBE_PROXY_MODES", "DataPlane", "recognised"]
@@ -63,9 +64,10 @@ def _kube_proxy(daemon_set: Json, config_map: Json) -> DataPlane:
 
 def _argument(daemon_set: Json, name: str) -> str | None:
     """The value of ``--name=value`` or ``--name value``; None if it is not given."""
-    for container in daemon_set["spec"]["template"]["spec"]["containers"]:
-        words = [*(container.get("command") or ()), *(container.get("args") or ())]
-        for word, following in zip(words, [*words[1:], ""], strict=True):
+    template = (daemon_set.get("spec") or {}).get("template") or {}
+    for container in (template.get("spec") or {}).get("containers") or ():
+        words = [*(container.get("command") or ()), *(container.get("args") or ()), ""]
+        for word, following in pairwise(words):
             if word == f"--{name}":
                 return str(following)
             if word.startswith(f"--{name}="):

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from svcproof.images import ECHO_HOSTNAME_REFERENCE
+from svcproof.manifest_files import pod_templates
 
 __all__ = ["PROGRAM", "Fitting", "program_parts"]
 
@@ -63,9 +64,10 @@ class Fitting:
     def fit(self, manifest: Manifest) -> Manifest:
         """The manifest for this cluster; what is not ours stays as it is."""
         fitted: dict[str, Any] = copy.deepcopy(dict(manifest))
-        for pod in _pod_specs(fitted):
-            if any(c.get("image") == ECHO_HOSTNAME_REFERENCE for c in pod["containers"]):
-                self._fit_pod(pod)
+        for template in pod_templates(fitted):
+            containers = template["spec"].get("containers") or ()
+            if any(each.get("image") == ECHO_HOSTNAME_REFERENCE for each in containers):
+                self._fit_pod(template["spec"])
         return fitted
 
     def _fit_pod(self, pod: dict[str, Any]) -> None:
@@ -145,11 +147,3 @@ def _only_on(nodes: Sequence[str]) -> Manifest:
         for node in nodes
     ]
     return {"requiredDuringSchedulingIgnoredDuringExecution": {"nodeSelectorTerms": terms}}
-
-
-def _pod_specs(manifest: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    if manifest["kind"] == "Pod":
-        yield manifest["spec"]
-    template = manifest.get("spec", {}).get("template")
-    if isinstance(template, dict):
-        yield template["spec"]
