@@ -57,6 +57,8 @@ class ClusterFacts:
     namespace: str = ""
     #: Kinds of clients that this cluster does not allow → the reason, for people.
     lacking_positions: Mapping[str, str] = field(default_factory=dict)
+    #: Nodes that are there and not measured → the reason, for people.
+    left_out: Mapping[str, str] = field(default_factory=dict)
 
     def described(self) -> dict[str, str | int | list[str]]:
         """What a history's header says of the cluster."""

@@ -111,6 +111,8 @@ class ClusterLine(msgspec.Struct, frozen=True, kw_only=True):
     start_seconds: float = 0.0
     #: Kind of client that the cluster does not allow → the reason.
     lacking_positions: dict[str, str] = {}
+    #: Node that is there and was not measured → the reason.
+    left_out: dict[str, str] = {}
 
 
 class Culprit(msgspec.Struct, frozen=True, kw_only=True):
@@ -177,6 +179,7 @@ def cluster_line(
         profile=profile,
         start_seconds=start_seconds,
         lacking_positions=dict(facts.lacking_positions),
+        left_out=dict(facts.left_out),
     )
 
 

@@ -29,16 +29,22 @@ DEFAULT_AFFINITY_SECONDS: Final = 10800
 class Node:
     """A node; ``addresses`` are its InternalIPs.
 
-    ``unfit`` is why no Pod of ours can run there, whatever it tolerates; "" if one can.
+    ``unfit`` is why no Pod of ours can run there, whatever it tolerates, ``repels`` why none of
+    ours is to: the taint that it does not tolerate; "" if there is no reason.
     """
 
     name: str
     addresses: tuple[str, ...]
     ready: bool
     zone: str = ""
-    schedulable: bool = True
     unfit: str = ""
+    repels: str = ""
     architecture: str = ""
+
+    @property
+    def schedulable(self) -> bool:
+        """Whether Pods of ours can run there."""
+        return not self.unfit and not self.repels
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,6 +2,7 @@
 
 import base64
 import gzip
+from dataclasses import replace
 
 import pytest
 
@@ -9,26 +10,25 @@ from svcproof.clusters.existing import run_card
 from svcproof.clusters.existing.data_plane import recognised
 from svcproof.clusters.existing.fitting import PROGRAM, Fitting, program_parts
 from svcproof.clusters.existing.opening import _mirrored
+from svcproof.clusters.existing.preflight import _of_known_architecture
 from svcproof.clusters.existing.sampling import select
 from svcproof.manifest_files import packaged_manifests
 from svcproof.profiles import PROFILES
 from svcproof.snapshot import Node
 
 
-def node(name: str, zone: str = "", *, ready: bool = True, schedulable: bool = True) -> Node:
-    return Node(
-        name=name, addresses=("192.0.2.1",), ready=ready, zone=zone, schedulable=schedulable
-    )
+def node(name: str, zone: str = "", *, ready: bool = True, **reasons: str) -> Node:
+    return Node(name=name, addresses=("192.0.2.1",), ready=ready, zone=zone, **reasons)
 
 
 class TestSelection:
     def test_all_of_a_few(self):
         chosen = select(
-            [node("b"), node("a"), node("c", ready=False), node("d", schedulable=False)]
+            [node("b"), node("a"), node("c", ready=False), node("d", repels="cordoned")]
         )
         assert [n.name for n in chosen.nodes] == ["a", "b"]
         assert chosen.coverage == (
-            "all 2 nodes that take Pods; not used: c (not Ready), d (takes no Pods)"
+            "all 2 nodes that take Pods; not used: c (not Ready), d (cordoned)"
         )
 
     def test_of_many_the_zones_take_turns(self):
@@ -45,6 +45,12 @@ class TestSelection:
     def test_a_small_zone_is_not_left_out(self):
         nodes = [node(f"a{number:02}", "a") for number in range(30)] + [node("z", "z")]
         assert "z" in [n.name for n in select(nodes).nodes]
+
+    def test_one_of_a_foreign_architecture_is_left_out(self):
+        nodes = [replace(node(each), architecture=each) for each in ("amd64", "s390x")]
+        chosen = select([_of_known_architecture(each) for each in nodes])
+        assert [n.name for n in chosen.nodes] == ["amd64"]
+        assert chosen.left_out == (("s390x", "no program for s390x: give --svc-image"),)
 
     def test_none(self):
         assert select([node("a", ready=False)]).nodes == ()

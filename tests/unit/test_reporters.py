@@ -190,6 +190,15 @@ def test_rules_that_are_not_those_of_the_data_plane_are_named():
     assert "ebpf: unknown data plane, 3 nodes" in render(run(cluster=line), width=120)
 
 
+def test_nodes_that_were_left_out_are_named_in_the_first_lines():
+    gone = {"n1": "cordoned", **{f"w{number}": "a Windows node" for number in range(6)}}
+    line = msgspec.structs.replace(CLUSTER, left_out=gone)
+    assert render(run(case(), cluster=line), width=120).splitlines()[1:3] == [
+        "left out       n1: cordoned",
+        "left out       w0, w1, w2, w3 and 2 more: a Windows node",
+    ]
+
+
 def test_a_path_is_not_broken():
     path = "/" + "long/" * 40
     text = describe(Verdict(Status.FAIL, 3), case="t", history=path, width=80)

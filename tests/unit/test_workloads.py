@@ -26,7 +26,7 @@ NODES = (
     Node("n1", ("192.0.2.1",), ready=True),
     Node("n2", ("192.0.2.2",), ready=True),
     Node("off", ("192.0.2.3",), ready=False),
-    Node("cordoned", ("192.0.2.4",), ready=True, schedulable=False),
+    Node("cordoned", ("192.0.2.4",), ready=True, repels="cordoned"),
 )
 
 

@@ -11,6 +11,7 @@ from urllib.parse import urlencode
 from svcproof.clusters import objects
 from svcproof.clusters.kubernetes_api import Api
 from svcproof.clusters.looks import SharedLooks
+from svcproof.clusters.placing import Toleration
 from svcproof.clusters.pod_command import run_in_pod
 from svcproof.errors import ApiRefused, ApplyFailed
 from svcproof.history import Attempt, Position
@@ -35,7 +36,8 @@ class KubernetesCluster:
     """Implements :class:`~svcproof.ports.Cluster` for a kubeconfig.
 
     ``outside`` are the clients that are neither node nor Pod. ``on_close`` is
-    what ends the cluster, if this run started it. ``temporary_directory`` is
+    what ends the cluster, if this run started it. ``tolerations`` are what its Pods tolerate
+    beside what their manifests say. ``temporary_directory`` is
     where the kubernetes client may write the kubeconfig's certificates.
     """
 
@@ -47,6 +49,7 @@ class KubernetesCluster:
         context: str = "",
         outside: Sequence[OutsideClient] = (),
         on_close: Callable[[], None] | None = None,
+        tolerations: Sequence[Toleration] = (),
         limits: Limits = DEFAULT_LIMITS,
         temporary_directory: Path | None = None,
     ) -> None:
@@ -54,6 +57,7 @@ class KubernetesCluster:
         self._limits = limits
         self._outside = {client.position.name: client for client in outside}
         self._on_close = on_close
+        self._tolerations = tolerations
         self._probers: dict[tuple[str, str], PodProber] = {}
         self._probers_lock = threading.Lock()
         self._looks = SharedLooks(self._look)
@@ -129,7 +133,9 @@ class KubernetesCluster:
     def _look(self, namespace: str) -> Snapshot:
         """Four lists, one call each."""
         scoped = f"/namespaces/{namespace}"
-        nodes = tuple(map(objects.node, self._items("/api/v1/nodes")))
+        nodes = tuple(
+            objects.node(item, self._tolerations) for item in self._items("/api/v1/nodes")
+        )
         services = tuple(map(objects.service, self._items(f"/api/v1{scoped}/services")))
         others, absent = self._aliased(services, namespace)
         return Snapshot(

@@ -6,10 +6,11 @@ are always written a list may be ``null`` (an empty one in Go). No function here
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from ipaddress import ip_address
 from typing import Any, Final
 
+from svcproof.clusters.placing import Toleration
 from svcproof.snapshot import (
     DEFAULT_AFFINITY_SECONDS,
     Endpoint,
@@ -28,19 +29,16 @@ _SERVICE_LABEL: Final = "kubernetes.io/service-name"
 _ZONE_LABEL: Final = "topology.kubernetes.io/zone"
 #: Reasons of a container that only takes its time.
 _ON_ITS_WAY: Final = frozenset({"", "ContainerCreating", "PodInitializing"})
-#: Client Pods tolerate these; any other such taint keeps them off the node.
-_TOLERATED: Final = frozenset({"node-role.kubernetes.io/control-plane"})
+#: Client Pods tolerate it, as their manifests say: a node of a control plane is one as any other.
+_CONTROL_PLANE: Final = Toleration("node-role.kubernetes.io/control-plane")
+#: The scheduler takes a cordoned node for one with this taint.
+_CORDONED: Final = {"key": "node.kubernetes.io/unschedulable", "effect": "NoSchedule"}
 
 
-def node(item: Json) -> Node:
-    """A Node."""
+def node(item: Json, tolerated: Sequence[Toleration] = ()) -> Node:
+    """A Node, to Pods with these tolerations."""
     metadata, spec, status = _parts(item)
     info, labels = status.get("nodeInfo") or {}, metadata.get("labels") or {}
-    repelling = any(
-        taint.get("effect") in ("NoSchedule", "NoExecute") and taint.get("key") not in _TOLERATED
-        for taint in spec.get("taints") or ()
-    )
-    unfit = _unfit(info, labels, metadata.get("annotations") or {})
     return Node(
         name=metadata.get("name") or "",
         addresses=tuple(
@@ -48,17 +46,29 @@ def node(item: Json) -> Node:
             for entry in status.get("addresses") or ()
             if entry.get("type") == "InternalIP" and _is_address(entry.get("address"))
         ),
-        unfit=unfit,
+        unfit=_unfit(info, labels, metadata.get("annotations") or {}),
+        repels=_repels(spec, (_CONTROL_PLANE, *tolerated)),
         architecture=info.get("architecture") or labels.get("kubernetes.io/arch", ""),
         ready=_condition(status, "Ready"),
         zone=labels.get(_ZONE_LABEL, ""),
-        schedulable=not spec.get("unschedulable") and not repelling and not unfit,
     )
 
 
 def _parts(item: Json) -> tuple[Json, Json, Json]:
     """Its metadata, spec and status."""
     return item.get("metadata") or {}, item.get("spec") or {}, item.get("status") or {}
+
+
+def _repels(spec: Json, tolerated: Sequence[Toleration]) -> str:
+    taints = [_CORDONED] if spec.get("unschedulable") else []
+    for taint in [*taints, *(spec.get("taints") or ())]:
+        effect = taint.get("effect")
+        if effect in ("NoSchedule", "NoExecute") and not any(
+            each.tolerates(taint) for each in tolerated
+        ):
+            value = f"={taint['value']}" if taint.get("value") else ""
+            return "cordoned" if taint is _CORDONED else f"tainted {taint['key']}{value}:{effect}"
+    return ""
 
 
 def _is_address(text: str | None) -> bool:

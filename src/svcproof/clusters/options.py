@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, Literal, cast
 
+from svcproof.clusters.placing import Placing, node_labels, quantities, tolerations
 from svcproof.errors import UsageError
 from svcproof.history import Family
 
@@ -40,7 +41,7 @@ class ExistingOptions:
     it is touched. ``image`` has ``/echo-hostname`` in it. Without one the program is
     brought along into ``carrier``, any image with a shell, whose registry
     ``registry`` replaces. ``data_plane`` overrules what is detected. ``outside``:
-    this machine is a client outside of the cluster.
+    this machine is a client outside of the cluster. ``placing``: where Pods may run.
     """
 
     kubeconfig: Path | None = None
@@ -51,6 +52,7 @@ class ExistingOptions:
     registry: str = ""
     data_plane: str = ""
     outside: bool = False
+    placing: Placing = field(default_factory=Placing)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -123,6 +125,10 @@ def cluster_options(
     registry: str = "",
     data_plane: str = "",
     outside: bool = False,
+    tolerate: str = "",
+    node_selector: str = "",
+    requests: str = "",
+    limits: str = "",
 ) -> ClusterOptions:
     """Check every value; the first wrong one is a :class:`~svcproof.errors.UsageError`."""
     valid = choices()
@@ -155,6 +161,12 @@ def cluster_options(
             registry=registry,
             data_plane=data_plane and _one_of("data plane", data_plane, valid["data_plane"]),
             outside=outside,
+            placing=Placing(
+                tolerations=tolerations(tolerate),
+                node_labels=node_labels(node_selector),
+                requests=quantities("requests", requests),
+                limits=quantities("limits", limits),
+            ),
         ),
     )
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from svcproof.reporters.culprit import culprit_lines
 from svcproof.reporters.facts import SOURCES, told
@@ -43,6 +43,8 @@ def render(run: RunResult, *, width: int = 80) -> str:
     lines: list[str] = list(culprit_lines(run.culprits, width=width))
     if run.cluster is not None:
         lines += _wrapped(cluster_words(run.cluster), "cluster", width)
+        for reason, nodes in _by_reason(run.cluster.left_out).items():
+            lines += _wrapped(f"{_listed(nodes)}: {reason}", "left out", width)
         for kind, reason in run.cluster.lacking_positions.items():
             lines += _wrapped(f"{_PLACES.get(kind, kind)}: {reason}", "no clients", width)
     lines += _framed(f"  {line}" for line in grid_lines(run, width=max(width, 40) - 2))
@@ -56,6 +58,19 @@ def render(run: RunResult, *, width: int = 80) -> str:
     if run.cases:
         lines += _wrapped(f"{run.evidence} ({_many(len(run.cases), 'history')})", "evidence", width)
     return "\n".join(lines)
+
+
+def _by_reason(left_out: Mapping[str, str]) -> dict[str, list[str]]:
+    """The nodes that were not measured for each reason."""
+    groups: dict[str, list[str]] = {}
+    for node, reason in left_out.items():
+        groups.setdefault(reason, []).append(node)
+    return groups
+
+
+def _listed(names: Sequence[str]) -> str:
+    hidden = len(names) - _SHOWN
+    return ", ".join(names[:_SHOWN]) + (f" and {hidden} more" if hidden > 0 else "")
 
 
 def _framed(lines: Iterable[str]) -> list[str]:
@@ -99,9 +114,7 @@ def _alike(problems: Iterable[Problem]) -> dict[tuple[str, str, str], list[str]]
 
 
 def _problem(names: Sequence[str], reason: str, remedy: str) -> str:
-    distinct = list(dict.fromkeys(names))
-    hidden = len(distinct) - _SHOWN
-    of = ", ".join(distinct[:_SHOWN]) + (f" and {hidden} more" if hidden > 0 else "")
+    of = _listed(list(dict.fromkeys(names)))
     what = f"{of}: {reason}" if of else reason
     return f"{what}; what to do: {remedy}" if remedy else what
 

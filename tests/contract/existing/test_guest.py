@@ -230,7 +230,7 @@ def test_no_node_that_can_be_used(host, guest, restricted_namespace, tmp_path):
             host.patch("Node", node, {"spec": {"unschedulable": None}}, namespace="")
     assert done.returncode == 4
     told = " ".join(done.stdout.split())
-    assert "no node can be used: all 0 nodes that take Pods; not used: node-1 (takes no" in told
+    assert "no node can be used: all 0 nodes that take Pods; not used: node-1 (cordoned" in told
 
 
 def test_a_namespace_that_is_going(host, guest, tmp_path):

@@ -50,7 +50,13 @@ class ExistingCluster(KubernetesCluster):
         outside: Sequence[OutsideClient] = (),
         asks_proxies: bool = True,
     ) -> None:
-        super().__init__(kubeconfig, facts, context=context, outside=outside)
+        super().__init__(
+            kubeconfig,
+            facts,
+            context=context,
+            outside=outside,
+            tolerations=fitting.placing.tolerations,
+        )
         self._fitting = fitting
         self._program = program
         self._asks_proxies = asks_proxies

@@ -6,9 +6,10 @@ import base64
 import copy
 import gzip
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final
 
+from svcproof.clusters.placing import Placing
 from svcproof.images import ECHO_HOSTNAME_REFERENCE
 from svcproof.manifest_files import pod_templates
 
@@ -53,13 +54,14 @@ class Fitting:
 
     ``image`` has the program in it; else ``parts`` (architecture → names of the
     ConfigMaps) bring it along into ``carrier``. ``nodes`` are the only ones for Pods;
-    none means any.
+    none means any. ``placing``: what Pods tolerate, ask for and are limited to.
     """
 
     image: str = ""
     carrier: str = ""
     parts: Mapping[str, Sequence[str]] | None = None
     nodes: Sequence[str] = ()
+    placing: Placing = field(default_factory=Placing)
 
     def fit(self, manifest: Manifest) -> Manifest:
         """The manifest for this cluster; what is not ours stays as it is."""
@@ -88,6 +90,7 @@ class Fitting:
                 )
         if not self.image:
             self._bring_program(pod)
+        self.placing.place(pod)
 
     def _restrict(self, pod: dict[str, Any]) -> None:
         """What the Pod security profile "restricted" asks for, and the port 80 all the same."""

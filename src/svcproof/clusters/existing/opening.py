@@ -88,6 +88,7 @@ def _equipment(options: ClusterOptions, found: Survey) -> tuple[Fitting, Sequenc
         image=_mirrored(wanted.image, wanted.registry),
         carrier=_mirrored(wanted.carrier, wanted.registry),
         nodes=() if everywhere else nodes,
+        placing=wanted.placing,
     )
     if wanted.image:
         return fitting, ()
@@ -153,6 +154,7 @@ def _facts(wanted: ExistingOptions, found: Survey, host: str, *, has_outside: bo
         is_ours=False,
         namespace=wanted.namespace,
         lacking_positions=lacking,
+        left_out=dict(found.selection.left_out),
     )
 
 

@@ -14,6 +14,7 @@ from svcproof.clusters.existing.rights import missing_rights
 from svcproof.clusters.existing.sampling import Selection, select
 from svcproof.clusters.kubernetes_api import Api
 from svcproof.clusters.options import ExistingOptions
+from svcproof.clusters.placing import Placing
 from svcproof.components.recipe import ARCHITECTURES
 from svcproof.errors import ApiRefused, EnvironmentProblem
 from svcproof.history import Family
@@ -57,7 +58,7 @@ def survey(api: Api, options: ExistingOptions) -> Survey:
             remedy="grant it (svcproof rights prints the roles), or give a namespace that "
             "was made for this: --svc-namespace NAME",
         )
-    known = [objects.node(item) for item in _nodes(api)]
+    known = [_chosen(item, options.placing) for item in _nodes(api)]
     # An image that was given may be for any architecture.
     if not options.image:
         known = [_of_known_architecture(node) for node in known]
@@ -65,7 +66,8 @@ def survey(api: Api, options: ExistingOptions) -> Survey:
     if not selection.nodes:
         raise EnvironmentProblem(
             f"no node can be used: {selection.coverage}",
-            remedy="look at `kubectl get nodes`: at least one must be Ready and take Pods",
+            remedy="look at `kubectl get nodes`: at least one must be Ready and take Pods; "
+            "--svc-tolerate KEY[=VALUE][:EFFECT] takes one with that taint",
         )
     return Survey(
         version=version,
@@ -73,8 +75,19 @@ def survey(api: Api, options: ExistingOptions) -> Survey:
         architectures=tuple(sorted({node.architecture for node in selection.nodes})),
         data_plane=_data_plane(api, options),
         families=_families(api, options.namespace, selection),
-        no_host_network=_no_host_network(api, options.namespace),
+        no_host_network=_no_host_network(api, options),
     )
+
+
+def _chosen(item: Mapping[str, Any], placing: Placing) -> Node:
+    """A node to Pods that are placed so; unfit if it has not the labels that are asked for."""
+    node = objects.node(item, placing.tolerations)
+    wanted = placing.node_labels or {}
+    labels = (item.get("metadata") or {}).get("labels") or {}
+    if wanted.items() <= labels.items():
+        return node
+    asked = ",".join(f"{key}={value}" for key, value in wanted.items())
+    return replace(node, unfit=f"not chosen by --svc-node-selector {asked}")
 
 
 def _of_known_architecture(node: Node) -> Node:
@@ -148,8 +161,9 @@ def _families(api: Api, namespace: str, selection: Selection) -> tuple[Family, .
     return tuple(dict.fromkeys(_FAMILIES[name] for name in told)) or ("ipv4",)
 
 
-def _no_host_network(api: Api, namespace: str) -> str:
+def _no_host_network(api: Api, options: ExistingOptions) -> str:
     """Whether Pod security forbids it in a pre-made namespace: asked for without being made."""
+    namespace = options.namespace
     if not namespace:
         return ""
     container = {"name": "client", "image": ECHO_HOSTNAME_REFERENCE}
@@ -160,7 +174,7 @@ def _no_host_network(api: Api, namespace: str) -> str:
         "spec": {"hostNetwork": True, "containers": [container]},
     }
     # As clients are made, so that nothing but the host network can be objected to.
-    pod = Fitting(image="none").fit(pod)
+    pod = Fitting(image="none", placing=options.placing).fit(pod)
     try:
         api.call("POST", f"/api/v1/namespaces/{namespace}/pods", pod, query={"dryRun": "All"})
     except ApiRefused as error:
@@ -168,6 +182,7 @@ def _no_host_network(api: Api, namespace: str) -> str:
             return f"namespace {namespace} allows no Pods in the host network: {error}"
         raise EnvironmentProblem(
             f"namespace {namespace} takes no Pods: {error}",
-            remedy=f"look at `kubectl get namespace {namespace} -o yaml` and its quotas",
+            remedy=f"look at `kubectl get namespace {namespace} -o yaml` and its quotas; what "
+            "each container asks for and is limited to: --svc-requests and --svc-limits",
         ) from error
     return ""

@@ -64,4 +64,4 @@ def select(nodes: Sequence[Node], *, most: int = MOST_NODES) -> Selection:
 
 
 def _why(node: Node) -> str:
-    return node.unfit or ("takes no Pods" if node.ready else "not Ready")
+    return node.unfit or ("not Ready" if not node.ready else node.repels)
