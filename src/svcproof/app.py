@@ -31,7 +31,7 @@ from svcproof.places import (
 )
 from svcproof.ports import CanTellWhy, Cluster
 from svcproof.profiles import Profile, profile_of
-from svcproof.snapshot import Pod, Service, Snapshot
+from svcproof.snapshot import Node, Pod, Service, Snapshot
 from svcproof.workloads import lacking, living, straggler, unpullable
 
 __all__ = ["App", "Clients", "client_manifests_for"]
@@ -267,7 +267,14 @@ class App:
     def _resolved(
         self, spec: TargetSpec, service: Service, snapshot: Snapshot, port_name: str
     ) -> Target:
-        domain = self.cluster.facts.cluster_domain
+        facts = self.cluster.facts
+        if spec.entry_node in facts.node_names and snapshot.node(spec.entry_node) is None:
+            raise ClusterProblem(
+                f"{spec.entry_node} was there when this run began, and is no longer: nothing can "
+                "be sent to its node ports",
+                remedy="see why it left: `kubectl get nodes`, and run again",
+            )
+        domain = facts.cluster_domain
         return resolve_target(spec, service, snapshot, port_name=port_name, cluster_domain=domain)
 
     def pods(self, deployment: str = "") -> list[Pod]:
@@ -367,6 +374,7 @@ class Clients:
     def __init__(self, app: App) -> None:
         self._app = app
         self._positions: dict[PositionSpec, Position] = {}
+        self._first: Snapshot | None = None  #: what was there when the run began
         self.missing: Mapping[str, str] = {}  #: node without a client → why
 
     def wait_ready(self) -> None:
@@ -375,6 +383,7 @@ class Clients:
 
         Raises :class:`~svcproof.errors.WaitExpired` where no node has all of its clients.
         """
+        self._look()
         try:
             self._app.wait_ready()
         except WaitExpired as expired:
@@ -390,7 +399,11 @@ class Clients:
             self.missing = dict.fromkeys(sorted(without), expired.last_state)
 
     def position(self, spec: PositionSpec) -> Position:
-        """The ready client at a place. Raises ``NotSupported`` where there can be none."""
+        """The ready client at a place.
+
+        Raises :class:`~svcproof.errors.NotSupported` where there never could be one, and
+        :class:`~svcproof.errors.ClusterProblem` where it is gone.
+        """
         (position,) = self._resolve([spec])
         return position
 
@@ -412,9 +425,14 @@ class Clients:
         """One look at the cluster for all that are not known yet."""
         unknown = [spec for spec in specs if spec not in self._positions]
         if unknown:
-            snapshot = self._app.snapshot()
+            snapshot = self._look()
             self._positions |= {spec: self._find(spec, snapshot) for spec in unknown}
         return [self._positions[spec] for spec in specs]
+
+    def _look(self) -> Snapshot:
+        snapshot = self._app.snapshot()
+        self._first = self._first or snapshot
+        return snapshot
 
     def _find(self, spec: PositionSpec, snapshot: Snapshot) -> Position:
         if spec.kind in self._app.cluster.facts.lacking_positions:
@@ -447,11 +465,26 @@ class Clients:
             if pod.node == spec.node and pod.ready and not pod.terminating:
                 return pod
         lacking = f"no client Pod of kind {spec.kind} is ready on {spec.node}"
-        takes_pods = {node.name for node in snapshot.nodes if node.schedulable}
-        if spec.node not in takes_pods:
-            raise NotSupported(lacking, remedy=f"{spec.node} takes no Pods: look at its taints")
+        first = self._first.node(spec.node) if self._first else None
+        if first is not None and not first.schedulable:
+            raise NotSupported(
+                f"{lacking}: the node is {first.repels or first.unfit}",
+                remedy="let it take Pods before the run begins",
+            )
         # Not a skip: a client that should be there and is not proves nothing.
-        raise ClusterProblem(lacking, remedy="look at the client Pods and at the node's kubelet")
+        raise ClusterProblem(
+            f"{lacking}{_since_then(snapshot.node(spec.node))}",
+            remedy=f"look at the client Pods and at the kubelet: kubectl describe node {spec.node}",
+        )
+
+
+def _since_then(node: Node | None) -> str:
+    """What has become of a node that took Pods when the run began."""
+    if node is None:
+        return ": the node has left the cluster since the run began"
+    if not node.ready:
+        return ": the node is no longer Ready"
+    return f": the node is {node.repels} now" if node.repels else ""
 
 
 def _refuse_unpullable(snapshot: Snapshot, *, finally_: bool = False) -> None:
