@@ -167,6 +167,7 @@ class App:
                         f"{kind} {name} makes no Pods: {reason}",
                         remedy="look at the quotas, limits and policies of namespace "
                         f"{self.namespace}",
+                        is_prevented=True,
                     )
 
     def _patience(self, subject: str, *, others: float) -> float:

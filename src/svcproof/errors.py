@@ -119,7 +119,15 @@ class StartFailed(EnvironmentProblem):
 
 
 class NotSupported(EnvironmentProblem):
-    """This kind of cluster lacks a power; the text says which and why."""
+    """This kind of cluster lacks a power; the text says which and why.
+
+    ``is_prevented``: it has it, and something that could be otherwise (a quota, a policy, a
+    webhook) is against it.
+    """
+
+    def __init__(self, what: str, *, remedy: str = "", is_prevented: bool = False) -> None:
+        self.is_prevented = is_prevented
+        super().__init__(what, remedy=remedy)
 
 
 class OtherVersion(EnvironmentProblem):

@@ -10,7 +10,7 @@ from msgspec import structs
 
 from svcproof.cells import BackendLine, CellLine, EndpointsLine, cell_lines, endpoints_lines
 from svcproof.errors import BadHistory
-from svcproof.history import History
+from svcproof.history import History, Outcome
 from svcproof.unread import known_part
 from svcproof.verdict import Finding, Status, Verdict
 
@@ -36,6 +36,7 @@ __all__ = [
     "published_schema",
     "read_again",
     "unknown_fields",
+    "unjudged",
 ]
 
 #: Version of the results' format, and those that can be read.
@@ -88,14 +89,24 @@ class CaseResult(msgspec.Struct, frozen=True, kw_only=True):
     cells: tuple[CellLine, ...] = ()
     endpoints: tuple[EndpointsLine, ...] = ()
 
+    @property
+    def unknown(self) -> int:
+        """How many attempts of those judged the harness lost."""
+        return sum(cell.endings.get(Outcome.UNKNOWN.value, 0) for cell in self.cells)
+
 
 class Problem(msgspec.Struct, frozen=True, kw_only=True):
-    """A case without a verdict: ``word`` is ``not supported``, ``inconclusive`` or ``error``."""
+    """A case without a verdict: ``word`` is ``not supported``, ``inconclusive`` or ``error``.
+
+    ``is_prevented``: not supported, though the cluster could: a quota, a policy or a webhook is
+    against it.
+    """
 
     case: str
     word: str
     reason: str
     remedy: str = ""
+    is_prevented: bool = False
 
 
 class ClusterLine(msgspec.Struct, frozen=True, kw_only=True):
@@ -264,6 +275,25 @@ def published_schema() -> dict[str, Any]:
         "title": f"Results of a run of svcproof, version {SCHEMA}",
         **msgspec.json.schema(RunResult),
     }
+
+
+def unjudged(cases: Iterable[CaseResult], problems: Iterable[Problem]) -> dict[str, str]:
+    """The families of promises of which not a single case was judged, and what was against it.
+
+    A family is a test module. What a cluster cannot have by its nature (no load balancer, one
+    node, one IP family, a data plane that promises nothing of it) is not missing there.
+    """
+    judged = {_family(case.case) for case in cases}
+    missing: dict[str, str] = {}
+    for problem in problems:
+        family = _family(problem.case)
+        if problem.is_prevented and family not in judged:
+            missing.setdefault(family, problem.reason)
+    return missing
+
+
+def _family(case: str) -> str:
+    return case.partition("::")[0].rpartition("/")[2].removesuffix(".py")
 
 
 def finding_lines(verdict: Verdict) -> tuple[FindingLine, ...]:

@@ -87,7 +87,9 @@ class Suite:
             kind, name = manifest["kind"], manifest["metadata"]["name"]
             error = self.refused.get((app.namespace, kind, name))
             if error is not None and error.is_forbidden:
-                raise NotSupported(f"the API server refuses {kind} {name}: {error.what}")
+                raise NotSupported(
+                    f"the API server refuses {kind} {name}: {error.what}", is_prevented=True
+                )
             if error is not None:
                 raise error
 

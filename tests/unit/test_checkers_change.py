@@ -211,7 +211,7 @@ class TestOutages:
         story.expect("a", outage_ms=1000).ends(Outcome.UNKNOWN, 9)
         verdict = story.verdict(outages)
         assert (verdict.status, verdict.judged) == (Status.INCONCLUSIVE, 0)
-        assert verdict.facts[0].value == "none in 0 attempts"
+        assert verdict.facts[0].value == "0 of 9 attempts known"
 
     def test_cells_that_do_not_ask_are_not_judged(self, story):
         assert story.expect("a").ends(Outcome.RESET).verdict(outages).judged == 0

@@ -778,6 +778,41 @@ class TestNothingProven:
         assert run("-k", "lacking").ret == 3
         assert run().ret == 0
 
+    @pytest.mark.parametrize(
+        ("is_prevented", "arguments", "code"),
+        [(True, (), 3), (True, ("--svc-allow-missing",), 0), (False, (), 0)],
+    )
+    def test_each_module_has_to_be_judged_unless_the_cluster_cannot_have_it(
+        self, run, mine, pytester, is_prevented, arguments, code
+    ):
+        mine()
+        pytester.makepyfile(
+            test_other=f"""
+            from svcproof.errors import NotSupported
+
+            def test_kept_away(cluster):
+                raise NotSupported("a webhook is against it", is_prevented={is_prevented})
+            """
+        )
+        result = run(*arguments)
+        assert result.ret == code
+        line = "not judged     test_other: a webhook is against it"
+        assert (line in result.stdout.str()) is is_prevented
+
+    def test_one_judged_case_of_a_module_is_enough(self, run, mine, pytester):
+        mine()
+        path = pytester.path / "test_mine.py"
+        path.write_text(
+            path.read_text()
+            + """
+from svcproof.errors import NotSupported
+
+def test_kept_away(cluster):
+    raise NotSupported("a webhook is against it", is_prevented=True)
+"""
+        )
+        assert run().ret == 0
+
     def test_inconclusive(self, run, monkeypatch, pytester):
         plant(monkeypatch, "LostExec(after=10)")
         cases = "test_clusterip.py and node-1 and FQDN and not host"

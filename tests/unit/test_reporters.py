@@ -6,6 +6,7 @@ from svcproof.history import Outcome
 from svcproof.reporters.facts import told
 from svcproof.reporters.findings import describe
 from svcproof.reporters.grid import grid_lines
+from svcproof.reporters.markdown import summary
 from svcproof.reporters.terminal import render
 from svcproof.results import (
     CaseResult,
@@ -15,6 +16,7 @@ from svcproof.results import (
     Problem,
     RunResult,
     case_result,
+    unjudged,
 )
 from svcproof.verdict import Finding, Status, Verdict
 
@@ -127,6 +129,22 @@ def test_unknown_attempts_are_not_counted_as_failed(story):
     assert (row.judged, row.failed) == (6, 3)
 
 
+def test_attempts_whose_end_is_not_known_have_neither_failed_nor_passed(story):
+    def shown(*endings: tuple[Outcome, int]) -> str:
+        told = type(story)().expect("a")
+        for outcome, times in endings:
+            told.ends(outcome, times)
+        verdict = Verdict(Status.INCONCLUSIVE, 1)
+        row = case_result(told.history, verdict, case="t", promise="p", path="")
+        return render(run(row), width=120)
+
+    assert "66 connections, 0 of 66 known; cases" in shown((Outcome.UNKNOWN, 66))
+    assert "66 connections, 2 failed, 6 of 66 known;" in shown(
+        (Outcome.UNKNOWN, 60), (Outcome.RESET, 2), (Outcome.ANSWERED, 4)
+    )
+    assert "3 connections, 1 failed;" in shown((Outcome.ANSWERED, 2), (Outcome.RESET, 1))
+
+
 def fact(name: str, value: str, where: str = "", size: float = 0.0) -> FactLine:
     return FactLine(name=name, value=value, where=where, size=size)
 
@@ -183,6 +201,24 @@ def test_cases_that_lack_the_same_are_told_together():
         "INCONCLUSIVE   test_0: late",
         "ERROR          nft is missing",
     ]
+
+
+def test_what_was_kept_from_being_judged_is_in_the_first_lines():
+    """Of a family of which nothing was judged, and not because the cluster cannot have it."""
+    judged = msgspec.structs.replace(case(), case="s/test_a.py::test_x")
+    problems = [
+        Problem(case=name, word="not supported", reason=reason, is_prevented=is_prevented)
+        for name, reason, is_prevented in (
+            ("s/test_a.py::test_y", "a quota", True),
+            ("s/test_b.py::test_x", "a quota", True),
+            ("s/test_c.py::test_x", "a quota", True),
+            ("s/test_d.py::test_x", "one node", False),
+        )
+    ]
+    whole = run(judged, problems=tuple(problems))
+    assert unjudged(whole.cases, whole.problems) == {"test_b": "a quota", "test_c": "a quota"}
+    assert render(whole, width=120).splitlines()[1] == "not judged     test_b, test_c: a quota"
+    assert "- `test_b` was not judged: a quota" in summary(whole)
 
 
 def test_rules_that_are_not_those_of_the_data_plane_are_named():

@@ -153,7 +153,9 @@ def _endings(window: Outage) -> str:
 
 def _fact(cell: Cell, windows: Sequence[Outage]) -> Fact:
     if not windows:
-        return Fact("outage", f"none in {len(cell.attempts.known)} attempts", cell.where)
+        known, all_ = len(cell.attempts.known), len(cell.attempts)
+        said = f"none in {known} attempts" if known else f"0 of {all_} attempts known"
+        return Fact("outage", said, cell.where)
     longest = max(windows, key=lambda window: window.seconds)
     since = (longest.begin_ns - cell.expectation.at_ns) / 1e9
     return Fact(

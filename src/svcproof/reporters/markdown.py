@@ -10,9 +10,10 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
 
+from svcproof.reporters.counts import ended
 from svcproof.reporters.culprit import coverage
 from svcproof.reporters.terminal import cluster_words
-from svcproof.results import CaseResult, FindingLine, Problem, RunResult
+from svcproof.results import CaseResult, FindingLine, Problem, RunResult, unjudged
 from svcproof.verdict import WORDS
 
 __all__ = ["summary"]
@@ -44,23 +45,25 @@ def _lines(run: RunResult) -> Iterator[str]:
     if run.cluster is not None:
         yield f"{_text(cluster_words(run.cluster))}."
         yield ""
+        for node, reason in run.cluster.left_out.items():
+            yield f"- {_code(node)} was left out: {_text(reason)}"
+        yield ""
+    for family, reason in unjudged(run.cases, run.problems).items():
+        yield f"- {_code(family)} was not judged: {_text(reason)}"
     yield from _troubles([case for case in run.cases if case.verdict != "PASS"])
     yield from _problems(run.problems)
     if promises:
-        yield "| | promise | cases | connections | failed |"
+        yield "| | promise | cases | connections | ended |"
         yield "|---|---|--:|--:|--:|"
         for promise, group in sorted(promises.items(), key=lambda item: _rank(item[1])):
             word = WORDS[_rank(group)]
-            judged, failed = (sum(getattr(case, what) for case in group) for what in _COUNTS)
+            judged = sum(case.judged for case in group)
             yield (
                 f"| {_MARKS[word]} {word} | {_text(promise)} | {len(group)} "
-                f"| {judged:,} | {failed:,} |"
+                f"| {judged:,} | {ended(group)} |"
             )
         yield ""
     yield f"Evidence: {_code(run.evidence)}" + (f" of {_code(run.command)}" if run.command else "")
-
-
-_COUNTS: Final = ("judged", "failed")
 
 
 def _headline(run: RunResult, promises: dict[str, list[CaseResult]]) -> str:
@@ -75,7 +78,7 @@ def _troubles(cases: Sequence[CaseResult]) -> Iterator[str]:
     for case in cases[:_CASES]:
         yield f"### {_MARKS[case.verdict]} {_text(case.promise)}"
         yield ""
-        yield f"{_code(case.case)}: {case.judged:,} connections judged, {case.failed:,} failed."
+        yield f"{_code(case.case)}: {case.judged:,} connections judged, {ended([case])}."
         yield ""
         for finding in case.findings[:_FINDINGS]:
             yield from _finding(finding)

@@ -5,10 +5,18 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
+from svcproof.reporters.counts import ended
 from svcproof.reporters.culprit import culprit_lines
 from svcproof.reporters.facts import SOURCES, told
 from svcproof.reporters.grid import grid_lines
-from svcproof.results import CaseResult, ClusterLine, FactLine, Problem, RunResult
+from svcproof.results import (
+    CaseResult,
+    ClusterLine,
+    FactLine,
+    Problem,
+    RunResult,
+    unjudged,
+)
 from svcproof.verdict import WORDS
 
 __all__ = ["FORMS", "cluster_words", "render"]
@@ -40,13 +48,7 @@ _PLACES = {"outside": "outside", "host-network": "in the host network", "pod": "
 
 def render(run: RunResult, *, width: int = 80) -> str:
     """The whole summary as text: what explains it, a verdict and a promise, what that rests on."""
-    lines: list[str] = list(culprit_lines(run.culprits, width=width))
-    if run.cluster is not None:
-        lines += _wrapped(cluster_words(run.cluster), "cluster", width)
-        for reason, nodes in _by_reason(run.cluster.left_out).items():
-            lines += _wrapped(f"{_listed(nodes)}: {reason}", "left out", width)
-        for kind, reason in run.cluster.lacking_positions.items():
-            lines += _wrapped(f"{_PLACES.get(kind, kind)}: {reason}", "no clients", width)
+    lines = [*culprit_lines(run.culprits, width=width), *_head(run, width)]
     lines += _framed(f"  {line}" for line in grid_lines(run, width=max(width, 40) - 2))
     for promise, group in _grouped(run.cases).items():
         lines += _wrapped(promise, _verdict(group), width)
@@ -60,11 +62,23 @@ def render(run: RunResult, *, width: int = 80) -> str:
     return "\n".join(lines)
 
 
-def _by_reason(left_out: Mapping[str, str]) -> dict[str, list[str]]:
-    """The nodes that were not measured for each reason."""
+def _head(run: RunResult, width: int) -> Iterator[str]:
+    """The cluster, and what of it and of the promises was not looked at."""
+    if run.cluster is not None:
+        yield from _wrapped(cluster_words(run.cluster), "cluster", width)
+        for reason, nodes in _by_reason(run.cluster.left_out).items():
+            yield from _wrapped(f"{_listed(nodes)}: {reason}", "left out", width)
+        for kind, reason in run.cluster.lacking_positions.items():
+            yield from _wrapped(f"{_PLACES.get(kind, kind)}: {reason}", "no clients", width)
+    for reason, families in _by_reason(unjudged(run.cases, run.problems)).items():
+        yield from _wrapped(f"{_listed(families)}: {reason}", "not judged", width)
+
+
+def _by_reason(reasons: Mapping[str, str]) -> dict[str, list[str]]:
+    """What each reason was given for."""
     groups: dict[str, list[str]] = {}
-    for node, reason in left_out.items():
-        groups.setdefault(reason, []).append(node)
+    for name, reason in reasons.items():
+        groups.setdefault(reason, []).append(name)
     return groups
 
 
@@ -138,8 +152,7 @@ def _evidence(group: Sequence[CaseResult]) -> str:
     asked = {form for case in group for form in case.forms}
     thing = "question" if asked and asked <= {"dns", "health-check"} else "connection"
     sent = (
-        f"from {_places(group)} to {_ways(group)}: {_many(connections, thing)}, "
-        f"{sum(case.failed for case in group):,} failed"
+        f"from {_places(group)} to {_ways(group)}: {_many(connections, thing)}, {ended(group)}"
         if connections
         else "asked of the API server"
     )

@@ -8,6 +8,7 @@ from typing import Final
 
 from svcproof import __version__
 from svcproof.history import History
+from svcproof.reporters.counts import ended
 from svcproof.reporters.culprit import coverage
 from svcproof.reporters.facts import told
 from svcproof.reporters.page.attempts import attempts
@@ -30,7 +31,7 @@ from svcproof.reporters.page.themes import themes
 from svcproof.reporters.page.timeline import changes, timeline
 from svcproof.reporters.page.times import Times
 from svcproof.reporters.terminal import FORMS
-from svcproof.results import CaseResult, FindingLine, Problem, RunResult
+from svcproof.results import CaseResult, FindingLine, Problem, RunResult, unjudged
 from svcproof.verdict import WORDS
 
 __all__ = ["Reader", "view_of"]
@@ -106,7 +107,8 @@ class _Builder:
             sentence=_ENDS[verdict],
             counts=_counts(run),
             judged=sum(case.judged for case in run.cases),
-            failed=sum(case.failed for case in run.cases),
+            ended=ended(run.cases),
+            unjudged=unjudged(run.cases, run.problems),
             began=day(min(self._began)) if self._began else "",
             version=run.svcproof or __version__,
             cluster=run.cluster,
@@ -132,7 +134,7 @@ def _view(run: RunResult, case: CaseResult, history: History, content: Pairs, ke
         promise=case.promise,
         verdict=case.verdict,
         judged=case.judged,
-        failed=case.failed,
+        ended=ended([case]),
         named=len({index for line in case.findings for index in line.indices}),
         history=case.history,
         command=again(run, case),
@@ -179,7 +181,7 @@ def _unread(run: RunResult, case: CaseResult, why: str, number: int) -> CaseView
         promise=case.promise,
         verdict=case.verdict,
         judged=case.judged,
-        failed=case.failed,
+        ended=ended([case]),
         named=len({index for line in case.findings for index in line.indices}),
         history=case.history,
         command=again(run, case),
@@ -207,7 +209,7 @@ def _promises(
             verdict=_worst(group),
             cases=len(group),
             judged=sum(case.judged for case in group),
-            failed=sum(case.failed for case in group),
+            ended=ended(group),
             facts=tuple(told(fact for case in group for fact in case.facts)),
             grid=grid(merge(content.get(promise, ()))),
         )

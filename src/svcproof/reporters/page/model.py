@@ -190,7 +190,7 @@ class CaseView:
     promise: str
     verdict: str
     judged: int
-    failed: int
+    ended: str
     named: int
     history: str
     command: str
@@ -213,7 +213,7 @@ class PromiseView:
     verdict: str
     cases: int
     judged: int
-    failed: int
+    ended: str
     facts: tuple[str, ...]
     grid: Grid | None
 
@@ -260,7 +260,8 @@ class Page:
     sentence: str
     counts: tuple[tuple[str, int], ...]
     judged: int
-    failed: int
+    ended: str
+    unjudged: dict[str, str]
     began: str
     version: str
     cluster: ClusterLine | None
