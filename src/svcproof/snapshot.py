@@ -51,8 +51,8 @@ class Node:
 class Pod:
     """A Pod; ``ready`` is its Ready condition, ``terminating`` that it has a deletion time.
 
-    ``waiting`` is why a container of it does not start, as ``ErrImagePull: …``; "" if
-    none is held up.
+    ``waiting`` is why a container of it does not start, as ``ErrImagePull: …``, or else the
+    readiness gate that holds it up; "" if nothing does.
     """
 
     name: str

@@ -164,3 +164,24 @@ def test_what_the_api_leaves_out_or_writes_as_null():
     named = {"addresses": ["10.0.0.1"], "conditions": {"ready": None}, "targetRef": {"kind": "Pod"}}
     (endpoint,) = objects.endpoint_slice({**listed, "endpoints": [named]}).endpoints
     assert (endpoint.ready, endpoint.serving, endpoint.pod) == (True, True, "")
+
+
+@pytest.mark.parametrize(
+    ("conditions", "waits"),
+    [
+        ({"ContainersReady": "True"}, True),
+        ({"ContainersReady": "True", "example.com/lb": "False"}, True),
+        ({"ContainersReady": "True", "example.com/lb": "True"}, False),
+        ({"ContainersReady": "False"}, False),  # its containers are what it waits for
+        ({}, False),
+    ],
+)
+def test_a_readiness_gate_that_nobody_sets_is_named(conditions, waits):
+    item = {
+        "metadata": {"name": "p", "namespace": "ns", "uid": "u"},
+        "spec": {"readinessGates": [{"conditionType": "example.com/lb"}]},
+        "status": {
+            "conditions": [{"type": kind, "status": said} for kind, said in conditions.items()]
+        },
+    }
+    assert objects.pod(item).waiting.startswith("its readiness gate example.com/lb is") is waits

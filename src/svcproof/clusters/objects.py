@@ -110,7 +110,7 @@ def pod(item: Json) -> Pod:
         ready=_condition(status, "Ready"),
         terminating=bool(metadata.get("deletionTimestamp")),
         host_network=spec.get("hostNetwork") or False,
-        waiting=_waiting(status),
+        waiting=_waiting(status) or _gate(spec, status),
     )
 
 
@@ -123,6 +123,15 @@ def _waiting(status: Json) -> str:
         if reason not in _ON_ITS_WAY:
             return f"{reason}: {state.get('message') or ''}".rstrip(": ")
     return ""
+
+
+def _gate(spec: Json, status: Json) -> str:
+    """The first readiness gate that holds up a Pod whose containers are ready (KEP-580)."""
+    if not _condition(status, "ContainersReady"):
+        return ""
+    gates = [gate["conditionType"] for gate in spec.get("readinessGates") or ()]
+    closed = next((gate for gate in gates if not _condition(status, gate)), "")
+    return closed and f"its readiness gate {closed} is not set to True: see which controller does"
 
 
 def service(item: Json) -> Service:
