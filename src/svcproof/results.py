@@ -35,8 +35,8 @@ __all__ = [
     "finding_lines",
     "published_schema",
     "read_again",
-    "unknown_fields",
     "unjudged",
+    "unknown_fields",
 ]
 
 #: Version of the results' format, and those that can be read.
