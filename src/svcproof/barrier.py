@@ -9,65 +9,62 @@ stream of EndpointSlices, those of the Service before (client-go's informers kee
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final
 
+from svcproof.app import App
 from svcproof.asking import Pair
 from svcproof.context import Context
-from svcproof.errors import ApplyFailed, NotSupported
+from svcproof.errors import ApplyFailed
 from svcproof.events import Other
 
-__all__ = ["twin_pairs"]
+__all__ = ["twins"]
 
 _KEPT: Final = ("type", "selector", "ipFamilies", "ipFamilyPolicy", "externalTrafficPolicy")
+_SUFFIX: Final = "-twin"
 _LONGEST_NAME: Final = 63
 
 
-def twin_pairs(pairs: Iterable[Pair], context: Context) -> list[Pair]:
-    """The same clients, at the same form of address of a twin of each sticky Service.
+def twins(pairs: Iterable[Pair], context: Context) -> Iterator[tuple[App, list[Pair]]]:
+    """Of each Service a twin, as an app of its own, and the same clients at the same form of
+    address of it.
 
     A twin that the API server does not take is left out, and noted: then the rules are
     believed to be complete when the EndpointSlices are.
     """
     wanted = list(pairs)
-    twins = {name: _made(name, context) for name in {target.service for _, target in wanted}}
-    found: list[Pair] = []
-    for position, target in wanted:
-        twin = twins[target.service]
-        if twin:
-            alike = context.app.targets(target.form, twin, target.port_name)  # type: ignore[arg-type]
-            found += [
-                (position, other)
-                for other in alike
-                if (other.family, other.entry_node) == (target.family, target.entry_node)
-            ]
-    return found
+    for name in dict.fromkeys(target.service for _, target in wanted):
+        manifest = context.app.services.get(name)
+        if manifest is None or not manifest["spec"].get("selector"):
+            continue
+        twin: Mapping[str, Any] = _without_affinity(manifest)
+        old = context.app
+        app = App(old.cluster, old.namespace, (twin,), run=old.run, limits=context.limits)
+        try:
+            app.apply()
+        except ApplyFailed as error:
+            why = Other(kind="no-twin", facts={"service": name, "reason": error.what})
+            context.recorder.event(why)
+            continue
+        yield app, list(_alike((pair for pair in wanted if pair[1].service == name), app))
 
 
-def _made(name: str, context: Context) -> str:
-    """The twin's name; "" where there can be none."""
-    manifest = context.app.services.get(name)
-    if manifest is None or not manifest["spec"].get("selector"):
-        return ""
-    twin = f"{name[: _LONGEST_NAME - 5]}-twin"
-    if twin in context.app.services:
-        return twin
-    try:
-        context.app.add(_without_affinity(twin, manifest["spec"]))
-    except (ApplyFailed, NotSupported) as error:
-        context.recorder.event(Other(kind="no-twin", facts={"service": name, "reason": error.what}))
-        return ""
-    return twin
+def _alike(pairs: Iterable[Pair], app: App) -> Iterator[Pair]:
+    for position, target in pairs:
+        for other in app.targets(target.form, port_name=target.port_name):  # type: ignore[arg-type]
+            if (other.family, other.entry_node) == (target.family, target.entry_node):
+                yield position, other
 
 
-def _without_affinity(name: str, spec: Mapping[str, Any]) -> dict[str, Any]:
+def _without_affinity(manifest: Mapping[str, Any]) -> dict[str, Any]:
+    spec = manifest["spec"]
     ports = [
         {key: value for key, value in port.items() if key != "nodePort"} for port in spec["ports"]
     ]
-    kept = {key: spec[key] for key in _KEPT if key in spec}
+    name = manifest["metadata"]["name"][: _LONGEST_NAME - len(_SUFFIX)]
     return {
         "apiVersion": "v1",
         "kind": "Service",
-        "metadata": {"name": name},
-        "spec": {**kept, "ports": ports},
+        "metadata": {"name": f"{name}{_SUFFIX}"},
+        "spec": {**{key: spec[key] for key in _KEPT if key in spec}, "ports": ports},
     }

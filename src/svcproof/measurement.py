@@ -8,9 +8,10 @@ error rate. Nothing is judged here.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 
 from svcproof.asking import Ask, Asked, Pair
-from svcproof.barrier import twin_pairs
+from svcproof.barrier import twins
 from svcproof.context import Context
 from svcproof.errors import ClusterProblem, EnvironmentProblem, WaitExpired
 from svcproof.events import (
@@ -48,7 +49,8 @@ def measure(ask: Ask, context: Context) -> History:
     record_endpoints(services, snapshot, context)
     asked = ask_pairs(ask, app, snapshot, recorder)
     if ask.affinity == "pin" and ask.settle and ready is not None:
-        settle_pairs(twin_pairs(ask.pairs, context), context)
+        for twin, pairs in twins(ask.pairs, context):
+            settle_pairs(pairs, replace(context, app=twin))
     settled = [Settled(each) for each in asked]
     if ask.settle:
         settled = settle_all(asked, context, is_ready=ready is not None)

@@ -12,7 +12,7 @@ from svcproof.faults import CATALOGUE, Fault, Scene, Undo
 from svcproof.faults.rules import BEFORE_EVERYTHING, Chain, plant
 from svcproof.ports import CanRunInNodes
 
-__all__ = ["DNS_DROPPED", "FORWARD_DROPPED", "LARGE_PACKETS_LOST", "PROXY_DEAD"]
+__all__ = ["DNS_DROPPED", "FORWARD_DROPPED", "PROXY_DEAD"]
 
 #: In the forward hook: Pods of the node, and nobody of the node itself. What kube-proxy
 #: translated has the DNS Pod's port by now, which may be another; conntrack knows the first.
@@ -55,12 +55,6 @@ FORWARD_DROPPED = _fault(
     "one node forwards nothing at all",
     "Pods of that node reach nobody, and nobody reaches them, node ports included",
     _drop_forwarded(policy="drop"),
-)
-LARGE_PACKETS_LOST = _fault(
-    "large-packets-lost",
-    "one node forwards no packet of more than 1,000 bytes",
-    "connections are made, and long answers never come",
-    _drop_forwarded("meta length > 1000 drop"),
 )
 PROXY_DEAD = replace(
     CATALOGUE["rules-wiped"],

@@ -10,7 +10,7 @@ from typing import Any, Final, Literal
 from svcproof.battery.objects import Names
 from svcproof.faults import CATALOGUE, Fault, Scene, Undo
 from svcproof.testing import packaged_manifests
-from tests.faults.extra import DNS_DROPPED, FORWARD_DROPPED, LARGE_PACKETS_LOST, PROXY_DEAD
+from tests.faults.extra import DNS_DROPPED, FORWARD_DROPPED, PROXY_DEAD
 
 __all__ = ["EXPERIMENTS", "PLANTINGS", "SUITES", "Planting"]
 
@@ -112,8 +112,8 @@ def _of(slug: str, **fields: Any) -> Planting:
     return Planting(fault=CATALOGUE[slug], **fields)
 
 
-def _before(fault: Fault) -> Planting:
-    return Planting(fault=fault, when="before")
+def _before(fault: Fault, **fields: Any) -> Planting:
+    return Planting(fault=fault, when="before", **fields)
 
 
 def _on_web(slug: str, *also: str, **fields: Any) -> Planting:
@@ -168,6 +168,11 @@ _ALL: Final = (
     _before(CATALOGUE["overlay-blocked"]),
     _before(CATALOGUE["node-dies"]),
     _before(CATALOGUE["packets-lost"]),
+    _before(CATALOGUE["large-packets-lost"]),
+    _before(CATALOGUE["dns-over-tcp-dropped"], culprit=("TCP",)),
+    _before(CATALOGUE["no-record-is-no-name"]),
+    _before(CATALOGUE["name-server-silent"], culprit=("coredns-",)),
+    _at_node("node-port-closed-beside", SUITES.web_port),
     _of(
         "external-name-wrong",
         culprit=(SUITES.alias,),
@@ -178,7 +183,6 @@ _ALL: Final = (
     _before(DNS_DROPPED),
     _before(FORWARD_DROPPED),
     _before(PROXY_DEAD),
-    _before(LARGE_PACKETS_LOST),
 )
 #: Slug → the planting of each fault.
 PLANTINGS: Final = MappingProxyType({each.slug: each for each in _ALL})

@@ -18,7 +18,15 @@ from svcproof.faults.model import Undo
 from svcproof.faults.rules import TABLE, Chain, dnat, of_family, packets_to, plant
 from svcproof.ports import ClusterFacts
 from svcproof.recorder import Recorder
-from svcproof.snapshot import Node, Pod, Service, ServicePort, Snapshot
+from svcproof.snapshot import (
+    Endpoint,
+    EndpointSlice,
+    Node,
+    Pod,
+    Service,
+    ServicePort,
+    Snapshot,
+)
 
 NODES = ("node-1", "node-2", "node-3")
 SAVED = "/run/svcproof-saved-rules"
@@ -48,6 +56,18 @@ def _service(name: str, number: int, *ports: str, node_port: int = 0) -> Service
             for i, port in enumerate(ports)
         ),
     )
+
+
+def _name_servers() -> Snapshot:
+    """The cluster DNS with two Pods."""
+    pods = tuple(_pod("dns", number, 53) for number in (1, 2))
+    ports = (ServicePort(53, 53, "UDP", name="dns"),)
+    service = Service("kube-dns", "kube-system", "ClusterIP", ("10.0.128.10",), ports)
+    endpoints = tuple(
+        Endpoint(pod.addresses[:1], True, True, False, node=pod.node, pod=pod.name) for pod in pods
+    )
+    slices = (EndpointSlice("kube-dns-1", "kube-dns", "IPv4", {"dns": 53}, endpoints),)
+    return Snapshot((), pods, (service,), slices)
 
 
 class LabFails(ClusterProblem):
@@ -83,6 +103,8 @@ class Lab:
         return [*(found for found in (*kinds, self.frozen, self.stopped) if found)]
 
     def snapshot(self, namespace: str) -> Snapshot:
+        if namespace == "kube-system":
+            return _name_servers()
         pods = [_pod("web", i, 2) for i in (1, 2, 3)]
         pods += [_pod("lonely", 1, 3), _pod("other", 2, 3)]
         services = (
@@ -250,7 +272,7 @@ def test_each_fault_is_declared(fault):
 def test_the_catalogue_is_in_the_order_of_its_rows():
     numbers = [fault.number for fault in CATALOGUE.values()]
     assert numbers == sorted(numbers)
-    assert len(CATALOGUE) == 27
+    assert len(CATALOGUE) == 32
 
 
 def test_restoring_rules_makes_no_chain_that_was_not_there():

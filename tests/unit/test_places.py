@@ -169,6 +169,7 @@ def test_every_form_and_place_has_words():
         "by FQDN",
         "at node-1",
         "by its external address",
+        "by an externalIP",
     ]
     assert words(position_specs(get_args(PositionKind), NODES[:1])) == [
         "from a Pod on node-1",

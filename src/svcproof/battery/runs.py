@@ -13,7 +13,7 @@ from svcproof.battery.measurements import Measurement, Question, Steps
 from svcproof.battery.topics import Topic
 from svcproof.checkers import CHECKS
 from svcproof.errors import NotSupported, SvcproofError
-from svcproof.events import FaultHealed, FaultInjected, Judged
+from svcproof.events import FaultHealed, FaultInjected, Judged, NotAsked
 from svcproof.recorder import Recorder
 from svcproof.verdict import Finding, Status, Verdict, compose
 
@@ -82,6 +82,8 @@ class Turn:
         except SvcproofError as error:
             untold = _untold(error)
             unsupported = isinstance(error, NotSupported)
+            if unsupported:
+                self._recorder.event(NotAsked(reason=error.what))
             return self._answers(lambda _: untold, unsupported=unsupported)
         self.resume_at = time.monotonic() + pause
         return []
