@@ -26,8 +26,8 @@ _LONGEST_NAME: Final = 63
 
 
 def twins(pairs: Iterable[Pair], context: Context) -> Iterator[tuple[App, list[Pair]]]:
-    """Of each Service a twin, as an app of its own, and the same clients at the same form of
-    address of it.
+    """Of each Service a twin, as an app of its own, and clients at the same form of address of
+    it, one for each node.
 
     A twin that the API server does not take is left out, and noted: then the rules are
     believed to be complete when the EndpointSlices are.
@@ -50,7 +50,11 @@ def twins(pairs: Iterable[Pair], context: Context) -> Iterator[tuple[App, list[P
 
 
 def _alike(pairs: Iterable[Pair], app: App) -> Iterator[Pair]:
+    """One pair for each node whose rules choose: any client of it, any port."""
+    first: dict[tuple[str, str], Pair] = {}
     for position, target in pairs:
+        first.setdefault((target.entry_node or position.node, target.family), (position, target))
+    for position, target in first.values():
         for other in app.targets(target.form, port_name=target.port_name):  # type: ignore[arg-type]
             if (other.family, other.entry_node) == (target.family, target.entry_node):
                 yield position, other

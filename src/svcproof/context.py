@@ -10,6 +10,8 @@ from dataclasses import dataclass, field
 from typing import Final, TypeVar
 
 from svcproof.app import App
+from svcproof.asking import Asked
+from svcproof.deviations import is_about
 from svcproof.events import KnownDeviation
 from svcproof.limits import Limits
 from svcproof.patience import Patience
@@ -75,6 +77,11 @@ class Context:
     workers: Workers
     known: Sequence[KnownDeviation] = ()
     stopped: threading.Event = field(default_factory=threading.Event)
+
+    def knows(self, asked: Asked) -> bool:
+        """Whether this pair is known not to fail as it must: a known deviation is about it."""
+        where = f"{asked.position} → {asked.target}"
+        return asked.waits and any(is_about(each, where) for each in self.known)
 
     def results(self, futures: Sequence[Future[_T]]) -> list[_T]:
         """What all of them gave; what one raises, and Ctrl-C, stops the others."""

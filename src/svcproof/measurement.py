@@ -204,7 +204,9 @@ def _look_again(settled: Sequence[Settled], context: Context, *, unready: Sequen
                     after=after,
                 )
             )
-    given_up = [each.asked for each in settled if not each.in_time]
+    given_up = [
+        each.asked for each in settled if not each.in_time and not context.knows(each.asked)
+    ]
     late = [context.workers.waiting.submit(has_settled, asked, context) for asked in given_up]
     for asked, is_right in zip(given_up, context.results(late), strict=True):
         if is_right:

@@ -14,7 +14,6 @@ from typing import Any, Final
 
 from svcproof.asking import Asked
 from svcproof.context import Context, turn
-from svcproof.deviations import is_about
 from svcproof.events import Converged, NotConverged, NotSoFar
 from svcproof.history import Outcome
 from svcproof.pacing import concurrency_of
@@ -109,7 +108,8 @@ def settle(asked: Asked, context: Context, is_ready: bool) -> Settled:
         context.patience.settled(way, service, seconds, is_answered=answered)
         context.recorder.event(Converged(**how))
         return Settled(asked, hangs=streak.hangs)
-    context.patience.gave_up(way, service, seconds)
+    if not context.knows(asked):
+        context.patience.gave_up(way, service, seconds)
     context.recorder.event(NotConverged(**how, last_state=missing))
     # A refusal can take a second, too; where nodes limit them, more at once would be silence.
     refused = not context.app.cluster.facts.limits_refusals
@@ -120,11 +120,9 @@ def _least(asked: Asked, context: Context, *, is_ready: bool) -> float:
     """Seconds after which nothing is waited for any longer, whatever the run's patience is.
 
     A flow is forgotten with the change of the rules, or it is not (pkg/proxy/conntrack). What
-    is known not to settle is measured soon: if it does after all, it is told to be late.
+    is known not to settle is measured soon.
     """
-    where = f"{asked.position} → {asked.target}"
-    is_known = asked.waits and any(is_about(each, where) for each in context.known)
-    if not is_ready or is_known:
+    if not is_ready or context.knows(asked):
         return context.limits.recheck
     return _FLOW_SECONDS if asked.target.source_port else math.inf
 

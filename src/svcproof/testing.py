@@ -15,7 +15,7 @@ from svcproof.recorder import Recorder
 from svcproof.run import Run
 from svcproof.steady import Load
 from svcproof.verdict import Checker, Verdict
-from svcproof.ways import everywhere_to, from_outside_to
+from svcproof.ways import everywhere_to, from_outside_to, keeping_ports, to_the_dns
 
 __all__ = [
     "App",
@@ -34,7 +34,9 @@ __all__ = [
     "client_manifests_for",
     "everywhere_to",
     "from_outside_to",
+    "keeping_ports",
     "packaged_manifests",
+    "to_the_dns",
 ]
 
 

@@ -35,6 +35,8 @@ from svcproof.testing import App, Clients, Cluster, Run, client_manifests_for, p
 
 #: Modules whose cases take longest begin first.
 LONGEST = (
+    "emptied_service",
+    "deleted_service",
     "kept_port",
     "change",
     "roll_out",
@@ -151,9 +153,10 @@ def suite(
     @cache
     def start_rest() -> None:
         for namespace in dict.fromkeys(namespaces.values()):
+            # Pods start in this order: first those of the modules whose cases take longest.
             stems = dict.fromkeys(
                 stem
-                for module in modules
+                for module in sorted(modules, key=_is_short)
                 if namespaces[module.__name__] == namespace
                 for stem in _stems(module)
             )
@@ -270,11 +273,11 @@ def _lanes(items: Sequence[pytest.Function], facts: ClusterFacts) -> list[list[p
         if facts.limits_refusals and getattr(item.module, "REFUSED", False):
             lane = "refused"
         lanes.setdefault(lane, []).append(item)
-    return sorted(lanes.values(), key=lambda lane: _is_short(lane[0]))
+    return sorted(lanes.values(), key=lambda lane: _is_short(lane[0].module))
 
 
-def _is_short(item: pytest.Function) -> bool:
-    return not item.module.__name__.endswith(LONGEST)
+def _is_short(module: ModuleType) -> bool:
+    return not module.__name__.endswith(LONGEST)
 
 
 def _manifests(module: ModuleType) -> list[Mapping[str, Any]]:

@@ -1,11 +1,13 @@
 """DNS: the names of Services, asked for with few dots and with many, from every node."""
 
 from itertools import product
+from typing import get_args
 
 import pytest
 
 from svcproof.own_services import dns_service
 from svcproof.questions import (
+    ADDRESS_QUERIES,
     Query,
     Written,
     asked_of,
@@ -17,6 +19,9 @@ from svcproof.questions import (
 from svcproof.testing import Judge, Pair, Run, Target
 
 NAMED, HEADLESS, MANY = (f"hostname-svc-{word}" for word in ("named", "headless", "many-ports"))
+WRITTEN: tuple[Written, ...] = get_args(Written)
+#: Before a port's name these have more dots than resolvers wait for (ndots), and fewer.
+WITH_MANY_DOTS: tuple[Written, ...] = ("with svc", "full", "full with dot")
 #: A Service that is made, and deleted, by a case.
 NEW = "hostname-svc-new"
 #: A name that was asked for before it was there, or that is gone, may be remembered by a cache of
@@ -34,12 +39,13 @@ def name(
 
 
 def addresses(run: Run, service: str, *, written: Written = "full with dot") -> list[Target]:
-    """What resolvers ask for: both families, whichever the cluster has.
+    """The addresses of each family of the cluster; by the full name of both, whichever it has.
 
     Of the one that a Service has not, the answer is that there is none; some resolvers take
     anything else for a name that is not there.
     """
-    return [name(run, service, query, written=written) for query in ("A", "AAAA")]
+    families = ADDRESS_QUERIES if written == "full with dot" else run.app.families
+    return [name(run, service, ADDRESS_QUERIES[each], written=written) for each in families]
 
 
 def by_pods(run: Run, *targets: Target) -> list[Pair]:
@@ -47,12 +53,10 @@ def by_pods(run: Run, *targets: Target) -> list[Pair]:
     return list(product(run.clients.everywhere("pod"), targets))
 
 
-@pytest.mark.parametrize(
-    "written", ["short", "with namespace", "with svc", "full", "full with dot"]
-)
-def test_address_of_a_service(written: Written, run: Run, judge: Judge) -> None:
+def test_address_of_a_service(run: Run, judge: Judge) -> None:
     """A Service's name gives its ClusterIP on every node, with however few dots it is written."""
-    run.measure(by_pods(run, *addresses(run, NAMED, written=written)))
+    asked = [each for written in WRITTEN for each in addresses(run, NAMED, written=written)]
+    run.measure(by_pods(run, *asked))
     judge()
 
 
@@ -62,11 +66,18 @@ def test_addresses_of_a_headless_service(run: Run, judge: Judge) -> None:
     judge()
 
 
-@pytest.mark.parametrize("written", ["with svc", "full", "full with dot"])
 @pytest.mark.parametrize("service", [NAMED, HEADLESS], ids=["ClusterIP", "headless"])
-def test_ports_by_name(service: str, written: Written, run: Run, judge: Judge) -> None:
+def test_ports_by_name(service: str, run: Run, judge: Judge) -> None:
     """The SRV record of a named port gives its number, and who serves it, with many dots or few."""
-    run.measure(by_pods(run, name(run, service, "SRV", written=written, port="web-port")))
+    run.measure(
+        by_pods(
+            run,
+            *(
+                name(run, service, "SRV", written=written, port="web-port")
+                for written in WITH_MANY_DOTS
+            ),
+        )
+    )
     judge()
 
 

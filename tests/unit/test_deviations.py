@@ -184,7 +184,7 @@ def test_the_rows_that_come_along_can_be_read_and_say_where_they_are_known_from(
 
 
 def test_a_row_of_the_users_own_takes_the_place_of_one_that_comes_along():
-    own = row(slug="mine", case="test_kept_port.py::test_emptied_service")
+    own = row(slug="mine", case="test_emptied_service.py::test_emptied_service")
     assert [each.slug for each in beside_shipped([own])] == [
         "mine",
         "udp-flows-of-a-deleted-service",

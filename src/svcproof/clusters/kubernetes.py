@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Generator, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import urlencode
@@ -30,6 +31,8 @@ _MERGE: Final = "application/merge-patch+json"
 _CONFLICT: Final = 409
 _FORBIDDEN: Final = 403
 _NOT_FOUND: Final = 404
+#: Lists that are asked for at the same time: three of a look, of two namespaces.
+_LISTS: Final = 6
 
 
 class KubernetesCluster:
@@ -61,6 +64,7 @@ class KubernetesCluster:
         self._probers: dict[tuple[str, str], PodProber] = {}
         self._probers_lock = threading.Lock()
         self._looks = SharedLooks(self._look)
+        self._lists = ThreadPoolExecutor(_LISTS, thread_name_prefix="svcproof-lists")
         self.kubeconfig = kubeconfig
         self.api = Api(
             kubeconfig,
@@ -131,25 +135,25 @@ class KubernetesCluster:
         return self._looks.snapshot(namespace)
 
     def _look(self, namespace: str) -> Snapshot:
-        """Four lists, one call each."""
+        """Four lists, one call each, side by side."""
         scoped = f"/namespaces/{namespace}"
-        nodes = tuple(
-            objects.node(item, self._tolerations) for item in self._items("/api/v1/nodes")
+        nodes, pods, slices = (
+            self._lists.submit(self._items, path)
+            for path in (
+                "/api/v1/nodes",
+                f"/api/v1{scoped}/pods",
+                f"/apis/discovery.k8s.io/v1{scoped}/endpointslices",
+            )
         )
         services = tuple(map(objects.service, self._items(f"/api/v1{scoped}/services")))
         others, absent = self._aliased(services, namespace)
         return Snapshot(
-            nodes=nodes,
-            pods=tuple(map(objects.pod, self._items(f"/api/v1{scoped}/pods"))),
+            nodes=tuple(objects.node(item, self._tolerations) for item in nodes.result()),
+            pods=tuple(map(objects.pod, pods.result())),
             services=services,
             others=others,
             absent=absent,
-            slices=tuple(
-                map(
-                    objects.endpoint_slice,
-                    self._items(f"/apis/discovery.k8s.io/v1{scoped}/endpointslices"),
-                )
-            ),
+            slices=tuple(map(objects.endpoint_slice, slices.result())),
         )
 
     def _aliased(
@@ -214,6 +218,7 @@ class KubernetesCluster:
             self._probers.clear()
         for prober in probers:
             prober.close()
+        self._lists.shutdown(wait=False)
         self.api.close()
         if self._on_close is not None:
             on_close, self._on_close = self._on_close, None

@@ -15,6 +15,8 @@ from pathlib import Path
 from typing import Any, Final
 from urllib.parse import quote, urlencode
 
+import msgspec
+
 from svcproof.clusters.kubeconfig import Access, load_access
 from svcproof.clusters.unreachable import unreachable
 from svcproof.clusters.websockets import shake_hands
@@ -120,8 +122,9 @@ class Api:
     ) -> Any:
         """One request. Raises :class:`ApiRefused` with the server's text."""
         response = self._request(method, path, body, content_type=content_type, query=query)
-        with contextlib.suppress(ValueError):
-            answer = json.loads(response.data)
+        # A look at a namespace is a few hundred kilobytes, and a run takes hundreds of looks.
+        with contextlib.suppress(ValueError, msgspec.DecodeError):
+            answer = msgspec.json.decode(response.data)
             if isinstance(answer, dict):
                 return answer
         kind = response.headers.get("content-type", "nothing that says what it is")

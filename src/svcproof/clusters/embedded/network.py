@@ -117,6 +117,9 @@ def _make_member(plan: ClusterPlan, name: str, addresses: Iterable[str]) -> None
                 # Refusals at once, however many: docs/decisions/0011.
                 "net/ipv4/icmp_ratelimit": 0,
                 "net/ipv6/icmp/ratelimit": 0,
+                # Two minutes by default: a run makes tens of thousands of connections, and
+                # kube-proxy reads all that is remembered whenever a UDP Service changes.
+                "net/netfilter/nf_conntrack_tcp_timeout_time_wait": 5,
                 "net/ipv4/conf/all/rp_filter": 0,
                 "net/ipv4/conf/default/rp_filter": 0,
                 "net/ipv6/conf/all/forwarding": 1,
