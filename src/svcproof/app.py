@@ -56,15 +56,18 @@ class App:
         run: str,
         limits: Limits,
         late: set[str] | None = None,
+        stored: dict[tuple[str, str], Mapping[str, Any]] | None = None,
     ) -> None:
-        """``late`` are nodes and Services that were waited for in vain: apps may share it."""
+        """``late`` are nodes and Services that were waited for in vain, ``stored`` (by namespace
+        and name) Services as the API server answered that it has them: apps may share both."""
         self.cluster = cluster
         self.namespace = namespace
         self.run = run
         #: Kind and name → each object as this run wants it; cases side by side change their own.
         self._wanted = {_key(item): item for item in of_run(manifests, run)}
-        #: Name → each Service as this run left it.
+        #: Name → each Service as this run asked for it.
         self.services = _services(self.manifests)
+        self._stored = {} if stored is None else stored
         self._limits = limits
         self._revision = 0
         self._late = set() if late is None else late
@@ -82,7 +85,7 @@ class App:
 
     def apply(self) -> None:
         """Create the objects, or change them back to what the manifests say."""
-        self.cluster.apply(self.manifests, namespace=self.namespace)
+        self._keep(self.cluster.apply(self.manifests, namespace=self.namespace))
         self.services = _services(self.manifests)
 
     def apply_all(self) -> dict[tuple[str, str], ApplyFailed]:
@@ -91,11 +94,16 @@ class App:
         refused: dict[tuple[str, str], ApplyFailed] = {}
         for manifest in self.manifests:
             try:
-                self.cluster.apply([manifest], namespace=self.namespace)
+                self._keep(self.cluster.apply([manifest], namespace=self.namespace))
             except ApplyFailed as error:
                 refused[manifest["kind"], manifest["metadata"]["name"]] = error
         self.services = _services(self.manifests)
         return refused
+
+    def _keep(self, stored: Iterable[Mapping[str, Any]]) -> None:
+        """What an admission policy made of a Service is as this run left it."""
+        for name, item in _services(stored).items():
+            self._stored[self.namespace, name] = item
 
     def wait_ready(self, *, limit: float | None = None) -> Snapshot:
         """Wait until Pods and then EndpointSlices are as wanted; the cluster as it is then.
@@ -204,7 +212,7 @@ class App:
         Raises :class:`~svcproof.errors.NotSupported` where a policy of the cluster forbids it.
         """
         try:
-            self.cluster.patch(kind, name, changes, namespace=self.namespace)
+            stored = self.cluster.patch(kind, name, changes, namespace=self.namespace)
         except ApplyFailed as error:
             if error.is_forbidden:
                 raise NotSupported(
@@ -213,6 +221,7 @@ class App:
             raise
         if kind == "Service" and name in self.services:
             self.services[name] = patched(self.services[name], changes)
+            self._stored[self.namespace, name] = stored
 
     def delete(self, kind: str, name: str) -> None:
         """Delete an object; one that is not there is no error."""
@@ -220,13 +229,26 @@ class App:
         self._wanted.pop((kind, name), None)
         if kind == "Service":
             self.services.pop(name, None)
+            self._stored.pop((self.namespace, name), None)
 
     def drifts(self, snapshot: Snapshot) -> Iterator[tuple[str, Drift]]:
         """Where Services are not as this run left them: each one's name, and the field."""
         for service in snapshot.services:
             if service.name in self.services:
-                for each in drift(self.services[service.name], service):
+                for each in drift(self._left(service.name), service):
                     yield service.name, each
+
+    def admitted(self, service: str, snapshot: Snapshot) -> list[Drift]:
+        """Where a Service was stored otherwise than this run asked for it."""
+        for seen in snapshot.services:
+            if seen.name == service in self.services:
+                since = {each.field for each in drift(self._left(service), seen)}
+                asked = drift(self.services[service], seen)
+                return [each for each in asked if each.field not in since]
+        return []
+
+    def _left(self, service: str) -> Mapping[str, Any]:
+        return self._stored.get((self.namespace, service), self.services[service])
 
     def add(self, manifest: Mapping[str, Any]) -> None:
         """Create one more object, or change one to be this.
@@ -234,7 +256,7 @@ class App:
         Raises :class:`~svcproof.errors.ApplyFailed` where the API server refuses it.
         """
         (own,) = of_run([manifest], self.run)
-        self.cluster.apply([own], namespace=self.namespace)
+        self._keep(self.cluster.apply([own], namespace=self.namespace))
         self._wanted[_key(own)] = own
         self.services |= _services([own])
 
@@ -356,7 +378,8 @@ def _key(manifest: Mapping[str, Any]) -> tuple[str, str]:
 
 
 def _services(manifests: Iterable[Mapping[str, Any]]) -> dict[str, Mapping[str, Any]]:
-    return {item["metadata"]["name"]: item for item in manifests if item["kind"] == "Service"}
+    # Of an answer that is no object nothing is known.
+    return {item["metadata"]["name"]: item for item in manifests if item.get("kind") == "Service"}
 
 
 def client_manifests_for(cluster: Cluster) -> tuple[Mapping[str, Any], ...]:

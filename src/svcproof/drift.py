@@ -1,8 +1,9 @@
-"""Is a Service still as its run left it? Pure.
+"""Is a Service still as its run left it, and was it stored as it was asked for? Pure.
 
 Promises follow from the Service that the API server has. One that somebody else has
 changed may be consistent and route perfectly, to what nobody asked for: only who
-made it can know.
+made it can know. What an admission policy made of it when it was stored is known: it is in
+the API server's answer.
 """
 
 from __future__ import annotations
@@ -34,11 +35,18 @@ _PORT_FIELDS: Final = {
 
 @dataclass(frozen=True, slots=True)
 class Drift:
-    """A field, what it was left as, and what it is; "" for nothing."""
+    """A field, what it was left as, and what it is; "" for nothing.
+
+    ``is_default``: the manifest says nothing of the field, and means its default.
+    """
 
     field: str
     wanted: str
     seen: str
+    is_default: bool = False
+
+    def __str__(self) -> str:
+        return f"{self.field} is {self.seen or 'nothing'}, not {self.wanted or 'nothing'}"
 
 
 def drift(manifest: Mapping[str, Any], service: Service) -> Iterator[Drift]:
@@ -47,25 +55,26 @@ def drift(manifest: Mapping[str, Any], service: Service) -> Iterator[Drift]:
     What the API server allots (addresses, node ports) may be anything.
     """
     spec = manifest.get("spec", {})
-    yield from _compared("type", spec.get("type", "ClusterIP"), service.type)
-    for name, (attribute, otherwise) in FIELDS.items():
-        yield from _compared(name, spec.get(name, otherwise), getattr(service, attribute))
+    fields = {"type": ("type", "ClusterIP"), **FIELDS}
     if service.type in ("NodePort", "LoadBalancer"):
-        policy = spec.get("externalTrafficPolicy", "Cluster")
-        yield from _compared("externalTrafficPolicy", policy, service.external_traffic_policy)
+        fields["externalTrafficPolicy"] = ("external_traffic_policy", "Cluster")
+    for name, (attribute, otherwise) in fields.items():
+        seen = getattr(service, attribute)
+        yield from _compared(name, spec.get(name, otherwise), seen, is_default=name not in spec)
     if spec.get("sessionAffinity") == service.session_affinity == "ClientIP":
         config = spec.get("sessionAffinityConfig", {}).get("clientIP", {})
         yield from _compared(
             "sessionAffinityConfig.clientIP.timeoutSeconds",
             config.get("timeoutSeconds", DEFAULT_AFFINITY_SECONDS),
             service.affinity_timeout_seconds,
+            is_default="timeoutSeconds" not in config,
         )
     yield from _ports(spec.get("ports", ()), service)
 
 
-def _compared(field: str, wanted: Any, seen: Any) -> Iterator[Drift]:
+def _compared(field: str, wanted: Any, seen: Any, *, is_default: bool = False) -> Iterator[Drift]:
     if wanted != seen:
-        yield Drift(f"spec.{field}", _text(wanted), _text(seen))
+        yield Drift(f"spec.{field}", _text(wanted), _text(seen), is_default)
 
 
 def _ports(wanted: Sequence[Mapping[str, Any]], service: Service) -> Iterator[Drift]:
@@ -80,7 +89,8 @@ def _ports(wanted: Sequence[Mapping[str, Any]], service: Service) -> Iterator[Dr
                 where = f"ports[port={port['port']}].{name}"
                 yield from _compared(where, port[name], getattr(found, attribute))
     for stranger in there.values():
-        yield Drift("spec.ports", "", f"{stranger.port}/{stranger.protocol}")
+        there_is = f"{stranger.port}/{stranger.protocol}"
+        yield Drift("spec.ports", "", there_is, is_default=True)
 
 
 def _text(value: Any) -> str:

@@ -38,6 +38,7 @@ __all__ = [
     "Patched",
     "PromiseChanged",
     "PromiseNotSeenAgain",
+    "ServiceAdmitted",
     "ServiceChanged",
     "SettledLate",
     "Sign",
@@ -163,6 +164,16 @@ class ClientMissing(Event, frozen=True):
 
 class ServiceChanged(Event, frozen=True):
     """A field of a Service that is not as the run left it: somebody else has changed it."""
+
+    service: str
+    field: str
+    wanted: str
+    seen: str
+
+
+class ServiceAdmitted(Event, frozen=True):
+    """A field of a Service that was stored otherwise than it was asked for, as an admission policy
+    or the API server's version makes it: what is promised follows what is stored."""
 
     service: str
     field: str
@@ -314,6 +325,7 @@ AnyEvent = (
     | NotSoFar
     | SettledLate
     | ClientMissing
+    | ServiceAdmitted
     | ServiceChanged
     | KnownDeviation
     | NotAsked

@@ -13,13 +13,14 @@ from dataclasses import replace
 from svcproof.asking import Ask, Asked, Pair
 from svcproof.barrier import twins
 from svcproof.context import Context
-from svcproof.errors import ClusterProblem, EnvironmentProblem, WaitExpired
+from svcproof.errors import ClusterProblem, EnvironmentProblem, NotSupported, WaitExpired
 from svcproof.events import (
     EndpointsSeen,
     NotConverged,
     NotSoFar,
     PromiseChanged,
     PromiseNotSeenAgain,
+    ServiceAdmitted,
     ServiceChanged,
     SettledLate,
 )
@@ -45,6 +46,7 @@ def measure(ask: Ask, context: Context) -> History:
     ready = await_app(context) if ask.ending is None else app.snapshot()
     snapshot = ready or app.snapshot()
     services = [target.service for _, target in (*ask.pairs, *ask.failing)]
+    record_admission(services, snapshot, context)
     record_services(services, snapshot, context)
     record_endpoints(services, snapshot, context)
     asked = ask_pairs(ask, app, snapshot, recorder)
@@ -69,6 +71,7 @@ def settle_pairs(pairs: Sequence[Pair], context: Context, *, awaits_app: bool = 
     if snapshot is None:
         return list(pairs)
     services = [target.service for _, target in pairs]
+    record_admission(services, snapshot, context)
     record_services(services, snapshot, context)
     record_endpoints(services, snapshot, context)
     ask = Ask(pairs=tuple(pairs))
@@ -118,6 +121,33 @@ def not_converged(expired: WaitExpired) -> NotConverged:
         last_state=expired.last_state,
         remedy=expired.remedy,
     )
+
+
+def record_admission(names: Iterable[str], snapshot: Snapshot, context: Context) -> None:
+    """What of each Service was stored otherwise than it was asked for, once.
+
+    Promises follow what is stored: what a manifest leaves open may be anything. But what it says
+    is what the case is about.
+
+    Raises :class:`~svcproof.errors.NotSupported` where that is not what is stored.
+    """
+    known = [each for each in context.recorder.freeze().events if isinstance(each, ServiceAdmitted)]
+    is_known = {(each.service, each.field, each.seen) for each in known}
+    for name in dict.fromkeys(names):
+        for each in context.app.admitted(name, snapshot):
+            if not each.is_default:
+                raise NotSupported(
+                    f"the API server has made something else of Service {name}: {each}",
+                    remedy="see whether its version knows the field, and which admission policy "
+                    "or webhook changes it",
+                    is_prevented=True,
+                )
+            if (name, each.field, each.seen) not in is_known:
+                context.recorder.event(
+                    ServiceAdmitted(
+                        service=name, field=each.field, wanted=each.wanted, seen=each.seen
+                    )
+                )
 
 
 def record_services(names: Iterable[str], snapshot: Snapshot, context: Context) -> None:

@@ -150,15 +150,17 @@ class Cluster(Protocol):
         """Ask for a namespace's deletion; do not wait for it."""
         ...
 
-    def apply(self, manifests: Sequence[Manifest], *, namespace: str) -> None:
-        """Create the objects, or change them to what the manifests say.
+    def apply(self, manifests: Sequence[Manifest], *, namespace: str) -> tuple[Manifest, ...]:
+        """Create the objects, or change them to what the manifests say; each as it is stored,
+        which may be more and other than was asked for (defaults, admission).
 
         Raises :class:`~svcproof.errors.ApplyFailed` with the server's text.
         """
         ...
 
-    def patch(self, kind: str, name: str, changes: Manifest, *, namespace: str) -> None:
-        """Change fields of one object (JSON merge patch). Raises like :meth:`apply`."""
+    def patch(self, kind: str, name: str, changes: Manifest, *, namespace: str) -> Manifest:
+        """Change fields of one object (JSON merge patch); the object as it is stored. Raises like
+        :meth:`apply`."""
         ...
 
     def delete(self, kind: str, name: str, *, namespace: str) -> None:

@@ -18,6 +18,8 @@ from svcproof.snapshot import Snapshot
 
 __all__ = ["ask_pairs", "promise_of", "refuse_unpromised", "wanted"]
 
+#: With them a Service need not answer, although there are backends.
+_LOCAL: Final = ("spec.internalTrafficPolicy", "spec.externalTrafficPolicy")
 #: Instead of the refusals that the rules promise where no backend is.
 _ANY_BACKEND: Final = Promise(outcome=Outcome.ANSWERED, rule="the case says that the app is there")
 
@@ -115,11 +117,44 @@ def _promise(
     if is_failing and ask.ending is not None:
         return ask.ending
     promised = promise_of(app, position, target, snapshot)
+    is_answered = promised.outcome is Outcome.ANSWERED
+    if is_failing and not is_answered:
+        return promised
     if is_failing:
-        return promised if promised.outcome is not Outcome.ANSWERED else _refusal(app)
-    if promised.outcome is not Outcome.ANSWERED and promised.answers is None:
+        _refuse_admitted(app, position, target, snapshot)
+        return _refusal(app)
+    if not is_answered and promised.answers is None:
+        _refuse_admitted(app, position, target, snapshot, *_LOCAL)
         promised = _ANY_BACKEND
+    if ask.choice and promised.affinity_ms:
+        raise NotSupported(
+            f"Service {target.service} has session affinity: fresh connections of one client are "
+            "not shared",
+            is_prevented=bool(app.admitted(target.service, snapshot)),
+        )
     return promised if ask.cover else msgspec.structs.replace(promised, cover=False)
+
+
+def _refuse_admitted(
+    app: App, position: Position, target: Target, snapshot: Snapshot, *fields: str
+) -> None:
+    """Raise :class:`~svcproof.errors.NotSupported` where what the case says of a pair does not
+    follow from what was stored of its Service, because of ``fields`` that nobody has asked for."""
+    listed = any(
+        endpoint.ready for item in snapshot.slices_of(target.service) for endpoint in item.endpoints
+    )
+    changed = [
+        str(each)
+        for each in app.admitted(target.service, snapshot)
+        if not fields or each.field in fields
+    ]
+    if listed and changed:
+        raise NotSupported(
+            f"{position} to {target}: when Service {target.service} was stored, something else "
+            f"was made of it, and who answers follows from that: {'; '.join(changed)}",
+            remedy="see which admission policy or webhook changes it",
+            is_prevented=True,
+        )
 
 
 def _refusal(app: App) -> Promise:

@@ -130,9 +130,12 @@ def suite(
     """
 
     late: set[str] = set()
+    stored: dict[tuple[str, str], Mapping[str, Any]] = {}
 
     def app_of(namespace: str, manifests: Sequence[Mapping[str, Any]]) -> App:
-        return App(cluster, namespace, manifests, run=run_id, limits=limits, late=late)
+        return App(
+            cluster, namespace, manifests, run=run_id, limits=limits, late=late, stored=stored
+        )
 
     apps = {
         module.__name__: app_of(namespaces[module.__name__], _manifests(module))

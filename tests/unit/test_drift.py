@@ -44,6 +44,7 @@ def test_what_is_as_it_was_left_is_none_and_what_was_left_out_has_its_default(le
 def test_what_was_left_out_and_has_another_value_is_told(left_out):
     (found,) = drifts({name: value for name, value in SAME.items() if name != left_out})
     assert found.field == f"spec.{left_out}"
+    assert found.is_default
 
 
 @pytest.mark.parametrize(
@@ -75,13 +76,15 @@ def test_what_was_left_out_and_has_another_value_is_told(left_out):
     ],
 )
 def test_a_changed_field_is_told_with_both_values(changes, field, wanted, seen):
-    assert drifts(SAME | changes) == [Drift(f"spec.{field}", wanted, seen)]
+    (found,) = drifts(SAME | changes)
+    assert found == Drift(f"spec.{field}", wanted, seen)
+    assert str(found) == f"spec.{field} is {seen}, not {wanted}"
 
 
 def test_ports_that_went_and_came_are_told():
     assert drifts(SAME | {"ports": [{"port": 80, "protocol": "UDP"}]}) == [
         Drift("spec.ports", "80/UDP", ""),
-        Drift("spec.ports", "", "80/TCP"),
+        Drift("spec.ports", "", "80/TCP", is_default=True),
     ]
 
 

@@ -299,7 +299,8 @@ def test_the_words_of_events_that_are_in_saved_histories_never_change():
     assert {kind.__struct_config__.tag for kind in get_args(AnyEvent)} == {
         "converged", "not-converged", "endpoints-seen", "api-answer", "promise-changed",
         "promise-not-seen-again",
-        "settled-late", "not-so-far", "client-missing", "service-changed", "known-deviation",
+        "settled-late", "not-so-far", "client-missing", "service-changed", "service-admitted",
+        "known-deviation",
         "not-promised", "not-asked", "judged",
         "fault-injected", "fault-healed",
         "patched", "deleted", "change-began", "change-ended", "idle", "other",

@@ -251,6 +251,7 @@ def test_kinds_that_are_not_judged_are_read_by_no_check():
         events.ApiAnswer,
         events.PromiseChanged,
         events.ClientMissing,
+        events.ServiceAdmitted,
         events.ServiceChanged,
         events.KnownDeviation,
         events.Judged,

@@ -19,6 +19,7 @@ from svcproof.clusters.fake import FakeCluster
 from svcproof.errors import MissingTool
 from svcproof.history_reader import decode_lines
 from svcproof.limits import Limits
+from svcproof.manifest_files import patched
 
 SUITES = str(files("svcproof") / "suites")
 
@@ -985,6 +986,28 @@ class TestBadInput:
     def test_but_not_in_somebody_elses_project(self, run, pytester):
         pytester.makepyfile(test_other="def helper(): pass")
         assert run("-q", cluster="").ret == 5
+
+
+class Admitting(FakeCluster):
+    """An admission policy prefers the same node for every Service."""
+
+    def apply(self, manifests, *, namespace):
+        policy = {"spec": {"trafficDistribution": "PreferSameNode"}}
+        changed = [patched(m, policy) if m["kind"] == "Service" else m for m in manifests]
+        return super().apply(changed, namespace=namespace)
+
+
+def test_a_policy_that_changes_all_services_costs_only_what_is_about_the_field(run, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "200")
+    monkeypatch.setattr(registry, "open_cluster", lambda *_: Admitting())
+    result = run(SUITES, "-v", "-k", "test_clusterip.py or test_topology or test_hairpin")
+    text = result.stdout.str()
+    assert "FAIL" not in text
+    assert "changed on admission: Service hostname-svc-clusterip: spec.trafficDistribution" in text
+    skipped = re.findall(r"test_topology.py::(test_\w+(?:\[.*\])?) SKIPPED", text)
+    assert len(skipped) == 4  # PreferSameZone and PreferClose were asked for
+    assert "test_nearest[node" in text
+    assert re.search(r"test_clusterip.py::\S+.* PASSED", text)
 
 
 class TestOnesOwnTests:

@@ -37,6 +37,7 @@ from svcproof.events import (
     EndpointsSeen,
     Event,
     NotConverged,
+    ServiceAdmitted,
     ServiceChanged,
 )
 from svcproof.history import Cell, History, Outcome
@@ -135,7 +136,7 @@ _DUE: Final[Mapping[str, Callable[[History], bool]]] = MappingProxyType(
         "reachability": lambda history: bool(history.cells) or not _asked_the_api(history),
         "responders": _is_connected,
         "endpoints": _events(EndpointsSeen),
-        "objects": _events(ServiceChanged),
+        "objects": _events(ServiceAdmitted, ServiceChanged),
         "clients": _events(ClientMissing),
         "convergence": _events(Converged, NotConverged),
         "distribution": _expected(lambda cell: bool(cell.expectation.choice)),

@@ -1,10 +1,14 @@
-"""Were the Services what the run had made of them? Else what was measured is another question."""
+"""Were the Services what the run had made of them? Else what was measured is another question.
+
+That the cluster stored one otherwise than it was asked for (an admission policy) is only told:
+promises follow what is stored.
+"""
 
 from __future__ import annotations
 
-from svcproof.events import ServiceChanged
+from svcproof.events import ServiceAdmitted, ServiceChanged
 from svcproof.history import History
-from svcproof.verdict import Finding, Status, Verdict, judged
+from svcproof.verdict import Fact, Finding, Status, Verdict, judged
 
 __all__ = ["objects"]
 
@@ -13,7 +17,19 @@ def objects(history: History) -> Verdict:
     """No Service was changed by anybody but the run itself."""
     seen = [event for event in history.events if isinstance(event, ServiceChanged)]
     first = {(event.service, event.field, event.seen): event for event in reversed(seen)}
-    return judged(len(seen), [_finding(event) for event in reversed(first.values())])
+    admitted = [event for event in history.events if isinstance(event, ServiceAdmitted)]
+    return judged(
+        len(seen) + len(admitted),
+        [_finding(event) for event in reversed(first.values())],
+        [Fact("changed on admission", text) for text in dict.fromkeys(map(_told, admitted))],
+    )
+
+
+def _told(event: ServiceAdmitted) -> str:
+    return (
+        f"Service {event.service}: {event.field} is {event.seen or 'nothing'}, "
+        f"{event.wanted or 'nothing'} was asked for"
+    )
 
 
 def _finding(event: ServiceChanged) -> Finding:

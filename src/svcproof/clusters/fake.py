@@ -81,19 +81,20 @@ class FakeCluster:
             self._model.delete_namespace(name)
             self._network.changed()
 
-    def apply(self, manifests: Sequence[Manifest], *, namespace: str) -> None:
+    def apply(self, manifests: Sequence[Manifest], *, namespace: str) -> tuple[Manifest, ...]:
         """Create or change the objects; all their Pods are ready on return."""
         lax = any(defect.lax for defect in self.defects)
         with self._lock:
-            for manifest in manifests:
-                self._model.apply(manifest, namespace, lax=lax)
+            stored = [self._model.apply(each, namespace, lax=lax) for each in manifests]
             self._network.changed()
+        return tuple(stored)
 
-    def patch(self, kind: str, name: str, changes: Manifest, *, namespace: str) -> None:
+    def patch(self, kind: str, name: str, changes: Manifest, *, namespace: str) -> Manifest:
         """Change fields of one object."""
         with self._lock:
-            self._model.patch(kind, name, changes, namespace)
+            stored = self._model.patch(kind, name, changes, namespace)
             self._network.changed()
+        return stored
 
     def delete(self, kind: str, name: str, *, namespace: str) -> None:
         """Delete one object."""

@@ -68,24 +68,24 @@ class FakeModel:
             self._age()
         return self.revision
 
-    def apply(self, manifest: Mapping[str, Any], namespace: str, *, lax: bool = False) -> None:
-        """Create or change one object; ``lax`` takes any node port."""
+    def apply(self, manifest: Mapping[str, Any], namespace: str, *, lax: bool = False) -> Json:
+        """Create or change one object; ``lax`` takes any node port. The object as it is then."""
         self._require_namespace(namespace)
         name, kind = manifest["metadata"]["name"], manifest["kind"]
         if name != name.lower() or not name.replace("-", "").isalnum():
             raise ApplyFailed(f'{kind} "{name}" is invalid: a lowercase RFC 1123 name is due')
         key = (namespace, kind, name)
-        self._store(key, patched(self._objects.get(key, {}), manifest), lax=lax)
+        return self._store(key, patched(self._objects.get(key, {}), manifest), lax=lax)
 
-    def patch(self, kind: str, name: str, changes: Mapping[str, Any], namespace: str) -> None:
-        """Change one object that is there."""
+    def patch(self, kind: str, name: str, changes: Mapping[str, Any], namespace: str) -> Json:
+        """Change one object that is there; the object as it is then (of a Pod nothing)."""
         if kind == "Pod":
             self._patch_pod(name, changes, namespace)
-            return
+            return {}
         key = (namespace, kind, name)
         if key not in self._objects:
             raise ApplyFailed(f'{kind} "{name}" not found')
-        self._store(key, patched(self._objects[key], changes))
+        return self._store(key, patched(self._objects[key], changes))
 
     def delete(self, kind: str, name: str, namespace: str) -> None:
         """Forget one object and its Pods; a Pod is replaced."""
@@ -172,12 +172,13 @@ class FakeModel:
         pod = self.pod_of(uid)
         return pod.labels.get(RUN_LABEL, "") if pod is not None else ""
 
-    def _store(self, key: _Key, item: Json, *, lax: bool = False) -> None:
+    def _store(self, key: _Key, item: Json, *, lax: bool = False) -> Json:
         if key[1] == "Service":
             self._complete_service(item, key, lax=lax)
         self._objects[key] = item
         self._reconcile(key)
         self.revision += 1
+        return copy.deepcopy(item)
 
     def _ports(self, service: Service, endpoint: Endpoint) -> tuple[tuple[str, int], ...]:
         resolved = ((port.name, self._number(port, endpoint)) for port in service.ports)

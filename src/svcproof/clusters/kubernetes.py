@@ -106,23 +106,27 @@ class KubernetesCluster:
         """Ask for a namespace's deletion; one that is not there is no error."""
         self._delete(f"/api/v1/namespaces/{name}")
 
-    def apply(self, manifests: Sequence[Manifest], *, namespace: str) -> None:
+    def apply(self, manifests: Sequence[Manifest], *, namespace: str) -> tuple[Manifest, ...]:
         """Server-side apply, so that applying again changes things back."""
+        stored = []
         for manifest in manifests:
             name = manifest["metadata"]["name"]
             path = self._path(manifest["kind"], name, namespace, manifest["apiVersion"])
-            self._change(
-                "PATCH",
-                path,
-                manifest,
-                content_type=_APPLY,
-                query={"fieldManager": _FIELD_MANAGER, "force": "true"},
+            stored.append(
+                self._change(
+                    "PATCH",
+                    path,
+                    manifest,
+                    content_type=_APPLY,
+                    query={"fieldManager": _FIELD_MANAGER, "force": "true"},
+                )
             )
+        return tuple(stored)
 
-    def patch(self, kind: str, name: str, changes: Manifest, *, namespace: str) -> None:
+    def patch(self, kind: str, name: str, changes: Manifest, *, namespace: str) -> Manifest:
         """Change fields of one object (RFC 7386)."""
         path = self._path(kind, name, namespace)
-        self._change(
+        return self._change(
             "PATCH", path, changes, content_type=_MERGE, query={"fieldManager": _FIELD_MANAGER}
         )
 
@@ -243,12 +247,13 @@ class KubernetesCluster:
         except ApiRefused as error:
             raise ApplyFailed(f"{kind} {name}: {error}") from error
 
-    def _change(self, method: str, path: str, body: Manifest, **options: Any) -> None:
+    def _change(self, method: str, path: str, body: Manifest, **options: Any) -> Manifest:
         try:
-            self.api.call(method, path, body, **options)
+            changed: Manifest = self.api.call(method, path, body, **options)
         except ApiRefused as error:
             forbidden = error.status == _FORBIDDEN
             raise ApplyFailed(f"{method} {path}: {error}", is_forbidden=forbidden) from error
+        return changed
 
     def _delete(self, path: str) -> None:
         try:

@@ -83,12 +83,12 @@ class ExistingCluster(KubernetesCluster):
         for _, run in sorted(made for made in self._runs if made[0] == name):
             delete_run(self.api, name, run)
 
-    def apply(self, manifests: Sequence[Manifest], *, namespace: str) -> None:
+    def apply(self, manifests: Sequence[Manifest], *, namespace: str) -> tuple[Manifest, ...]:
         """As the manifests say, with this cluster's image, nodes and rights."""
         fitted = [self._fitting.fit(manifest) for manifest in manifests]
         if namespace == self.facts.namespace:
             self._claim(fitted, namespace)
-        super().apply(fitted, namespace=namespace)
+        return super().apply(fitted, namespace=namespace)
 
     def snapshot(self, namespace: str) -> Snapshot:
         """The nodes that are used, and that namespace.
