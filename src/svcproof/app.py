@@ -24,7 +24,7 @@ from svcproof.places import (
     PositionKind,
     PositionSpec,
     TargetSpec,
-    has_family,
+    has_form,
     position_specs,
     resolve_target,
     target_specs,
@@ -275,7 +275,7 @@ class App:
         ports at each node."""
         facts, snapshot = self.cluster.facts, self.snapshot()
         found = self._service(service, snapshot)
-        families = [family for family in facts.families if has_family(found, family)]
+        families = [family for family in facts.families if has_form(found, form, family)]
         return [
             self._resolved(spec, found, snapshot, port_name)
             for spec in target_specs((form,), facts.node_names, families)

@@ -21,6 +21,7 @@ __all__ = [
     "PositionSpec",
     "TargetSpec",
     "has_family",
+    "has_form",
     "position_specs",
     "resolve_target",
     "target_specs",
@@ -142,6 +143,17 @@ def has_family(service: Service, family: Family) -> bool:
     return _FAMILY_WORDS[family] in service.ip_families
 
 
+def has_form(service: Service, form: str, family: Family) -> bool:
+    """Whether there is something of that family to dial in that form, as far as is known: of a
+    load balancer's name nobody knows what it leads to, and only the Service's first is asked."""
+    given = service.load_balancer_addresses
+    if form != "load-balancer" or not (given or service.load_balancer_names):
+        return has_family(service, family)
+    if given:
+        return any((":" in address) == (family == "ipv6") for address in given)
+    return _FAMILY_WORDS[family] == (service.ip_families or ("IPv4",))[0]
+
+
 def _known(value: str, known: tuple[_T, ...], what: str) -> _T:
     for item in known:
         if item == value:
@@ -165,10 +177,14 @@ def _port(service: Service, name: str) -> ServicePort:
 
 
 def _host(spec: TargetSpec, service: Service, snapshot: Snapshot, domain: str) -> str:
-    if spec.form == "short-name":
-        return service.name
-    if spec.form == "fqdn":
-        return f"{service.name}.{service.namespace}.svc.{domain}"
+    names = {
+        "short-name": service.name,
+        "fqdn": f"{service.name}.{service.namespace}.svc.{domain}",
+    }
+    if not service.load_balancer_addresses and service.load_balancer_names:
+        names["load-balancer"] = service.load_balancer_names[0]
+    if spec.form in names:
+        return names[spec.form]
     if spec.form == "cluster-ip" and (service.headless or service.type == "ExternalName"):
         kind = "headless" if service.headless else "an alias (ExternalName)"
         raise UsageError(f"Service {service.name} is {kind}: it has no ClusterIP to dial")

@@ -126,6 +126,10 @@ def _promise(
     if not is_answered and promised.answers is None:
         _refuse_admitted(app, position, target, snapshot, *_LOCAL)
         promised = _ANY_BACKEND
+    if ask.about_sources and not (promised.sources or promised.not_sources):
+        raise NotSupported(
+            f"{position} to {target}: which address a backend sees is not promised there"
+        )
     if ask.choice and promised.affinity_ms:
         raise NotSupported(
             f"Service {target.service} has session affinity: fresh connections of one client are "

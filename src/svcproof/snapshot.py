@@ -81,7 +81,12 @@ class ServicePort:
 
 @dataclass(frozen=True, slots=True)
 class Service:
-    """A Service's spec, as the API server completed it."""
+    """A Service's spec, as the API server completed it, and where its load balancer is.
+
+    ``load_balancer_names`` are hostnames instead of addresses, as some clouds give;
+    ``load_balancer_proxies`` those of the addresses (``ipMode: Proxy``, KEP-1860) that the nodes'
+    rules do not know, as they know no hostname: whoever dials them passes the load balancer.
+    """
 
     name: str
     namespace: str
@@ -95,6 +100,8 @@ class Service:
     internal_traffic_policy: Literal["Cluster", "Local"] = "Cluster"
     external_name: str = ""
     load_balancer_addresses: tuple[str, ...] = ()
+    load_balancer_names: tuple[str, ...] = ()
+    load_balancer_proxies: tuple[str, ...] = ()
     external_ips: tuple[str, ...] = ()
     load_balancer_source_ranges: tuple[str, ...] = ()
     health_check_node_port: int = 0

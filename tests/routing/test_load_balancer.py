@@ -1,5 +1,6 @@
 """LoadBalancer: an address outside the cluster that leads to its Pods, by either policy."""
 
+import socket
 from collections.abc import Callable, Iterator
 from functools import partial
 from itertools import product
@@ -39,14 +40,34 @@ def balanced(echo_app: App, limits: Limits, load_balancer: Callable[[], None]) -
             f"LoadBalancer Services stay pending in this cluster ({expired.last_state})",
             remedy="install an implementation, such as MetalLB or the cloud's",
         ) from expired
+    if echo_app.cluster.outside_positions():  # a new name takes minutes until the DNS has it
+        wait_for(
+            "the names of the load balancers",
+            partial(_unresolved, echo_app),
+            limit=limits.workload_ready,
+            interval=1.0,
+            remedy="see whether the DNS that this machine asks knows the load balancer's name",
+        )
 
 
 def _pending(app: App) -> str:
-    snapshot = app.snapshot()
+    services = map(app.snapshot().service, SERVICES.values())
     pending = [
-        name for name in SERVICES.values() if not snapshot.service(name).load_balancer_addresses
+        each.name
+        for each in services
+        if not (each.load_balancer_addresses or each.load_balancer_names)
     ]
     return f"pending: {', '.join(pending)}" if pending else ""
+
+
+def _unresolved(app: App) -> str:
+    for service in map(app.snapshot().service, SERVICES.values()):
+        for name in () if service.load_balancer_addresses else service.load_balancer_names[:1]:
+            try:
+                socket.getaddrinfo(name, None)
+            except OSError as error:
+                return f"{name}: {error.strerror}"
+    return ""
 
 
 def from_outside(run: Run, which: str) -> Iterator[Pair]:

@@ -470,3 +470,35 @@ def test_affinity_lets_a_backend_be_missed_and_says_for_how_long(shown, question
         assert (due.cover, due.affinity_ms) == (False, 10_800_000)
     else:
         assert due.affinity_ms == 0
+
+
+def promised(shown: Snapshot, case: Case) -> Promise:
+    position = POSITIONS[case.position]
+    return promise(shown, position, target(case), run="r", profile=PROFILES["iptables"])
+
+
+PROXIED = ({"load_balancer_names": (LB,)}, {"load_balancer_proxies": (LB,)})
+
+
+@pytest.mark.parametrize("changes", PROXIED)
+@pytest.mark.parametrize("position", ["outside", "pod"])
+@pytest.mark.parametrize("policy", ["Cluster", "Local"])
+def test_a_balancer_that_no_node_knows_is_passed_from_anywhere(changes, position, policy):
+    """A hostname, or ipMode Proxy: no short circuit inside, and any source address."""
+    case = Case(("ready", "none", "ready"), "none", policy, policy, position, "load-balancer", "")
+    shown = world(case)
+    shown = replace(shown, services=(replace(shown.services[0], **changes),))
+    due = promised(shown, case)
+    assert due.outcome is Outcome.ANSWERED
+    assert {each.pod for each in due.allowed} == {"web-n1", "web-n3"}
+    assert due.cover == (policy == "Cluster")
+    assert due.sources == due.not_sources == ()
+
+
+def test_who_may_pass_it_is_not_known_inside():
+    case = Case(("ready",) * 3, "none", "Cluster", "Cluster", "pod", "load-balancer", "")
+    shown = world(case)
+    changed = {"load_balancer_names": (LB,), "load_balancer_source_ranges": ("192.0.2.0/24",)}
+    shown = replace(shown, services=(replace(shown.services[0], **changed),))
+    with pytest.raises(NotSupported, match="loadBalancerSourceRanges"):
+        promised(shown, case)

@@ -123,6 +123,18 @@ def test_service():
     assert (service.session_affinity, service.affinity_timeout_seconds) == ("ClientIP", 5)
     assert (service.external_traffic_policy, service.type) == ("Local", "NodePort")
     assert service.load_balancer_addresses == ("192.0.2.9",)
+    assert service.load_balancer_names == ("x",)
+    assert service.load_balancer_proxies == ()
+
+
+def test_a_load_balancer_that_the_nodes_do_not_know():
+    ingress = [{"ip": "192.0.2.9", "ipMode": "Proxy"}, {"ip": "192.0.2.8", "ipMode": "VIP"}]
+    service = objects.service({"status": {"loadBalancer": {"ingress": ingress}}})
+    assert service.load_balancer_addresses == ("192.0.2.9", "192.0.2.8")
+    assert service.load_balancer_proxies == ("192.0.2.9",)
+    both = [{"ip": "192.0.2.9", "hostname": "lb.example"}]
+    service = objects.service({"status": {"loadBalancer": {"ingress": both}}})
+    assert service.load_balancer_names == ()  # the address is what the nodes know
 
 
 def test_endpoint_slice():

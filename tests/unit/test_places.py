@@ -12,6 +12,7 @@ from svcproof.places import (
     PositionSpec,
     TargetSpec,
     has_family,
+    has_form,
     position_specs,
     resolve_target,
     target_specs,
@@ -93,6 +94,36 @@ def test_the_address_of_a_balancer():
     assert (target.host, target.port, target.form) == ("198.51.100.1", 8080, "load-balancer")
     with pytest.raises(NotSupported, match="Service svc has no IPv4 address; it has: none"):
         resolve_target(TargetSpec("load-balancer", "ipv4"), SERVICE, SNAPSHOT)
+
+
+def test_the_name_of_a_balancer_is_dialled_where_it_has_no_address():
+    service = replace(SERVICE, load_balancer_names=("lb.example",))
+    target = resolve_target(TargetSpec("load-balancer", "ipv4"), service, SNAPSHOT)
+    assert (target.host, target.form) == ("lb.example", "load-balancer")
+    both = replace(service, load_balancer_addresses=("198.51.100.1",))
+    assert resolve_target(TargetSpec("load-balancer", "ipv4"), both, SNAPSHOT).host == (
+        "198.51.100.1"
+    )
+
+
+@pytest.mark.parametrize(
+    ("addresses", "names", "families", "due"),
+    [
+        ((), (), ("IPv4", "IPv6"), {"ipv4", "ipv6"}),  # not there yet: that is for others to say
+        (("198.51.100.1",), (), ("IPv4", "IPv6"), {"ipv4"}),
+        (("2001:db8::9", "198.51.100.1"), (), ("IPv4", "IPv6"), {"ipv4", "ipv6"}),
+        ((), ("lb.example",), ("IPv6", "IPv4"), {"ipv6"}),
+        ((), ("lb.example",), (), {"ipv4"}),
+    ],
+)
+def test_families_of_a_balancer(addresses, names, families, due):
+    service = replace(
+        SERVICE,
+        load_balancer_addresses=addresses,
+        load_balancer_names=names,
+        ip_families=families,
+    )
+    assert {f for f in ("ipv4", "ipv6") if has_form(service, "load-balancer", f)} == due
 
 
 def test_what_is_dialled_has_a_name_of_its_own():

@@ -5,6 +5,7 @@ import re
 import subprocess
 import sys
 import threading
+from dataclasses import replace
 from importlib.resources import files
 from pathlib import Path
 from xml.etree import ElementTree
@@ -1008,6 +1009,31 @@ def test_a_policy_that_changes_all_services_costs_only_what_is_about_the_field(r
     assert len(skipped) == 4  # PreferSameZone and PreferClose were asked for
     assert "test_nearest[node" in text
     assert re.search(r"test_clusterip.py::\S+.* PASSED", text)
+
+
+class Clouded(FakeCluster):
+    """Its load balancers have a name, which leads nowhere here, and no address."""
+
+    def snapshot(self, namespace):
+        seen = super().snapshot(namespace)
+        named = (replace(each, load_balancer_names=("localhost",)) for each in seen.services)
+        return replace(seen, services=tuple(named))
+
+
+def test_a_load_balancer_with_a_name_is_there(run, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "200")
+    monkeypatch.setattr(registry, "open_cluster", lambda *_: Clouded())
+    monkeypatch.setattr(fake, "LIMITS", Limits(workload_ready=0.3, endpoints=0.3, convergence=0.2))
+    result = run(
+        SUITES, "-q", "--svc-slow", "-k", "test_load_balancer and not inside and not ranges"
+    )
+    text = result.stdout.str()
+    assert "MetalLB" not in text
+    assert "stay pending" not in text
+    # Whether the client's address is kept is the cloud's own affair.
+    assert re.search(r"which address a backend\s+sees is not promised there", text)
+    result.assert_outcomes(failed=1, skipped=1)
+    assert "name-failed" in text
 
 
 class TestOnesOwnTests:

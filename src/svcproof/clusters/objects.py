@@ -138,7 +138,7 @@ def service(item: Json) -> Service:
     """A Service."""
     metadata, spec, status = _parts(item)
     affinity = (spec.get("sessionAffinityConfig") or {}).get("clientIP") or {}
-    balancer = status.get("loadBalancer") or {}
+    ingress = (status.get("loadBalancer") or {}).get("ingress") or ()
     return Service(
         name=metadata.get("name") or "",
         namespace=metadata.get("namespace") or "",
@@ -151,8 +151,12 @@ def service(item: Json) -> Service:
         external_traffic_policy=spec.get("externalTrafficPolicy") or "",
         internal_traffic_policy=spec.get("internalTrafficPolicy") or "Cluster",
         external_name=spec.get("externalName") or "",
-        load_balancer_addresses=tuple(
-            entry["ip"] for entry in balancer.get("ingress") or () if entry.get("ip")
+        load_balancer_addresses=tuple(entry["ip"] for entry in ingress if entry.get("ip")),
+        load_balancer_names=tuple(
+            entry["hostname"] for entry in ingress if entry.get("hostname") and not entry.get("ip")
+        ),
+        load_balancer_proxies=tuple(
+            entry["ip"] for entry in ingress if entry.get("ip") and entry.get("ipMode") == "Proxy"
         ),
         health_check_node_port=spec.get("healthCheckNodePort") or 0,
         publish_not_ready_addresses=spec.get("publishNotReadyAddresses") or False,

@@ -44,9 +44,19 @@ class _Question:
 
     @property
     def node(self) -> Node | None:
-        """The node whose rules decide: the client's own, or the one that is entered."""
+        """The node whose rules decide: the client's own, or the one that is entered, if that is
+        known."""
+        if self.is_proxied:
+            return None
         name = self.target.entry_node if self.target.form == "node-port" else self.position.node
         return self.snapshot.node(name)
+
+    @property
+    def is_proxied(self) -> bool:
+        """Whether a load balancer is on the way wherever the client is: no node knows what is
+        dialled."""
+        names = (*self.service.load_balancer_names, *self.service.load_balancer_proxies)
+        return self.target.form == "load-balancer" and self.target.host in names
 
     @property
     def is_pod(self) -> bool:
@@ -105,6 +115,8 @@ def _internal(question: _Question, endpoints: Sequence[Endpoint]) -> Promise:
 
 def _external(question: _Question, endpoints: Sequence[Endpoint]) -> Promise:
     client = question.addresses if question.is_pod or _is_outside(question) else ()
+    if question.is_proxied:
+        client = ()  # it may put its own address there, and pass the nodes' rules by
     if question.service.external_traffic_policy != "Local":
         # Always masqueraded: the answer must come back through the node that was entered.
         near = _cluster_set(question, endpoints, question.node)
@@ -234,12 +246,13 @@ def _is_outside(question: _Question) -> bool:
 
 def _is_balanced(question: _Question) -> bool:
     """Whether a load balancer chooses the node that is entered: inside, the own node's rules do."""
-    return _is_outside(question) and question.target.form in _BALANCED
+    is_balanced = _is_outside(question) and question.target.form in _BALANCED
+    return is_balanced or question.is_proxied
 
 
 def _is_short_circuit(question: _Question) -> bool:
     """A client inside that meets the rules of its own node: it gets the Cluster set."""
-    if _is_outside(question):
+    if _is_outside(question) or question.is_proxied:
         return False
     entered = question.target.form == "node-port"
     return not entered or question.target.entry_node == question.position.node
@@ -276,6 +289,11 @@ def _is_barred(question: _Question) -> bool:
     ranges = question.service.load_balancer_source_ranges
     if question.target.form != "load-balancer" or not ranges:
         return False
+    if question.is_proxied and not _is_outside(question):
+        raise NotSupported(
+            f"{question.position} to {question.target}: with which address it comes to the load "
+            "balancer, which loadBalancerSourceRanges are about, is not known"
+        )
     networks = [_network(text, question.service) for text in ranges]
     return not any(
         ip_address(address) in network for address in question.addresses for network in networks
