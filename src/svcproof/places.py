@@ -177,14 +177,14 @@ def _port(service: Service, name: str) -> ServicePort:
 
 
 def _host(spec: TargetSpec, service: Service, snapshot: Snapshot, domain: str) -> str:
-    names = {
+    named = {
         "short-name": service.name,
         "fqdn": f"{service.name}.{service.namespace}.svc.{domain}",
     }
     if not service.load_balancer_addresses and service.load_balancer_names:
-        names["load-balancer"] = service.load_balancer_names[0]
-    if spec.form in names:
-        return names[spec.form]
+        named["load-balancer"] = service.load_balancer_names[0]
+    if spec.form in named:
+        return named[spec.form]
     if spec.form == "cluster-ip" and (service.headless or service.type == "ExternalName"):
         kind = "headless" if service.headless else "an alias (ExternalName)"
         raise UsageError(f"Service {service.name} is {kind}: it has no ClusterIP to dial")

@@ -14,6 +14,7 @@ from typing import Any, Final
 
 from svcproof.asking import Asked
 from svcproof.context import Context, turn
+from svcproof.errors import ClusterProblem, EnvironmentProblem
 from svcproof.events import Converged, NotConverged, NotSoFar
 from svcproof.history import Outcome
 from svcproof.pacing import concurrency_of
@@ -77,11 +78,12 @@ def settle(asked: Asked, context: Context, is_ready: bool) -> Settled:
             began = began or time.monotonic()
             missing = _extend(streak, asked, context)
         seconds = time.monotonic() - began
+        gone = _gone(asked, context) if missing and streak.is_lost else ""
         limit = context.patience.seconds(way, service, context.limits, is_stale=streak.is_stale)
         limit = min(max(limit, asked.ask.within), _least(asked, context, is_ready=is_ready))
         if context.stopped.is_set():
             return Settled(asked)  # nobody knows whether it would have settled
-        if not missing or seconds >= limit:
+        if not missing or seconds >= limit or gone:
             break
         if not is_noticed and seconds >= context.limits.notice:
             is_noticed = True
@@ -108,6 +110,16 @@ def settle(asked: Asked, context: Context, is_ready: bool) -> Settled:
         context.patience.settled(way, service, seconds, is_answered=answered)
         context.recorder.event(Converged(**how))
         return Settled(asked, hangs=streak.hangs)
+    if streak.is_lost:  # of the way nothing is known
+        remedy = (
+            "look at the client and its node: kubectl -n "
+            f"{asked.position.namespace} get pods,events; kubectl describe node "
+            f"{asked.position.node}"
+        )
+        how |= {"remedy": remedy} if asked.position.pod else {}
+        how |= {"limit_seconds": how["seconds"]} if gone else {}
+        context.recorder.event(NotConverged(**how, last_state=gone or missing))
+        return Settled(asked, in_time=False)
     if not context.knows(asked):
         context.patience.gave_up(way, service, seconds)
     context.recorder.event(NotConverged(**how, last_state=missing))
@@ -125,6 +137,23 @@ def _least(asked: Asked, context: Context, *, is_ready: bool) -> float:
     if not is_ready or context.knows(asked):
         return context.limits.recheck
     return _FLOW_SECONDS if asked.target.source_port else math.inf
+
+
+def _gone(asked: Asked, context: Context) -> str:
+    """That the client is no longer there, in words; "" if it is, or if nobody knows."""
+    position = asked.position
+    if not position.pod:
+        return ""
+    try:
+        snapshot = context.app.cluster.snapshot(position.namespace)
+    except (ClusterProblem, EnvironmentProblem):
+        return ""
+    if any(pod.name == position.pod and not pod.terminating for pod in snapshot.pods):
+        return ""
+    node = snapshot.node(position.node)
+    left = "" if node else ", and the node has left the cluster"
+    unready = ", and the node is not Ready" if node and not node.ready else ""
+    return f"the client is gone: Pod {position.pod} on {position.node}{left}{unready}"
 
 
 def has_settled(asked: Asked, context: Context) -> bool:

@@ -32,6 +32,7 @@ class Streak:
     seen: set[str] = field(default_factory=set)
     broken: str = ""
     is_stale: bool = False  #: what was wrong was an answer: rules may only be late
+    is_lost: bool = False  #: what was wrong was the client: nothing is known
     hangs: bool = False  #: some connection of the row was waited for: packets are lost
 
     @property
@@ -56,6 +57,7 @@ class Streak:
             waited = (attempt.connect_us or 0) >= _HANGS_US
             waited |= attempt.outcome in (Outcome.TIMED_OUT, Outcome.NAME_FAILED)
             self.hangs = waited or (self.hangs and self.good > 0)
+        self.is_lost = attempt.outcome is Outcome.UNKNOWN
         self.broken = self._wrong(attempt)
         if self.broken:
             is_name = self.promise.answers is not None
