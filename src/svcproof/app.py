@@ -132,8 +132,8 @@ class App:
             snapshot = self.snapshot()
             _refuse_unpullable(snapshot)
             # Made anew each time: cases side by side scale, make and delete their own objects.
-            manifests = [item for item in self.manifests if item["kind"] != "Service"]
-            missing = lacking(manifests, snapshot)
+            manifests = self.manifests
+            missing = lacking(manifests, snapshot, but=("Service",))
             if not missing:
                 if time.monotonic() - began >= _INTERVAL_SECONDS:  # some were made meanwhile
                     self._late.discard(_PODS)
@@ -168,7 +168,8 @@ class App:
             return
         for manifest in manifests:
             kind, name = manifest["kind"], manifest["metadata"]["name"]
-            if lacking([manifest], snapshot) and not living(manifest, snapshot):
+            is_missing = lacking([manifest], snapshot, but=("Service", "Endpoints"))
+            if is_missing and not living(manifest, snapshot):
                 reason = self.cluster.why_no_pods(self.namespace, kind, name)
                 if reason:
                     raise NotSupported(

@@ -42,18 +42,34 @@ def load(path: Traversable) -> tuple[Mapping[str, Any], ...]:
 
     Lists are taken apart, empty documents and Namespaces (a run has its own) left out. Of an
     object that was exported, what only the API server writes is left out, and so is the
-    namespace it came from.
+    namespace it came from. What was exported together with the controller that made it (the Pods of
+    a Deployment, the EndpointSlices of a Service) is made anew by that.
 
     Raises :class:`~svcproof.errors.UsageError` with the line where something is no object.
     """
     found: list[Mapping[str, Any]] = []
+    homes: dict[tuple[str, str], str] = {}
     for line, document in _documents(path):
         where = f"manifest {path}, line {line}"
-        items = _objects(_as_json(document, where), where)
-        found += [_own(item) for item in items if item["kind"] != "Namespace"]
+        for item in _objects(_as_json(document, where), where):
+            kind, name = item["kind"], item["metadata"]["name"]
+            home = str(item["metadata"].get("namespace", ""))
+            if homes.setdefault((kind, name), home) != home:
+                raise UsageError(
+                    f"{where}: {kind} {name} is in this file for namespace {home or '(none)'} and "
+                    f"for {homes[kind, name] or '(none)'}: a run has one namespace for all objects",
+                    remedy="give one of them another name, or each namespace a file of its own",
+                )
+            if kind != "Namespace" and not _is_made_by_another(item):
+                found.append(_own(item))
     if not found:
         raise UsageError(f"manifest {path}: it has no objects")
     return tuple(found)
+
+
+def _is_made_by_another(item: Mapping[str, Any]) -> bool:
+    owners = item["metadata"].get("ownerReferences") or ()
+    return any(owner.get("controller") for owner in owners)
 
 
 def _documents(path: Traversable) -> Iterator[tuple[int, Any]]:
@@ -130,6 +146,8 @@ _SERVERS: Final = (
     "selfLink",
     "uid",
 )
+#: What the Job controller gives each Job and its Pods, and takes from nobody else.
+_JOBS: Final = ("batch.kubernetes.io/controller-uid", "controller-uid")
 _LAST_APPLIED: Final = "kubectl.kubernetes.io/last-applied-configuration"
 
 
@@ -151,15 +169,36 @@ def _own(document: Mapping[str, Any]) -> Mapping[str, Any]:
             name for name in ("clusterIP", "clusterIPs") if "None" not in str(spec.get(name))
         ]
         item["spec"] = {name: value for name, value in spec.items() if name not in allotted}
+    if item["kind"] == "Job" and "uid" in document["metadata"]:
+        item["spec"] = {name: value for name, value in spec.items() if name != "selector"}
+        item = copy.deepcopy(item)
+        for labelled in (item, *pod_templates(item)):
+            for name in _JOBS:
+                ((labelled.get("metadata") or {}).get("labels") or {}).pop(name, None)
     return item
 
 
+#: What Pods need to start: a Pod without its ServiceAccount is refused.
+_FIRST: Final = (
+    "ServiceAccount",
+    "Role",
+    "RoleBinding",
+    "LimitRange",
+    "ResourceQuota",
+    "Secret",
+    "ConfigMap",
+    "PersistentVolumeClaim",
+)
+
+
 def of_run(manifests: Sequence[Mapping[str, Any]], run: str) -> tuple[Mapping[str, Any], ...]:
-    """The same manifests with the run's label on the objects and on their Pods.
+    """The same manifests with the run's label on the objects and on their Pods; first those that
+    Pods need to start, else in their order.
 
     Raises :class:`~svcproof.errors.UsageError` for what is no object.
     """
-    return tuple(_labelled(manifest, run) for manifest in manifests)
+    marked = [_labelled(manifest, run) for manifest in manifests]
+    return tuple(sorted(marked, key=lambda item: item["kind"] not in _FIRST))
 
 
 def _labelled(manifest: Mapping[str, Any], run: str) -> Mapping[str, Any]:

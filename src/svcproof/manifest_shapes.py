@@ -79,6 +79,7 @@ class _OldWorkload(_Shape):
 
 class _Job(_Shape):
     template: _Template
+    parallelism: int | None = None
 
 
 class _JobTemplate(_Shape):
@@ -136,13 +137,52 @@ _KINDS: Final[Mapping[str, tuple[str, Any]]] = {
 }
 
 
+_WHOLE_CLUSTER: Final = (
+    "it belongs to the whole cluster, and would stay there when this run's namespace is deleted",
+    "leave it out of this file and make it beforehand",
+)
+#: Kind → why there can be none in a file, and what to do instead.
+_REFUSED: Final[Mapping[str, tuple[str, str]]] = {
+    **dict.fromkeys(
+        (
+            "APIService",
+            "ClusterRole",
+            "ClusterRoleBinding",
+            "CustomResourceDefinition",
+            "IngressClass",
+            "MutatingAdmissionPolicy",
+            "MutatingAdmissionPolicyBinding",
+            "MutatingWebhookConfiguration",
+            "Node",
+            "PersistentVolume",
+            "PriorityClass",
+            "RuntimeClass",
+            "ServiceCIDR",
+            "StorageClass",
+            "ValidatingAdmissionPolicy",
+            "ValidatingAdmissionPolicyBinding",
+            "ValidatingWebhookConfiguration",
+        ),
+        _WHOLE_CLUSTER,
+    ),
+    "NetworkPolicy": (
+        "it bars svcproof's own clients, which are in the same namespace: which connections it "
+        "lets pass is not among the rules that are known here",
+        "leave it out of this file: what is measured is the Service without it",
+    ),
+}
+
+
 def checked(manifest: Mapping[str, Any], where: str) -> dict[str, Any]:
     """The same object without what is ``null``, which means left out.
 
     Raises :class:`~svcproof.errors.UsageError`, which begins with ``where``, for what is no
-    object, and for a field that is read and has another type.
+    object, for a field that is read and has another type, and for kinds that no run may make.
     """
     kind, version, name = _identity(manifest, where)
+    if kind in _REFUSED:
+        why, instead = _REFUSED[kind]
+        raise UsageError(f"{where}: {kind} {name}: {why}", remedy=instead)
     read_version, shape = _KINDS.get(kind, ("", None))
     if shape is None:  # what is null there may mean something
         return {**manifest, "metadata": _without_nulls(manifest["metadata"])}

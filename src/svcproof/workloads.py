@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any, Final
 
@@ -19,15 +19,23 @@ _UNPULLABLE: Final = ("ImagePullBackOff", "InvalidImageName", "ErrImageNeverPull
 _NEVER_READY: Final = "svcproof.dev/never-ready"
 
 
-def lacking(manifests: Sequence[Manifest], snapshot: Snapshot) -> str:
+def lacking(manifests: Sequence[Manifest], snapshot: Snapshot, *, but: Container[str] = ()) -> str:
     """The first thing that is not yet as the manifests say, in words; "" if all is.
 
     Deployments, StatefulSets and ReplicaSets have all their Pods ready (with the annotation
     ``svcproof.dev/never-ready`` running and not ready) and no other Pod that is
     not on its way out; DaemonSets a ready Pod on every node that takes Pods; the
-    EndpointSlices of Services with a selector list exactly the ready Pods.
+    EndpointSlices of Services with a selector list exactly the ready Pods. Jobs and CronJobs end,
+    and are not waited for, unless a Service selects a Job's Pods; Endpoints are, until they are
+    mirrored to EndpointSlices. Kinds in ``but`` are not looked at.
     """
+    served = [item["spec"].get("selector") for item in manifests if item["kind"] == "Service"]
     for manifest in map(partial(_left_open, _autoscaled(manifests)), manifests):
+        is_served = manifest["kind"] != "Job" or any(
+            selector and selector.items() <= _labels(manifest).items() for selector in served
+        )
+        if manifest["kind"] in but or not is_served:
+            continue
         for lack in _LOOKS.get(manifest["kind"], _nothing)(manifest, snapshot):
             return f"{manifest['kind']} {manifest['metadata']['name']}: {lack}"
     return ""
@@ -89,6 +97,21 @@ def _pod(manifest: Manifest, snapshot: Snapshot) -> Iterator[str]:
         yield f"not ready{_states(pods)}" if pods else "not there"
 
 
+def _job(manifest: Manifest, snapshot: Snapshot) -> Iterator[str]:
+    name = manifest["metadata"]["name"]
+    wanted = manifest["spec"].get("parallelism", 1)
+    pods = [pod for pod in snapshot.pods if name in (pod.labels.get(each) for each in _JOB_NAMES)]
+    ready = sum(pod.ready for pod in pods)
+    if ready < wanted:
+        yield f"{ready} of {wanted} Pods ready, for a Service that selects them{_states(pods)}"
+
+
+def _endpoints(manifest: Manifest, snapshot: Snapshot) -> Iterator[str]:
+    is_listed = any(each.endpoints for each in snapshot.slices_of(manifest["metadata"]["name"]))
+    if not is_listed and any(each.get("addresses") for each in manifest.get("subsets") or ()):
+        yield "not mirrored to an EndpointSlice"
+
+
 def _daemon_set(manifest: Manifest, snapshot: Snapshot) -> Iterator[str]:
     wanted = {node.name for node in snapshot.nodes if node.ready and node.schedulable}
     pods = living(manifest, snapshot)
@@ -112,6 +135,8 @@ def _service(manifest: Manifest, snapshot: Snapshot) -> Iterator[str]:
 
 def living(manifest: Manifest, snapshot: Snapshot) -> list[Pod]:
     """The Pods that a workload selects, but for those on their way out."""
+    if manifest["kind"] not in _WORKLOADS:
+        return []
     selector = manifest["spec"].get("selector") or {}
     if manifest["kind"] == "ReplicationController":
         selector = {"matchLabels": selector or _labels(manifest)}
@@ -157,7 +182,8 @@ def _left_open(autoscaled: set[tuple[str, str]], manifest: Manifest) -> Manifest
 
 
 def _labels(manifest: Manifest) -> Mapping[str, str]:
-    labels: Mapping[str, str] = manifest["spec"]["template"]["metadata"].get("labels", {})
+    metadata = manifest["spec"]["template"].get("metadata", {})
+    labels: Mapping[str, str] = metadata.get("labels", {})
     return labels
 
 
@@ -178,5 +204,9 @@ _LOOKS: Final = {
     "DaemonSet": _daemon_set,
     "Pod": _pod,
     "Service": _service,
+    "Job": _job,
+    "Endpoints": _endpoints,
 }
-_WORKLOADS: Final = frozenset(_LOOKS) - {"Pod", "Service"}
+_WORKLOADS: Final = frozenset(_LOOKS) - {"Pod", "Service", "Job", "Endpoints"}
+#: What the Job controller calls a Job's Pods by, and did before 1.27.
+_JOB_NAMES: Final = ("batch.kubernetes.io/job-name", "job-name")

@@ -190,7 +190,7 @@ class FakeModel:
         lives = (life for lives in self._lives.values() for life in lives)
         for life in lives:
             if life.pod.uid == endpoint.pod_uid:
-                for container in life.template["spec"].get("containers", ()):
+                for container in _running(life.template["spec"]):
                     for offered in container.get("ports", ()):
                         if offered.get("name") == port.target_port:
                             return int(offered["containerPort"])
@@ -368,6 +368,12 @@ class FakeModel:
     def _next(self, what: str) -> int:
         self._numbers[what] = self._numbers.get(what, 0) + 1
         return self._numbers[what]
+
+
+def _running(spec: Json) -> list[Json]:
+    """The containers that run together: a sidecar is an init container that goes on (KEP-753)."""
+    sidecars = (each for each in spec.get("initContainers", ()) if "restartPolicy" in each)
+    return [*spec.get("containers", ()), *sidecars]
 
 
 def _told(template: Json, flag: str) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -12,7 +13,7 @@ from svcproof.clusters.existing.insight import Insight, modes_in_words
 from svcproof.clusters.existing.run_card import CARD_NAME, card, labels, owner_annotations
 from svcproof.clusters.kubernetes import KubernetesCluster
 from svcproof.clusters.kubernetes_api import Api
-from svcproof.errors import ApiRefused, ClusterProblem
+from svcproof.errors import ApiRefused, ApplyFailed, ClusterProblem
 from svcproof.manifest_files import RUN_LABEL
 from svcproof.ports import ClusterFacts, Manifest
 from svcproof.probes import OutsideClient
@@ -28,6 +29,24 @@ _MADE: Final = (
     "/api/v1/namespaces/{}/services",
     "/api/v1/namespaces/{}/pods",
     "/api/v1/namespaces/{}/configmaps",
+)
+#: The same of what a manifest of somebody's own may have beside; not everybody may list them.
+_OTHERS: Final = (
+    *(f"/apis/apps/v1/namespaces/{{}}/{name}" for name in ("statefulsets", "replicasets")),
+    *(f"/apis/batch/v1/namespaces/{{}}/{name}" for name in ("cronjobs", "jobs")),
+    "/apis/autoscaling/v2/namespaces/{}/horizontalpodautoscalers",
+    "/apis/policy/v1/namespaces/{}/poddisruptionbudgets",
+    "/apis/discovery.k8s.io/v1/namespaces/{}/endpointslices",
+    *(
+        f"/api/v1/namespaces/{{}}/{name}"
+        for name in (
+            "replicationcontrollers",
+            "endpoints",
+            "secrets",
+            "serviceaccounts",
+            "persistentvolumeclaims",
+        )
+    ),
 )
 
 
@@ -62,6 +81,7 @@ class ExistingCluster(KubernetesCluster):
         self._asks_proxies = asks_proxies
         self._insight = Insight(self.api, facts.node_names)
         self._runs: set[tuple[str, str]] = set()
+        self._applied: dict[str, None] = {}  #: paths, in a namespace that stays
 
     def create_namespace(self, name: str) -> None:
         """Make a namespace, unless there is one for all of it, and put the program there."""
@@ -81,13 +101,19 @@ class ExistingCluster(KubernetesCluster):
             super().delete_namespace(name)
             return
         for _, run in sorted(made for made in self._runs if made[0] == name):
-            delete_run(self.api, name, run)
+            delete_run(self.api, name, run, also=list(self._applied))
 
     def apply(self, manifests: Sequence[Manifest], *, namespace: str) -> tuple[Manifest, ...]:
         """As the manifests say, with this cluster's image, nodes and rights."""
         fitted = [self._fitting.fit(manifest) for manifest in manifests]
         if namespace == self.facts.namespace:
             self._claim(fitted, namespace)
+            for item in fitted:
+                name = item["metadata"]["name"]
+                path = self._path(item["kind"], name, namespace, item["apiVersion"])
+                if path not in self._applied:
+                    self._refuse_taken(item, path)
+                self._applied[path] = None
         return super().apply(fitted, namespace=namespace)
 
     def snapshot(self, namespace: str) -> Snapshot:
@@ -110,6 +136,25 @@ class ExistingCluster(KubernetesCluster):
             proxy_mode=modes_in_words(modes) if modes and self._asks_proxies else facts.proxy_mode,
         )
 
+    def _refuse_taken(self, item: Manifest, path: str) -> None:
+        """What was there before would be changed, and deleted in the end.
+
+        Raises :class:`~svcproof.errors.ApplyFailed`.
+        """
+        where, _, name = path.rpartition("/")
+        try:
+            found = self.api.call("GET", where, query={"fieldSelector": f"metadata.name={name}"})
+        except ApiRefused:
+            return  # who may not list them cannot know
+        run = (item["metadata"].get("labels") or {}).get(RUN_LABEL)
+        for there in found["items"]:
+            if (there["metadata"].get("labels") or {}).get(RUN_LABEL) != run:
+                raise ApplyFailed(
+                    f"{item['kind']} {name} is in namespace {self.facts.namespace} already, and "
+                    "this run has not made it",
+                    remedy="give the object of the file another name, or the run another namespace",
+                )
+
     def _claim(self, manifests: Sequence[Manifest], namespace: str) -> None:
         """Before anything of a run stands in a namespace that stays: whose it will be."""
         for manifest in manifests:
@@ -120,14 +165,23 @@ class ExistingCluster(KubernetesCluster):
                 super().apply([card(run), *program], namespace=namespace)
 
 
-def delete_run(api: Api, namespace: str, run: str) -> None:
-    """Delete everything that one run made in a namespace, its card last.
+def delete_run(api: Api, namespace: str, run: str, *, also: Sequence[str] = ()) -> None:
+    """Delete everything that one run made in a namespace, its card last. ``also`` are paths of
+    objects that it is known to have made.
 
     Raises :class:`~svcproof.errors.ClusterProblem` with what may be left.
     """
     left = []
+    for path in also:
+        left += _delete(api, *path.rsplit("/", 1))
+    for path in _OTHERS:
+        with contextlib.suppress(ApiRefused):  # who may not list any has made none, or ``also``
+            left += _delete_labelled(api, path.format(namespace), run)
     for path in _MADE:
-        left += _delete_labelled(api, path.format(namespace), run)
+        try:
+            left += _delete_labelled(api, path.format(namespace), run)
+        except ApiRefused as error:
+            left.append(f"{path.format(namespace)}: {error}")
     if not left:
         # Until nothing else is there, a later sweep needs it.
         maps = _MADE[-1].format(namespace)
@@ -136,17 +190,18 @@ def delete_run(api: Api, namespace: str, run: str) -> None:
         raise ClusterProblem(
             f"not everything of run {run} could be deleted in namespace {namespace}: "
             + "; ".join(left),
-            remedy=f"kubectl -n {namespace} delete all,configmaps -l {RUN_LABEL}={run}",
+            remedy=f"kubectl -n {namespace} delete all,configmaps,secrets,serviceaccounts,hpa,pdb,"
+            f"endpointslices,pvc -l {RUN_LABEL}={run}",
         )
 
 
 def _delete_labelled(api: Api, path: str, run: str) -> list[str]:
-    """What could not be deleted. One by one: a Role need not have deletecollection."""
+    """What could not be deleted. One by one: a Role need not have deletecollection.
+
+    Raises :class:`~svcproof.errors.ApiRefused` where they may not be listed.
+    """
     left = []
-    try:
-        items = api.call("GET", path, query={"labelSelector": f"{RUN_LABEL}={run}"})["items"]
-    except ApiRefused as error:
-        return [f"{path}: {error}"]
+    items = api.call("GET", path, query={"labelSelector": f"{RUN_LABEL}={run}"})["items"]
     names = [str(item["metadata"]["name"]) for item in items]
     for name in names:
         if name != f"{CARD_NAME}-{run}":

@@ -67,16 +67,22 @@ class Fitting:
         """The manifest for this cluster; what is not ours stays as it is."""
         fitted: dict[str, Any] = copy.deepcopy(dict(manifest))
         for template in pod_templates(fitted):
-            containers = template["spec"].get("containers") or ()
-            if any(each.get("image") == ECHO_HOSTNAME_REFERENCE for each in containers):
-                self._fit_pod(template["spec"])
+            pod = template["spec"]
+            containers = [*(pod.get("initContainers") or ()), *pod["containers"]]
+            ours = [each for each in containers if each.get("image") == ECHO_HOSTNAME_REFERENCE]
+            if ours:
+                self._restrict([pod] if len(ours) == len(containers) else ours)
+                self._fit_pod(pod, ours)
         return fitted
 
-    def _fit_pod(self, pod: dict[str, Any]) -> None:
-        self._restrict(pod)
+    def _fit_pod(self, pod: dict[str, Any], ours: Sequence[dict[str, Any]]) -> None:
         if self.nodes:
             pod["affinity"] = {"nodeAffinity": _only_on(self.nodes)}
-        for container in pod["containers"]:
+        if not pod.get("hostNetwork"):
+            # One of the sysctls that every profile allows.
+            context = pod.setdefault("securityContext", {})
+            context["sysctls"] = [{"name": "net.ipv4.ip_unprivileged_port_start", "value": "0"}]
+        for container in ours:
             container["image"] = self.image or self.carrier
             container.setdefault("securityContext", {}).update(_UNPRIVILEGED)
             if not self.image:
@@ -92,15 +98,13 @@ class Fitting:
             self._bring_program(pod)
         self.placing.place(pod)
 
-    def _restrict(self, pod: dict[str, Any]) -> None:
-        """What the Pod security profile "restricted" asks for, and the port 80 all the same."""
-        context = pod.setdefault("securityContext", {})
-        context["runAsNonRoot"] = True
-        context["runAsUser"] = context["runAsGroup"] = _USER
-        context["seccompProfile"] = {"type": "RuntimeDefault"}
-        if not pod.get("hostNetwork"):
-            # One of the sysctls that every profile allows.
-            context["sysctls"] = [{"name": "net.ipv4.ip_unprivileged_port_start", "value": "0"}]
+    def _restrict(self, parts: Sequence[dict[str, Any]]) -> None:
+        """What the Pod security profile "restricted" asks for, of a Pod or of its containers."""
+        for part in parts:
+            context = part.setdefault("securityContext", {})
+            context["runAsNonRoot"] = True
+            context["runAsUser"] = context["runAsGroup"] = _USER
+            context["seccompProfile"] = {"type": "RuntimeDefault"}
 
     def _bring_program(self, pod: dict[str, Any]) -> None:
         parts = self.parts or {}
@@ -110,18 +114,20 @@ class Fitting:
                 {"name": _PARTS_VOLUME, "projected": {"sources": list(_sources(parts))}},
             ]
         )
-        pod.setdefault("initContainers", []).append(
-            {
-                "name": "program",
-                "image": self.carrier,
-                "command": ["/bin/sh", "-c", _UNPACK],
-                "securityContext": dict(_UNPRIVILEGED),
-                "volumeMounts": [
-                    {"name": _PARTS_VOLUME, "mountPath": "/svcproof/parts", "readOnly": True},
-                    {"name": _PROGRAM_VOLUME, "mountPath": "/svcproof/program"},
-                ],
-            }
-        )
+        program = {
+            "name": "program",
+            "image": self.carrier,
+            "command": ["/bin/sh", "-c", _UNPACK],
+            "securityContext": dict(_UNPRIVILEGED),
+            "volumeMounts": [
+                {"name": _PARTS_VOLUME, "mountPath": "/svcproof/parts", "readOnly": True},
+                {"name": _PROGRAM_VOLUME, "mountPath": "/svcproof/program"},
+            ],
+        }
+        if "runAsUser" not in pod["securityContext"]:
+            self._restrict([program])
+        # Others before the containers may be ours, too.
+        pod["initContainers"] = [program, *pod.get("initContainers", ())]
 
 
 _UNPRIVILEGED: Final[Manifest] = {
