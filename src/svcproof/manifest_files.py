@@ -77,7 +77,7 @@ def _documents(path: Traversable) -> Iterator[tuple[int, Any]]:
     import yaml
 
     try:
-        loader = _loader()(path.read_text())
+        loader = _loader()(re.sub("^\ufeff", "", path.read_text(), flags=re.MULTILINE))
         while loader.check_node():
             node = loader.get_node()
             document = loader.construct_document(node)
@@ -89,7 +89,8 @@ def _documents(path: Traversable) -> Iterator[tuple[int, Any]]:
 
 @cache
 def _loader() -> Any:
-    """Reads YAML as Go does: 2026-01-01 and 22:22 are text, not a date and a number of base 60."""
+    """Reads YAML as Go does: 2026-01-01 and 22:22 are text, not a date and a number of base 60, and
+    no key is there twice."""
     import yaml
 
     base: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
@@ -97,7 +98,22 @@ def _loader() -> Any:
         first: [(tag, pattern) for tag, pattern in found if tag not in _RESOLVED]
         for first, found in base.yaml_implicit_resolvers.items()
     }
-    loader: Any = type("Loader", (base,), {"yaml_implicit_resolvers": resolvers})
+
+    def construct_mapping(self: Any, node: Any, *, deep: bool = False) -> Any:
+        seen: set[str] = set()
+        for key, _ in node.value:
+            if isinstance(key, yaml.ScalarNode) and key.value in seen:
+                raise yaml.constructor.ConstructorError(
+                    None, None, f"the key {key.value} is there twice", key.start_mark
+                )
+            seen.add(str(key.value))
+        return base.construct_mapping(self, node, deep=deep)
+
+    loader: Any = type(
+        "Loader",
+        (base,),
+        {"yaml_implicit_resolvers": resolvers, "construct_mapping": construct_mapping},
+    )
     for kind, pattern, first in (("int", _INTEGER, "-+"), ("float", _FLOAT, "-+.")):
         tag = f"tag:yaml.org,2002:{kind}"
         loader.add_implicit_resolver(tag, re.compile(pattern), [*first, *string.digits])
@@ -122,6 +138,11 @@ def _as_json(document: Any, where: str) -> Any:
 
 def _objects(document: Any, where: str) -> Iterator[Mapping[str, Any]]:
     kind = document.get("kind") if isinstance(document, dict) else None
+    if kind == "List" and not isinstance(document.get("items"), list):
+        raise UsageError(
+            f"{where}: a List without items",
+            remedy="put its objects under `items:`, or write them as documents of their own",
+        )
     if isinstance(kind, str) and kind.endswith("List") and isinstance(document.get("items"), list):
         for number, item in enumerate(document["items"]):
             # The items of a ServiceList need not say what they are.

@@ -30,7 +30,8 @@ class Profile:
     Pod elsewhere may serve them. ``tells_sources``: whether which address a backend
     sees follows kube-proxy's rules. ``masquerades_pods_to_nodes``: whether a Pod's
     connection to another node's address arrives there with an address of the Pod's
-    node. ``node_ports_beside``: how connections to a node port end at an address of the node
+    node. ``tells_health``: whether its health checks answer as kube-proxy's do.
+    ``node_ports_beside``: how connections to a node port end at an address of the node
     that is not its InternalIP, and ``node_ports_on_loopback`` at 127.0.0.1, as long as nothing
     else is configured (kube-proxy's nodePortAddresses); ``None`` if that is not known.
     ``verified``: whether svcproof's own tests run on it; the others are from
@@ -44,6 +45,7 @@ class Profile:
     no_local_endpoint_inside: tuple[Outcome, ...]
     tells_sources: bool
     masquerades_pods_to_nodes: bool
+    tells_health: bool
     verified: bool
     node_ports_beside: Outcome | None = None
     node_ports_on_loopback: Outcome | None = None
@@ -63,6 +65,7 @@ def _kube_proxy(mode: str) -> Profile:
         no_local_endpoint_inside=(Outcome.TIMED_OUT,),
         tells_sources=True,
         masquerades_pods_to_nodes=True,
+        tells_health=True,
         verified=True,
         node_ports_beside=anywhere,
         node_ports_on_loopback=anywhere,
@@ -81,6 +84,7 @@ def _documented(
         no_local_endpoint_inside=inside,
         tells_sources=False,
         masquerades_pods_to_nodes=False,
+        tells_health=False,
         verified=False,
     )
 
@@ -119,6 +123,7 @@ COMMON: Final = Profile(
     no_local_endpoint_inside=(),
     tells_sources=False,
     masquerades_pods_to_nodes=False,
+    tells_health=False,
     verified=False,
 )
 

@@ -6,6 +6,7 @@ and the checkers read them.
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from typing import Final, Literal
 
@@ -173,6 +174,17 @@ class Snapshot:
     def node(self, name: str) -> Node | None:
         """The node of that name, if there is one."""
         return next((node for node in self.nodes if node.name == name), None)
+
+    def pod_at(self, addresses: Collection[str]) -> Pod | None:
+        """The Pod that has one of these addresses now. That of one that has ended is given to
+        others, and that of one that is being deleted can be."""
+        found = [
+            pod
+            for pod in self.pods
+            if pod.phase not in ("Succeeded", "Failed")
+            and not set(pod.addresses).isdisjoint(addresses)
+        ]
+        return min(found, key=lambda pod: pod.terminating, default=None)
 
     def slices_of(self, service: str) -> tuple[EndpointSlice, ...]:
         """The EndpointSlices that belong to a Service."""

@@ -144,12 +144,14 @@ def _from_files(kubeconfig: Path | None, context: str, directory: Path | None) -
     context = context or str(merged.value.get("current-context") or "")
     wanted = _entry(merged.value, "contexts", context).value["context"]
     cluster = _entry(merged.value, "clusters", wanted["cluster"])
+    cluster.value["cluster"] = _said(cluster.value["cluster"], f"cluster {wanted['cluster']}")
     settings: Json = {}
     files: list[Path] = []
     expires = None
     if wanted.get("user") and merged.value["users"]:
         user = _entry(merged.value, "users", wanted["user"])
-        settings = user.value["user"] = user.value.get("user") or {}
+        settings = _said(user.value.get("user") or {}, f"user {wanted['user']}")
+        user.value["user"] = settings
         at = Path(user.path).absolute().parent
         files = [at / settings[key] for key in _FILES if settings.get(key)]
         _read_token(settings, at)
@@ -172,6 +174,32 @@ def _from_files(kubeconfig: Path | None, context: str, directory: Path | None) -
         files=files,
         expires=expires,
     )
+
+
+#: Of a user, and no version of kubectl since 1.26 knows them.
+_GONE: Final = ("azure", "gcp")
+
+
+def _said(values: Json, whose: str) -> Json:
+    """What is said: to kubectl a key that is empty is as one that is not there.
+
+    Raises ``ValueError`` for certificates and keys that are none.
+    """
+    said = {name: value for name, value in values.items() if value not in (None, "")}
+    for name in ("certificate-authority-data", "client-certificate-data", "client-key-data"):
+        try:
+            data = base64.b64decode(said[name], validate=True) if name in said else b"-----BEGIN "
+        except ValueError as error:
+            raise ValueError(f"{name} of {whose} is no base64: {error}") from error
+        if b"-----BEGIN " not in data:
+            raise ValueError(f"{name} of {whose} has no PEM block in it")
+    provider = (said.get("auth-provider") or {}).get("name")
+    if provider in _GONE:
+        raise ValueError(
+            f"{whose} has the auth-provider {provider}, which was taken out of kubectl 1.26: the "
+            "cloud's own tool writes an `exec` plugin in its place"
+        )
+    return said
 
 
 #: A user's keys whose files may be renewed.

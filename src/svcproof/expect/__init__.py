@@ -43,5 +43,5 @@ def promise(
         rule = "its EndpointSlice lists who listens there"
         return Promise(outcome=Outcome.ANSWERED, answers=("connected",), rule=rule)
     if target.form == "health-check":
-        return health_promise(snapshot, target)
+        return health_promise(snapshot, target, profile)
     return route_promise(snapshot, position, target, run=run, profile=profile)

@@ -96,6 +96,8 @@ def _is_due(pod: Pod, service: Service) -> bool:
 
 
 def _families(service: Service, snapshot: Snapshot) -> set[Family]:
+    if service.ip_families:
+        return {_FAMILIES[family] for family in service.ip_families}
     if not service.headless:
         return {family_of(address) for address in service.cluster_ips}
     # A headless Service has no addresses to tell its families by.
@@ -115,7 +117,8 @@ def endpoints_of(
     snapshot: Snapshot, service: Service, family: Family, port_name: str | None = None
 ) -> list[Endpoint]:
     """A Service's endpoints of one family, each address once; with ``port_name`` those that have
-    that port, be its name "".
+    that port, be its name "". An address that is there twice, as when a Pod has got that of one
+    that is going, is ready if any of them is (kubernetes/kubernetes#135593).
 
     A slice without the port holds Pods that have no such container port: no proxy uses
     it (kubernetes/kubernetes#129886).
@@ -124,5 +127,11 @@ def endpoints_of(
     for item in snapshot.slices_of(service.name):
         if _FAMILIES.get(item.family) == family and port_name in (None, *item.ports):
             for endpoint in item.endpoints:
-                found.setdefault(endpoint.addresses, endpoint)
+                other = found.get(endpoint.addresses)
+                if other is None or _conditions(endpoint) > _conditions(other):
+                    found[endpoint.addresses] = endpoint
     return list(found.values())
+
+
+def _conditions(endpoint: Endpoint) -> tuple[bool, bool]:
+    return endpoint.ready, endpoint.serving

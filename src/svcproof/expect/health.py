@@ -2,18 +2,26 @@
 
 from __future__ import annotations
 
+from svcproof.errors import NotSupported
 from svcproof.history import Outcome, Target
+from svcproof.profiles import Profile
 from svcproof.promises import Promise
 from svcproof.snapshot import Snapshot
 
 __all__ = ["health_promise"]
 
 
-def health_promise(snapshot: Snapshot, target: Target) -> Promise:
+def health_promise(snapshot: Snapshot, target: Target, profile: Profile) -> Promise:
     """200 exactly where a ready endpoint is on the node, with their number; else 503.
 
-    Terminating endpoints do not count, whether they serve or not.
+    Terminating endpoints do not count, whether they serve or not. What other data planes answer
+    beside the status, if anything, is their own: :class:`~svcproof.errors.NotSupported`.
     """
+    if not profile.tells_health:
+        raise NotSupported(
+            f"what {profile.name} answers to health checks is not known",
+            remedy="if it is a kube-proxy, say so: --svc-data-plane iptables, nftables or ipvs",
+        )
     service = snapshot.service(target.service)
     if not service.health_check_node_port:
         return Promise(outcome=Outcome.REFUSED, rule="no healthCheckNodePort: nobody listens")

@@ -54,9 +54,9 @@ def name_promise(
         ]
     else:
         records = []  # the name exists, but not as an alias
-    if service.headless and not records and not _ready(service, snapshot):
-        # CoreDNS knows a headless Service by its endpoints: without any it has no such name.
-        return _no_such_name("a headless Service without ready Pods has no name")
+    nameless = _nameless(service, snapshot, target) if service.headless and not records else ""
+    if nameless:
+        return _no_such_name(nameless)
     return Promise(
         outcome=Outcome.ANSWERED, answers=tuple(sorted(records)), rule="the DNS specification"
     )
@@ -64,6 +64,15 @@ def name_promise(
 
 def _no_such_name(rule: str) -> Promise:
     return Promise(outcome=Outcome.NAME_FAILED, rcode="NXDOMAIN", answers=(), rule=rule)
+
+
+def _nameless(service: Service, snapshot: Snapshot, target: Target) -> str:
+    """Why there is no such name of a headless Service, if there is none: CoreDNS knows it, and its
+    ports, by its endpoints."""
+    if not _ready(service, snapshot):
+        return "a headless Service without ready Pods has no name"
+    is_of_port = target.query == "SRV" and target.port_name
+    return "no endpoint of the headless Service has a port of this name" if is_of_port else ""
 
 
 def _looks_like_an_address(name: str) -> bool:

@@ -212,14 +212,7 @@ def _none_local(question: _Question, policy: str) -> Promise:
 
 def _backend(endpoint: Endpoint, question: _Question) -> Backend:
     """Who is behind an endpoint: the Pod that it names, else the one that has its address."""
-    pod = None
-    if not endpoint.pod:
-        owners = (
-            pod
-            for pod in question.snapshot.pods
-            if not set(pod.addresses).isdisjoint(endpoint.addresses)
-        )
-        pod = next(owners, None)
+    pod = None if endpoint.pod else question.snapshot.pod_at(endpoint.addresses)
     return Backend(
         pod=endpoint.pod or (pod.name if pod else endpoint.addresses[0]),
         uid=endpoint.pod_uid or (pod.uid if pod else ""),
@@ -312,13 +305,11 @@ def _network(text: str, service: Service) -> IPv4Network | IPv6Network:
 
 
 def _of_pod(snapshot: Snapshot, position: Position, target: Target, run: str) -> Promise:
-    for pod in snapshot.pods:
-        if target.host in pod.addresses:
-            backend = Backend(
-                pod=pod.name, uid=pod.uid, node=pod.node, namespace=pod.namespace, run=run
-            )
-            return Promise(outcome=Outcome.ANSWERED, allowed=(backend,), rule="the Pod itself")
-    raise NotSupported(f"no Pod has the address {target.host} that {position} is to dial")
+    pod = snapshot.pod_at([target.host])
+    if pod is None:
+        raise NotSupported(f"no Pod has the address {target.host} that {position} is to dial")
+    backend = Backend(pod=pod.name, uid=pod.uid, node=pod.node, namespace=pod.namespace, run=run)
+    return Promise(outcome=Outcome.ANSWERED, allowed=(backend,), rule="the Pod itself")
 
 
 def _refuse_unmodelled(question: _Question) -> None:
