@@ -130,13 +130,26 @@ def _promise(
         raise NotSupported(
             f"{position} to {target}: which address a backend sees is not promised there"
         )
-    if ask.choice and promised.affinity_ms:
-        raise NotSupported(
-            f"Service {target.service} has session affinity: fresh connections of one client are "
-            "not shared",
-            is_prevented=bool(app.admitted(target.service, snapshot)),
-        )
+    if ask.choice or ask.affinity:
+        _refuse_lone(ask, app, target, snapshot, promised)
     return promised if ask.cover else msgspec.structs.replace(promised, cover=False)
+
+
+def _refuse_lone(ask: Ask, app: App, target: Target, snapshot: Snapshot, promised: Promise) -> None:
+    """Raise :class:`~svcproof.errors.NotSupported` where no backend is chosen for each fresh
+    connection, nor kept: with session affinity, or where a policy leaves one."""
+    admitted = [str(each) for each in app.admitted(target.service, snapshot)]
+    is_sticky = ask.choice and promised.affinity_ms
+    if is_sticky or (admitted and len(promised.allowed) == 1):
+        why = "session affinity" if is_sticky else "one backend for each client"
+        raise NotSupported(
+            f"Service {target.service} has {why}, so that nothing is chosen among"
+            f"{': ' if admitted else ''}{'; '.join(admitted)}",
+            remedy="see which admission policy or webhook changes it"
+            if admitted
+            else "ask for shares of a Service without it",
+            is_prevented=bool(admitted),
+        )
 
 
 def _refuse_admitted(

@@ -167,10 +167,28 @@ def test_so_is_one_that_the_case_has_patched(opened):
     assert refused.value.is_prevented
 
 
-def test_a_choice_that_a_sticky_service_does_not_show(opened):
-    run = opened("clusterip", STICKY)
-    with pytest.raises(NotSupported, match="has session affinity") as refused:
+@pytest.mark.parametrize(
+    ("policy", "words"),
+    [
+        (STICKY, "has session affinity, .*: spec.sessionAffinity is ClientIP, not None"),
+        (
+            NEAR,
+            "has one backend for each client, .*: spec.trafficDistribution is PreferSameNode, not nothing",
+        ),
+    ],
+)
+def test_a_choice_that_is_not_there(opened, policy, words):
+    run = opened("clusterip", policy)
+    with pytest.raises(NotSupported, match=words) as refused:
         run.measure(pairs(run, "hostname-svc-clusterip"), count=20, choice=True)
+    assert refused.value.is_prevented
+
+
+def test_a_connection_that_could_not_move_is_no_proof_that_it_stays(opened):
+    run = opened("clusterip", NEAR)
+    asked = pairs(run, "hostname-svc-clusterip")[:1]
+    with pytest.raises(NotSupported, match="has one backend for each client") as refused:
+        run.measure(asked, keep_alive=True, concurrency=1, affinity="pin", cover=False)
     assert refused.value.is_prevented
 
 
