@@ -142,9 +142,9 @@ def _refuse_lone(ask: Ask, app: App, target: Target, snapshot: Snapshot, promise
     is_sticky = ask.choice and promised.affinity_ms
     if is_sticky or (admitted and len(promised.allowed) == 1):
         why = "session affinity" if is_sticky else "one backend for each client"
+        told = f" ({'; '.join(admitted)})" if admitted else ""
         raise NotSupported(
-            f"Service {target.service} has {why}, so that nothing is chosen among"
-            f"{': ' if admitted else ''}{'; '.join(admitted)}",
+            f"Service {target.service} has {why}{told}: nothing is chosen",
             remedy="see which admission policy or webhook changes it"
             if admitted
             else "ask for shares of a Service without it",

@@ -170,10 +170,10 @@ def test_so_is_one_that_the_case_has_patched(opened):
 @pytest.mark.parametrize(
     ("policy", "words"),
     [
-        (STICKY, "has session affinity, .*: spec.sessionAffinity is ClientIP, not None"),
+        (STICKY, r"has session affinity \(spec.sessionAffinity is ClientIP, not None\)"),
         (
             NEAR,
-            "has one backend for each client, .*: spec.trafficDistribution is PreferSameNode, not nothing",
+            r"has one backend for each client \(spec.trafficDistribution is PreferSameNode",
         ),
     ],
 )
