@@ -657,7 +657,7 @@ class TestVerdicts:
             test_mine="""
                 def test_scale(echo_app, monkeypatch):
                     lack = "0 of 3 Pods ready"
-                    monkeypatch.setattr("svcproof.app.lacking", lambda *_, but=(): lack)
+                    monkeypatch.setattr("svcproof.app.lacking", lambda *_, **__: lack)
                     echo_app.scale(2)
             """
         )
@@ -840,7 +840,7 @@ def test_kept_away(cluster):
 
     def test_an_app_that_is_never_ready(self, run, monkeypatch, pytester):
         plant(monkeypatch, "Defect()")
-        monkeypatch.setattr("svcproof.app.lacking", lambda *_, but=(): "0 of 3 Pods ready")
+        monkeypatch.setattr("svcproof.app.lacking", lambda *_, **__: "0 of 3 Pods ready")
         pytester.makepyfile("def test_a(echo_app): pass\ndef test_b(echo_app): pass")
         text, _, results = self.reports(run, pytester)
         assert text.count("look at `kubectl -n ") == 2  # whole once, and in the summary

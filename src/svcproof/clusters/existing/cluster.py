@@ -152,7 +152,8 @@ class ExistingCluster(KubernetesCluster):
                 raise ApplyFailed(
                     f"{item['kind']} {name} is in namespace {self.facts.namespace} already, and "
                     "this run has not made it",
-                    remedy="give the object of the file another name, or the run another namespace",
+                    remedy="give the object another name, or the run another namespace; "
+                    "what runs that are over have left is removed by `svcproof sweep`",
                 )
 
     def _claim(self, manifests: Sequence[Manifest], namespace: str) -> None:
