@@ -129,13 +129,13 @@ def test_without_a_policy_nothing_is_told(opened):
     [
         (
             "topology",
-            "hostname-svc-zone",
+            "zoned-svc-zone",
             NEAR,
-            "hostname-svc-zone: spec.trafficDistribution is PreferSameNode, not PreferSameZone",
+            "zoned-svc-zone: spec.trafficDistribution is PreferSameNode, not PreferSameZone",
         ),
         (
             "topology",
-            "hostname-svc-zone",
+            "zoned-svc-zone",
             {"trafficDistribution": None},
             "spec.trafficDistribution is nothing, not PreferSameZone",
         ),

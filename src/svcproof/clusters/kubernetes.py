@@ -31,8 +31,8 @@ _MERGE: Final = "application/merge-patch+json"
 _CONFLICT: Final = 409
 _FORBIDDEN: Final = 403
 _NOT_FOUND: Final = 404
-#: Lists that are asked for at the same time: three of a look, of two namespaces.
-_LISTS: Final = 6
+#: Lists that are asked for at the same time: four of a look, of two namespaces.
+_LISTS: Final = 8
 
 
 class KubernetesCluster:
@@ -141,18 +141,20 @@ class KubernetesCluster:
     def _look(self, namespace: str) -> Snapshot:
         """Four lists, one call each, side by side."""
         scoped = f"/namespaces/{namespace}"
-        nodes, pods, slices = (
+        nodes, listed, pods, slices = (
             self._lists.submit(self._items, path)
             for path in (
                 "/api/v1/nodes",
+                f"/api/v1{scoped}/services",
                 f"/api/v1{scoped}/pods",
                 f"/apis/discovery.k8s.io/v1{scoped}/endpointslices",
             )
         )
-        services = tuple(map(objects.service, self._items(f"/api/v1{scoped}/services")))
+        shown = tuple(objects.node(item, self._tolerations) for item in nodes.result())
+        services = tuple(map(objects.service, listed.result()))
         others, absent = self._aliased(services, namespace)
         return Snapshot(
-            nodes=tuple(objects.node(item, self._tolerations) for item in nodes.result()),
+            nodes=shown,
             pods=tuple(map(objects.pod, pods.result())),
             services=services,
             others=others,
