@@ -96,6 +96,12 @@ class Suite:
                 raise error
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Those that end last are asked for last: pytest has taken note of all others by then."""
+    here = Path(__file__).parent
+    items.sort(key=lambda item: item.path.parent == here and not _is_short(item.module))  # type: ignore[attr-defined]
+
+
 @pytest.fixture(scope="session")
 def modules(request: pytest.FixtureRequest) -> list[ModuleType]:
     """The modules of this session that have cases to run."""
