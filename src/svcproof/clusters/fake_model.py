@@ -58,6 +58,7 @@ class FakeModel:
     namespaces: set[str] = field(default_factory=set)
     revision: int = 0
     _objects: dict[_Key, Json] = field(default_factory=dict)
+    _next_drawn: int = _FIRST_DRAWN
     _lives: dict[_Key, list[_Life]] = field(default_factory=dict)
     _numbers: dict[str, int] = field(default_factory=dict)
     _next_ns: int = _NEVER
@@ -251,8 +252,12 @@ class FakeModel:
         return 0
 
     def _free_node_port(self, spec: Json) -> int:
+        """The next that is free: one that was freed a moment ago is not given away at once."""
         taken = self._node_ports() | {port.get("nodePort", 0) for port in spec["ports"]}
-        return next(n for n in range(_FIRST_DRAWN, _NODE_PORTS.stop) if n not in taken)
+        drawn = (*range(self._next_drawn, _NODE_PORTS.stop), *range(_FIRST_DRAWN, self._next_drawn))
+        found: int = next(n for n in drawn if n not in taken)
+        self._next_drawn = found + 1
+        return found
 
     def _node_ports(self, *, but: _Key | None = None) -> set[int]:
         return {
