@@ -51,8 +51,10 @@ def measure(ask: Ask, context: Context) -> History:
     record_endpoints(services, snapshot, context)
     asked = ask_pairs(ask, app, snapshot, recorder)
     if ask.affinity == "pin" and ask.settle and ready is not None:
+        # Nobody asked for the twin: that its rules take a while is no news.
+        limits = replace(context.limits, notice=context.limits.convergence)
         for twin, pairs in twins(ask.pairs, context):
-            settle_pairs(pairs, replace(context, app=twin))
+            settle_pairs(pairs, replace(context, app=twin, limits=limits))
     settled = [Settled(each) for each in asked]
     if ask.settle:
         settled = settle_all(asked, context, is_ready=ready is not None)

@@ -284,6 +284,32 @@ class TestGrid:
             ["outside", "✓", "✓"],
         ]
 
+    def test_where_there_is_no_room_the_ports_of_all_nodes_are_one_column(self):
+        ports = [self.cell(form="node-port", entry_node=f"node-{n}") for n in (1, 2, 3)]
+        others = [
+            self.cell(form=form)
+            for form in (
+                "cluster-ip",
+                "fqdn",
+                "external-ip",
+                "health-check",
+                "connect",
+                "pod-ip",
+                "dns",
+            )
+        ]
+        assert self.lines(*ports)[1].split() == ["node-1", "node-2", "node-3"]
+        assert self.lines(*ports, *others)[0].split() == [
+            "ClusterIP", "name", "node", "port", "external", "health", "API", "Pod", "DNS",
+        ]  # fmt: skip
+
+    def test_what_is_known_has_a_mark_and_a_line_of_its_own(self):
+        one = msgspec.structs.replace(case("KNOWN"), cells=(self.cell("KNOWN", failed=3),))
+        *_, row, legend, known = grid_lines(run(one))
+        assert row.split() == ["Pod", "on", "node-1", "!"]
+        assert known == "! not as promised, and known"
+        assert legend.startswith("✓ as promised")
+
     def test_the_worst_stands_for_all(self):
         (_, row) = self.lines(self.cell(), self.cell("FAIL", failed=3), self.cell("INCONCLUSIVE"))
         assert row.split("  ")[-1].strip() == "✗ 3"

@@ -32,10 +32,13 @@ _HEADS: Final = {
 _NODES: Final = 4
 #: … if their names are no longer than this: the table has to fit.
 _NAME: Final = 9
+#: "host network" above the node's name; between two columns.
+_NARROWEST_CLIENT: Final = len("host network")
+_GAP: Final = "  "
 #: So many rows; on a large cluster those that are all as promised are left out first.
 _ROWS: Final = 16
 LEGEND: Final = "✓ as promised   ✗ not, and in how many connections   ? could not be told"
-_KNOWN: Final = "   ! not, and known"
+_KNOWN: Final = "! not as promised, and known"
 _MARKS: Final = {"PASS": "✓", "KNOWN": "!", "INCONCLUSIVE": "?"}
 
 
@@ -59,10 +62,14 @@ class _Sum:
 
 def grid_lines(run: RunResult, *, width: int = 80) -> list[str]:
     """The table and its legend; of a run without any pair, nothing."""
-    sums = _sums(cell for case in run.cases for cell in case.cells)
+    cells = [cell for case in run.cases for cell in case.cells]
+    sums = _sums(cells, apart=True)
     if not sums:
         return []
     heads = _ordered(sums)
+    if _width(heads) > width:
+        sums = _sums(cells, apart=False)
+        heads = _ordered(sums)
     clients = sorted({client for client, _ in sums}, key=_place)
     shown, hidden = _shown(clients, sums)
     lines = _table(
@@ -79,13 +86,19 @@ def grid_lines(run: RunResult, *, width: int = 80) -> list[str]:
     if hidden:
         lines.append(f"and {hidden} more clients, all of them ✓")
     known = any(total.worst == "KNOWN" for total in sums.values())
-    return [*lines, LEGEND + (_KNOWN if known else "")]
+    return [*lines, LEGEND, *([_KNOWN] if known else [])]
 
 
-def _sums(cells: Iterable[CellLine]) -> dict[tuple[str, str], _Sum]:
-    cells = list(cells)
+def _width(heads: Iterable[str]) -> int:
+    """The least that a table with these columns takes without a head that is broken."""
+    words = (max(map(len, head.split("\n"))) for head in heads)
+    return _NARROWEST_CLIENT + sum(word + len(_GAP) for word in words)
+
+
+def _sums(cells: Sequence[CellLine], *, apart: bool) -> dict[tuple[str, str], _Sum]:
+    """``apart``: the node ports of each node have a column, where those are few enough."""
     entered = {cell.entry_node for cell in cells if cell.form == "node-port"}
-    apart = 1 < len(entered) <= _NODES and max(map(len, entered)) <= _NAME
+    apart = apart and 1 < len(entered) <= _NODES and max(map(len, entered)) <= _NAME
     sums: dict[tuple[str, str], _Sum] = {}
     for cell in cells:
         head = _HEADS.get(cell.form, cell.form)
