@@ -164,7 +164,7 @@ def _codes() -> str:
         "## Exit codes and verdicts\n\n"
         + _table(("exit code", "meaning"), rows)
         + f"\nVerdicts, the worst last: {words}. When a case gets which: "
-        "[three verdicts](how-it-decides.md#5-three-verdicts).\n"
+        "[the verdicts](how-it-decides.md#5-the-verdicts).\n"
     )
 
 
