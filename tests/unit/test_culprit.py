@@ -10,7 +10,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from svcproof.culprit import culprits
-from svcproof.results import ClusterLine, Culprit, EndpointsLine, Problem
+from svcproof.results import (
+    BackendLine,
+    CaseResult,
+    CellLine,
+    ClusterLine,
+    Culprit,
+    EndpointsLine,
+    Problem,
+)
 from tests.unit.simulated import Cluster, Connection
 
 LOST = "timed-out"
@@ -368,3 +376,88 @@ class TestWhatItRestsOn:
         (found,) = culprits(healthy, problems)
         assert found.nodes == ("node-2",)
         assert culprits(healthy, [Problem(case="t", word="not supported", reason="node-2")]) == ()
+
+
+def asked(node: str, *, failed: int, server: str = "", at: str = "") -> CellLine:
+    """Ten questions of a Pod to the DNS, or to one server of it, of which some were lost."""
+    endings = {"answered": 10 - failed, "timed-out": failed}
+    red = "FAIL" if failed else "PASS"
+    return CellLine(
+        kind="pod",
+        node=node,
+        client=f"client-{node}",
+        form="dns",
+        entry_node=at,
+        service="" if server else "hostname-svc-named",
+        protocol="udp",
+        server_pod=server,
+        judged=10,
+        failed=failed,
+        verdict=red,
+        promised=("answered",),
+        endings={word: number for word, number in endings.items() if number},
+        checks={"answers": "PASS"},
+    )
+
+
+def reached(node: str) -> CellLine:
+    """Another Pod beside the first server answers everybody."""
+    return CellLine(
+        kind="pod",
+        node=node,
+        client=f"client-{node}",
+        form="pod-ip",
+        entry_node="node-1",
+        judged=66,
+        failed=0,
+        verdict="PASS",
+        promised=("answered",),
+        endings={"answered": 66},
+        backends=(BackendLine(pod=web("node-1"), node="node-1", answers=66),),
+    )
+
+
+@pytest.mark.parametrize("lost", [(2, 4, 3), (1, 0, 5), (1, 1, 1)], ids=str)
+def test_one_silent_name_server_of_two_is_named(lost):
+    """Through their Service questions are lost now and then; its own address is always silent."""
+    silent, well = "coredns-5d78c-aaaaa", "coredns-5d78c-bbbbb"
+    cells = [
+        cell
+        for node, number in zip(NODES, lost, strict=True)
+        for cell in (
+            asked(node, failed=10, server=silent, at="node-1"),
+            asked(node, failed=0, server=well, at="node-3"),
+            asked(node, failed=number),
+            reached(node),
+        )
+    ]
+    (found,) = culprits([case_of(cells)])
+    assert found.objects == (silent,)
+    assert found.nodes == ("node-1",)
+    assert "one of the name servers" in found.statement
+    assert found.explains == found.of
+
+
+def test_that_all_name_servers_are_silent_is_no_fault_of_one():
+    cells = [
+        asked(node, failed=10, server=server, at="node-1")
+        for node in NODES
+        for server in ("coredns-5d78c-aaaaa", "coredns-5d78c-bbbbb")
+    ]
+    cells += [asked(node, failed=10) for node in NODES]
+    assert all("coredns" not in found.statement for found in culprits([case_of(cells)]))
+
+
+def case_of(cells: list[CellLine]) -> CaseResult:
+    return CaseResult(
+        case="test_dns.py::test_each_server",
+        promise="Names resolve.",
+        positions=(),
+        forms=("dns",),
+        targets=(),
+        judged=sum(cell.judged for cell in cells),
+        failed=sum(cell.failed for cell in cells),
+        verdict="FAIL",
+        history="",
+        cells=tuple(cells),
+    )
