@@ -1,5 +1,6 @@
 """Kinds of objects beside Deployments and Services, as users have them in their files."""
 
+import contextlib
 import json
 import re
 import threading
@@ -373,3 +374,14 @@ def test_what_cannot_be_listed_of_what_every_run_makes_is_told(guest, server):
     server.answer("GET", SERVICES, (403, {"message": "no"}))
     with pytest.raises(ClusterProblem, match=re.escape(f"{SERVICES}: no")):
         delete_run(guest.api, "mine", "r1")
+
+
+def test_endpointslices_that_a_controller_made_go_with_their_service(guest, server):
+    """They have the Service's labels, and a guest may not delete them."""
+    slices = "/apis/discovery.k8s.io/v1/namespaces/mine/endpointslices"
+    owned = {"name": "web-x2x9z", "ownerReferences": [{"kind": "Service", "name": "web"}]}
+    items = [{"metadata": owned}, {"metadata": {"name": "by-hand"}}]
+    server.answer("GET", slices, (200, {"items": items}))
+    with contextlib.suppress(ClusterProblem):  # of the other kinds nothing is answered here
+        delete_run(guest.api, "mine", "r1")
+    assert [path for path in server.calls("DELETE") if "slices" in path] == [f"{slices}/by-hand"]

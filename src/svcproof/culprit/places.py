@@ -59,7 +59,7 @@ def places(paths: Iterable[Path]) -> Iterator[Place]:
         yield from _of_node(node)
     for one, other in combinations(nodes, 2):
         yield Place("between", _between(one, other), (one, other))
-    pods = {path.backend: path for path in every if path.backend and path.at}
+    pods = {p.backend: p for p in every if p.backend and p.at and p.facet != "name"}
     for pod, path in sorted(pods.items()):
         yield Place("pod", _pod(pod), (path.at,), (pod,))
         yield Place("itself", _itself(pod), (path.at,), (pod,))
@@ -104,7 +104,9 @@ def _clients(path: Path, node: str) -> bool:
 
 
 def _backends(path: Path, node: str) -> bool | None:
-    return path.at == node if path.backend else None
+    there = path.at == node if path.backend else None
+    # Of a name server that is there not the node is the first to be suspected.
+    return None if there and path.facet == "name" else there
 
 
 def _node_ports(path: Path, node: str) -> bool | None:
@@ -227,7 +229,12 @@ def _itself(pod: str) -> Rule:
 
 
 def _app(app: tuple[str, str]) -> Rule:
-    return lambda path: path.app == app or _some(path)
+    def rule(path: Path) -> bool | None:
+        if path.app != app:
+            return _some(path)
+        return None if path.facet == "name" else True
+
+    return rule
 
 
 def _service(service: str) -> Rule:

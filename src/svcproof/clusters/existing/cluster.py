@@ -177,7 +177,8 @@ def delete_run(api: Api, namespace: str, run: str, *, also: Sequence[str] = ()) 
         left += _delete(api, *path.rsplit("/", 1))
     for path in _OTHERS:
         with contextlib.suppress(ApiRefused):  # who may not list any has made none, or ``also``
-            left += _delete_labelled(api, path.format(namespace), run)
+            # A Service's labels are on its EndpointSlices, too: those go with it.
+            left += _delete_labelled(api, path.format(namespace), run, with_owned=False)
     for path in _MADE:
         try:
             left += _delete_labelled(api, path.format(namespace), run)
@@ -196,14 +197,16 @@ def delete_run(api: Api, namespace: str, run: str, *, also: Sequence[str] = ()) 
         )
 
 
-def _delete_labelled(api: Api, path: str, run: str) -> list[str]:
+def _delete_labelled(api: Api, path: str, run: str, *, with_owned: bool = True) -> list[str]:
     """What could not be deleted. One by one: a Role need not have deletecollection.
+    ``with_owned``: those as well that go with another object.
 
     Raises :class:`~svcproof.errors.ApiRefused` where they may not be listed.
     """
     left = []
     items = api.call("GET", path, query={"labelSelector": f"{RUN_LABEL}={run}"})["items"]
-    names = [str(item["metadata"]["name"]) for item in items]
+    wanted = (item["metadata"] for item in items)
+    names = [str(m["name"]) for m in wanted if with_owned or not m.get("ownerReferences")]
     for name in names:
         if name != f"{CARD_NAME}-{run}":
             left += _delete(api, path, name)
