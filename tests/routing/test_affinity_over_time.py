@@ -8,7 +8,7 @@ from svcproof.testing import Judge, Run
 
 PORTS = ("web-1", "web-2", "web-3")
 #: Of the manifest. Pauses stay well on one side of it; the check looks how long they were.
-TIMEOUT = 20.0
+TIMEOUT = 30.0
 
 
 @pytest.mark.svc_slow
@@ -27,7 +27,7 @@ def test_expiry(run: Run, judge: Judge) -> None:
     run.measure(pairs, affinity="pin")
     for _ in range(2):
         # Twice, so that the second is later than the time-out would be had nothing renewed it.
-        run.idle(0.6 * TIMEOUT, why="less than the time-out")
+        run.idle(0.55 * TIMEOUT, why="less than the time-out")
         run.measure(pairs, settle=False, affinity="keep")
     run.idle(1.5 * TIMEOUT, why="longer than the time-out")
     run.measure(pairs, settle=False, affinity="redraw")
