@@ -9,7 +9,7 @@ from typing import Final
 import click
 import msgspec
 
-from svcproof.cli.options import examples
+from svcproof.cli.options import evidence_directory, examples
 from svcproof.deviations import Deviation, decode, sign_of
 from svcproof.errors import UsageError
 from svcproof.evidence import latest, read_run
@@ -31,11 +31,7 @@ _HEAD: Final = """\
         "svcproof accept .svcproof/evidence/4fab5b --output known-deviations.yaml",
     ),
 )
-@click.argument(
-    "evidence_directory",
-    required=False,
-    type=click.Path(exists=True, file_okay=False, path_type=Path),
-)
+@evidence_directory
 @click.option(
     "--output",
     type=click.Path(dir_okay=False, path_type=Path),

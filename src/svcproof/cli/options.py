@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from pathlib import Path
 from typing import Any, Final
 
 import click
@@ -13,6 +14,7 @@ __all__ = [
     "cluster_names",
     "cluster_shape",
     "completed",
+    "evidence_directory",
     "examples",
     "name_option",
 ]
@@ -36,6 +38,13 @@ class Group(click.Group):
 
 #: What a shell asks for when it completes a word, and what it gets.
 _Completer = Callable[[click.Context, click.Parameter, str], list[str]]
+
+#: Where one run's evidence is, as .svcproof/evidence/RUN; a command takes the latest without.
+evidence_directory: Final = click.argument(
+    "evidence_directory",
+    required=False,
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+)
 
 
 def examples(*lines: str) -> str:

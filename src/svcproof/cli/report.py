@@ -7,7 +7,7 @@ from typing import Final
 
 import click
 
-from svcproof.cli.options import examples
+from svcproof.cli.options import evidence_directory, examples
 from svcproof.errors import UsageError
 from svcproof.evidence import explained, latest, passed_over, read_history, read_run
 from svcproof.files import write_whole
@@ -24,11 +24,7 @@ _NAME: Final = "report.html"
         "svcproof report .svcproof/evidence/4fab5b --output routing.html",
     ),
 )
-@click.argument(
-    "evidence_directory",
-    required=False,
-    type=click.Path(exists=True, file_okay=False, path_type=Path),
-)
+@evidence_directory
 @click.option(
     "--output",
     type=click.Path(dir_okay=False, path_type=Path),
