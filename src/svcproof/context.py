@@ -80,8 +80,11 @@ class Context:
 
     def knows(self, asked: Asked) -> bool:
         """Whether this pair is known not to fail as it must: a known deviation is about it."""
-        where = f"{asked.position} → {asked.target}"
-        return asked.waits and any(is_about(each, where) for each in self.known)
+        return asked.waits and self.knows_pair(str(asked.position), str(asked.target))
+
+    def knows_pair(self, position: str, target: str) -> bool:
+        """Whether a known deviation is about this pair."""
+        return any(is_about(each, f"{position} → {target}") for each in self.known)
 
     def results(self, futures: Sequence[Future[_T]]) -> list[_T]:
         """What all of them gave; what one raises, and Ctrl-C, stops the others."""

@@ -7,9 +7,12 @@ from types import SimpleNamespace
 
 import pytest
 
-from svcproof.events import NotConverged
+from svcproof.context import Context
+from svcproof.events import KnownDeviation, NotConverged, Sign
 from svcproof.fixtures.ahead import Ahead
 from svcproof.fixtures.outcome import CASE, Case
+from svcproof.limits import Limits
+from svcproof.patience import Patience
 from svcproof.recorder import Recorder
 from svcproof.verdict import Finding, Status, Verdict
 
@@ -30,12 +33,11 @@ class Item:
         return (name == "svc_quick" and self._quick) or None
 
 
-def open_run(item: Item):
+def open_run(item: Item, *known: KnownDeviation):
     recorder = Recorder(None, run="r", case=item.nodeid)
     item.stash[CASE] = Case(recorder)
-    return SimpleNamespace(
-        recorder=recorder, context=SimpleNamespace(stopped=threading.Event()), name=item.name
-    )
+    context = Context(None, recorder, Limits(), Patience(), None, known)
+    return SimpleNamespace(recorder=recorder, context=context, name=item.name)
 
 
 @pytest.fixture
@@ -125,6 +127,24 @@ def test_bad_news_is_told_once(ahead):
         ahead.take(item).result(SOON)
     assert list(ahead.bad_news()) == ["✗ not so far: p → t: refused"]
     assert list(ahead.bad_news()) == []
+
+
+def test_what_is_known_of_a_cluster_is_no_news():
+    sign = Sign(summary="all refused", where="p → t")
+    known = KnownDeviation(slug="s", seen="refused", findings=(sign,))
+
+    def unsettled(run):
+        for target in ("t", "other"):
+            run.recorder.event(
+                NotConverged(position="p", target=target, limit_seconds=5.0, last_state="refused")
+            )
+
+    ahead = Ahead(lambda item: open_run(item, known))
+    item = Item("known", unsettled)
+    ahead.begin([[item]])
+    ahead.take(item).result(SOON)
+    assert list(ahead.bad_news()) == ["✗ not so far: p → other: refused"]
+    ahead.close()
 
 
 def test_a_case_that_failed_is_told_before_its_turn(ahead):
