@@ -11,12 +11,12 @@ from svcproof.questions import (
     Query,
     Written,
     asked_of,
-    name_target,
     nobodys_target,
     over_tcp,
     reverse_target,
 )
 from svcproof.testing import Judge, Pair, Run, Target
+from svcproof.ways import name_of
 
 NAMED, HEADLESS, MANY = (f"hostname-svc-{word}" for word in ("named", "headless", "many-ports"))
 WRITTEN: tuple[Written, ...] = get_args(Written)
@@ -33,9 +33,7 @@ def name(
     run: Run, service: str, query: Query, *, written: Written = "full with dot", port: str = ""
 ) -> Target:
     """A Service's name, or that of one of its ports."""
-    domain = run.app.cluster.facts.cluster_domain
-    found = run.app.snapshot().service(service)
-    return name_target(found, query, written=written, port_name=port, cluster_domain=domain)
+    return name_of(run.app, service, query, written=written, port_name=port)
 
 
 def addresses(run: Run, service: str, *, written: Written = "full with dot") -> list[Target]:

@@ -5,8 +5,9 @@ from itertools import product
 
 import pytest
 
-from svcproof.questions import Query, Written, name_target
+from svcproof.questions import Query, Written
 from svcproof.testing import Judge, Pair, Run
+from svcproof.ways import name_of
 
 ALIAS, TARGET, DANGLING = "externalname-svc", "externalname-target", "externalname-dangling"
 #: Of the same name as the alias, for the cases that change it.
@@ -21,12 +22,7 @@ def asked(
     written: Written = "full with dot",
 ) -> Iterator[Pair]:
     """The name of a Service, asked for by a Pod on every node."""
-    target = name_target(
-        run.app.snapshot().service(service),
-        query,
-        written=written,
-        cluster_domain=run.app.cluster.facts.cluster_domain,
-    )
+    target = name_of(run.app, service, query, written=written)
     return ((position, target) for position in run.clients.everywhere("pod"))
 
 

@@ -2,8 +2,6 @@
 
 import pytest
 
-from svcproof.node_addresses import addresses_seen
-from svcproof.questions import node_port_target
 from svcproof.testing import (
     Judge,
     Outcome,
@@ -13,6 +11,7 @@ from svcproof.testing import (
     everywhere_to,
     from_outside_to,
 )
+from svcproof.ways import at_own_node
 
 SERVICE = "hostname-svc-nodeport"
 LOOPBACK = "127.0.0.1"
@@ -44,26 +43,16 @@ def test_at_every_address(run: Run, judge: Judge) -> None:
 
     Asked on each node itself: who else reaches these addresses is another question.
     """
-    app = run.app
-    snapshot, clients = app.snapshot(), run.clients.everywhere("host-network")
-    service = snapshot.service(SERVICE)
-    known = {node.name: node.addresses for node in snapshot.nodes}
-    seen = addresses_seen(app.cluster, clients)
-    pairs = [
-        (client, node_port_target(service, client.node, address))
-        for client in clients
-        for address in dict.fromkeys((*known[client.node], *seen[client.node], LOOPBACK))
-    ]
-    pairs = [(client, target) for client, target in pairs if target.family in app.families]
+    app, clients = run.app, run.clients.everywhere("host-network")
+    usual, others = at_own_node(app, clients, SERVICE, app.families, LOOPBACK)
 
     def is_served(target: Target) -> bool:
         profile = app.profile
-        beside = profile.node_ports_beside
-        ending = profile.node_ports_on_loopback if target.host == LOOPBACK else beside
-        return target.host in known[target.entry_node] or ending is Outcome.ANSWERED
+        on_loopback = target.host == LOOPBACK
+        ending = profile.node_ports_on_loopback if on_loopback else profile.node_ports_beside
+        return ending is Outcome.ANSWERED
 
-    failing = [pair for pair in pairs if not is_served(pair[1])]
-    usual = [pair for pair in pairs if pair[1].host in known[pair[0].node]]
-    beside = [pair for pair in pairs if pair not in usual and pair not in failing]
+    failing = [pair for pair in others if not is_served(pair[1])]
+    beside = [pair for pair in others if pair not in failing]
     run.measure([*beside, *(usual if failing else ())], failing=failing)
     judge()

@@ -13,10 +13,11 @@ from svcproof.limits import Limits
 from svcproof.patience import Patience
 from svcproof.places import DialledForm, PositionKind, position_specs
 from svcproof.ports import Cluster
-from svcproof.questions import Query, name_target
+from svcproof.questions import Query
 from svcproof.recorder import Recorder
 from svcproof.run import Run
 from svcproof.snapshot import Snapshot
+from svcproof.ways import name_of
 
 __all__ = ["Bench", "Intended"]
 
@@ -74,5 +75,4 @@ class Bench:
 
     def name(self, service: str, query: Query) -> Target:
         """A Service's full name, to be asked for."""
-        found = self.app.snapshot().service(service)
-        return name_target(found, query, cluster_domain=self.app.cluster.facts.cluster_domain)
+        return name_of(self.app, service, query)

@@ -17,16 +17,15 @@ from svcproof.battery.objects import NAMES
 from svcproof.battery.topics import Topic
 from svcproof.errors import NotSupported
 from svcproof.history import Outcome, Target
-from svcproof.node_addresses import addresses_seen
 from svcproof.own_services import dns_service
 from svcproof.questions import (
     ADDRESS_QUERIES,
     asked_of,
-    node_port_target,
     over_tcp,
     pod_target,
 )
 from svcproof.run import Run
+from svcproof.ways import at_own_node
 
 __all__ = ["MEASUREMENTS", "Measurement", "Question"]
 
@@ -113,21 +112,10 @@ def _node_port(bench: Bench, run: Run) -> Steps:
 
 
 def _other_addresses(bench: Bench, run: Run) -> Steps:
-    """Of a node port, asked on each node itself; 127.0.0.1 of one that has IPv4."""
-    snapshot, profile = bench.app.snapshot(), bench.app.profile
-    known = {node.name: node.addresses for node in snapshot.nodes}
-    service = snapshot.service(NAMES.web_port)
-    clients = bench.places("host-network")
-    seen = addresses_seen(bench.app.cluster, clients)
-    pairs = [
-        (client, node_port_target(service, client.node, address))
-        for client in clients
-        for address in dict.fromkeys((*known[client.node], *seen[client.node]))
-        if (":" in address) == (bench.app.families[0] == "ipv6")
-    ]
-    usual = [pair for pair in pairs if pair[1].host in known[pair[0].node]]
-    beside = [pair for pair in pairs if pair not in usual]
-    if profile.node_ports_beside is Outcome.ANSWERED:
+    """Of a node port, asked on each node itself."""
+    app, clients = bench.app, bench.places("host-network")
+    usual, beside = at_own_node(app, clients, NAMES.web_port, app.families[:1])
+    if app.profile.node_ports_beside is Outcome.ANSWERED:
         run.measure([*usual, *beside], concurrency=_AT_ONCE)
     else:
         _fail(run, beside, control=usual)
