@@ -3,7 +3,6 @@
 import contextlib
 import json
 import re
-import threading
 
 import pytest
 import yaml
@@ -18,7 +17,7 @@ from svcproof.manifest_files import RUN_LABEL, load, of_run
 from svcproof.ports import ClusterFacts
 from svcproof.snapshot import Endpoint, EndpointSlice, Node, Pod, Snapshot
 from svcproof.workloads import lacking
-from tests.unit.test_kubernetes_api import Server, kubeconfig
+from tests.unit.test_kubernetes_api import kubeconfig, serving
 
 FILE = """
 apiVersion: v1
@@ -298,12 +297,8 @@ def test_the_program_is_there_before_anybody_needs_it():
 
 @pytest.fixture
 def server():
-    with Server() as server:
-        thread = threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True)
-        thread.start()
+    with serving() as server:
         yield server
-        server.shutdown()
-        thread.join()
 
 
 @pytest.fixture

@@ -3,6 +3,8 @@
 import json
 import re
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
@@ -79,14 +81,21 @@ def kubeconfig(url: str) -> str:
     )
 
 
-@pytest.fixture
-def server():
+@contextmanager
+def serving() -> Iterator[Server]:
+    """An API server that answers what it is told to, until the block ends."""
     with Server() as server:
         thread = threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True)
         thread.start()
         yield server
         server.shutdown()
         thread.join()
+
+
+@pytest.fixture
+def server():
+    with serving() as server:
+        yield server
 
 
 @pytest.fixture
