@@ -211,6 +211,17 @@ class History:
             )
         )
 
+    @property
+    def successive(self) -> list[tuple[Cell, Cell | None]]:
+        """Each cell with its pair's next one, which begins where it ends."""
+        following: dict[tuple[str, str], Cell] = {}
+        found = []
+        for cell in reversed(self.cells):
+            pair = (cell.position.name, cell.target.name)
+            found.append((cell, following.get(pair)))
+            following[pair] = cell
+        return found[::-1]
+
     def before(self, step: Step) -> History:
         """What stands before one of its steps."""
         steps = self.steps[: bisect_left(self.steps, step.index, key=attrgetter("index"))]

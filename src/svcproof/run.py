@@ -155,12 +155,14 @@ class Run:
         """Connections at a steady rate (a second, for each pair) while a ``with`` block runs.
 
         Two cases take turns with that, for ten seconds: together they would have no pause
-        in which to be steady.
+        in which to be steady. The block begins when each pair's traffic flows: a client that
+        is slow to start is no pause of it.
         """
         with (
             turn(self.context.workers.steady, _TURN_SECONDS),
             Load(self.context, list(pairs), rate=rate) as load,
         ):
+            load.gather()
             yield load
 
     @contextmanager

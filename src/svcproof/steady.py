@@ -43,7 +43,7 @@ class Load:
         self._context = context
         self._pairs = pairs
         self._made: Counter[tuple[str, str]] = Counter()
-        self._wanted: Counter[tuple[str, str]] = Counter()
+        self._wanted = Counter((position.name, target.name) for position, target in pairs)
         self._since_ns: Counter[tuple[str, str]] = Counter()
         self._finish = Finish()
         self._over = threading.Event()
@@ -135,7 +135,8 @@ class Load:
         self.gather()
 
     def gather(self) -> None:
-        """Wait until each pair has made the attempts that decide, since the last :meth:`expect`.
+        """Wait until each pair has made the attempts that decide, since the last :meth:`expect`;
+        before the first, until each has made one.
 
         Raises :class:`~svcproof.errors.WaitExpired`.
         """

@@ -256,6 +256,19 @@ class TestUnsettled:
         assert [len(during.observations), len(after.observations)] == [5, 2]
         assert story.verdict(responders).status is Status.PASS
 
+    def test_a_slow_pod_that_answers_when_the_change_has_begun_did_answer(self, story):
+        """Else only the quick ones would have, whenever a machine is busy."""
+        story.at(0).expect("a", "b", minimum=2).answers("a", "a")
+        story.at(10).expect(unsettled=True, minimum=1).answers("a")
+        assert summaries(story.verdict(responders)) == ["never answered: b on n1"]
+        story.at(9.9).answers("b")
+        assert story.verdict(responders).status is Status.PASS
+
+    def test_one_that_answers_only_since_the_change_began_did_not(self, story):
+        story.at(0).expect("a", "b", minimum=2).answers("a", "a")
+        story.at(10).expect(unsettled=True, minimum=1).answers("a", "b")
+        assert summaries(story.verdict(responders)) == ["never answered: b on n1"]
+
     def test_an_attempt_that_began_with_what_follows_does_not(self, story):
         self.changed(story).at(11).answers("a")
         assert story.verdict(responders).status is Status.FAIL

@@ -400,6 +400,27 @@ class TestPlantedDefects:
         if code:
             result.stdout.fnmatch_lines(["*FAIL  reachability: * connections ended timed-out"])
 
+    def test_nothing_is_promised_to_traffic_that_does_not_flow_yet(self, run, pytester):
+        pytester.makepyfile(
+            test_mine="""
+                import threading
+                from svcproof import steady
+
+                def test_traffic(echo_app, clients, run, monkeypatch):
+                    def late(*arguments, attempts=steady.attempts):
+                        threading.Event().wait(0.3)
+                        yield from attempts(*arguments)
+
+                    monkeypatch.setattr(steady, "attempts", late)
+                    (target,) = echo_app.targets("cluster-ip")
+                    pairs = [(client, target) for client in clients.everywhere("pod")]
+                    with run.steady(pairs, rate=100):
+                        made = run.recorder.freeze().observations
+                    assert {each.position for each in made} == {pair[0].name for pair in pairs}
+            """
+        )
+        assert run("-q").ret == 0
+
     @pytest.mark.parametrize(("allowed", "code"), [(50, 1), (2000, 0)])
     def test_how_long_an_outage_may_be(self, run, monkeypatch, pytester, allowed, code):
         plant(monkeypatch, "OutageAfterChange(0.2)", convergence=3.0)

@@ -37,7 +37,7 @@ class Outage:
 
 def outages(history: History) -> Verdict:
     """No outage of the cells that allow one is longer than allowed, and each is over."""
-    asked = [(cell, after) for cell, after in _with_next(history.cells) if limits_outages(cell)]
+    asked = [(cell, after) for cell, after in history.successive if limits_outages(cell)]
     found = [(cell, outages_of(cell, after)) for cell, after in asked]
     return judged(
         sum(len(cell.attempts.known) for cell, _ in asked),
@@ -49,17 +49,6 @@ def outages(history: History) -> Verdict:
 def limits_outages(cell: Cell) -> bool:
     """Whether it says how long there may be no answer, or trouble."""
     return (cell.expectation.outage_ms, cell.expectation.trouble_ms) != (None, None)
-
-
-def _with_next(cells: Sequence[Cell]) -> list[tuple[Cell, Cell | None]]:
-    """Each cell and the pair's next one, which begins where it ends."""
-    following: dict[tuple[str, str], Cell] = {}
-    found = []
-    for cell in reversed(cells):
-        pair = (cell.position.name, cell.target.name)
-        found.append((cell, following.get(pair)))
-        following[pair] = cell
-    return found[::-1]
 
 
 def outages_of(cell: Cell, after: Cell | None = None) -> list[Outage]:

@@ -31,13 +31,15 @@ def responders(history: History) -> Verdict:
     Attempts of unknown outcome are no evidence. While a change is under way any
     backend of this run may answer, and a stranger still must not.
     """
-    cells = [cell for cell in history.cells if cell.target.form not in NOT_CONNECTED]
+    pairs = [
+        (cell, after) for cell, after in history.successive if cell.target.form not in NOT_CONNECTED
+    ]
     run = history.header.run
-    findings = [finding for cell in cells for finding in _judge(cell, run)]
-    return judged(sum(_evidence(cell) for cell in cells), findings)
+    findings = [finding for cell, after in pairs for finding in _judge(cell, after, run)]
+    return judged(sum(_evidence(cell) for cell, _ in pairs), findings)
 
 
-def _judge(cell: Cell, run: str) -> Iterator[Finding]:
+def _judge(cell: Cell, after: Cell | None, run: str) -> Iterator[Finding]:
     answers = cell.attempts.answered
     nameless = answers.where(~answers.answered_by(lambda _: True))
     if nameless:
@@ -45,7 +47,18 @@ def _judge(cell: Cell, run: str) -> Iterator[Finding]:
     by_backend = _by_backend(answers)
     yield from _uninvited(cell, by_backend, run)
     if not cell.expectation.unsettled:
-        yield from _absent(cell, by_backend, run)
+        yield from _absent(cell, [*by_backend, *_late(after)], run)
+
+
+def _late(after: Cell | None) -> Iterable[Backend]:
+    """Who answered after a cell's end what began in it: a slow backend did answer.
+
+    Such attempts belong to the change that came meanwhile, since it may be what they met.
+    """
+    if after is None:
+        return ()
+    late = after.attempts.answered
+    return _by_backend(late.where(late.at_ns < after.expectation.at_ns))
 
 
 def _uninvited(cell: Cell, by_backend: Mapping[Backend, Attempts], run: str) -> Iterator[Finding]:
@@ -56,12 +69,12 @@ def _uninvited(cell: Cell, by_backend: Mapping[Backend, Attempts], run: str) -> 
             yield _wrong(cell, backend, attempts)
 
 
-def _absent(cell: Cell, by_backend: Mapping[Backend, Attempts], run: str) -> Iterator[Finding]:
+def _absent(cell: Cell, answered: Iterable[Backend], run: str) -> Iterator[Finding]:
     allowed = cell.promise.allowed
-    seen = {rightful(backend, allowed) for backend in by_backend if backend.run == run}
+    seen = {rightful(backend, allowed) for backend in answered if backend.run == run}
     missing = [backend for backend in allowed if backend not in seen]
     if missing and (cell.promise.cover or len(missing) == len(allowed)):
-        yield _missing(cell, missing, sum(map(len, by_backend.values())))
+        yield _missing(cell, missing, len(cell.attempts.answered))
     elif _evidence(cell) < cell.expectation.minimum:
         yield _too_few(cell, _evidence(cell))
 
