@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 from svcproof.drift import Drift, drift
@@ -18,7 +19,14 @@ from svcproof.errors import (
 )
 from svcproof.history import Family, Position, Target
 from svcproof.limits import Limits
-from svcproof.manifest_files import CLIENT_LABEL, of_run, packaged_manifests, patched
+from svcproof.manifest_files import (
+    CLIENT_LABEL,
+    NO_NODE_PORTS,
+    of_run,
+    packaged_manifests,
+    patched,
+    without_node_ports,
+)
 from svcproof.places import (
     DialledForm,
     PositionKind,
@@ -34,14 +42,32 @@ from svcproof.profiles import Profile, profile_of
 from svcproof.snapshot import Node, Pod, Service, Snapshot
 from svcproof.workloads import lacking, living, straggler, unpullable
 
-__all__ = ["App", "Clients", "client_manifests_for"]
+__all__ = ["App", "Clients", "Taken", "client_manifests_for"]
 
 #: Between two looks at Pods.
 _INTERVAL_SECONDS: Final = 0.1
 #: A node may take so many times as long as all others for its Pods.
 _TIMES_OTHERS: Final = 3.0
+_ASKED_FOR: Final = (
+    "--svc-requests and --svc-limits say what each container asks for and may have (what is "
+    "limited and does not say what it asks for asks for all of it)"
+)
 #: That Pods were waited for in vain, whatever they were of: nobody seems to make any.
 _PODS: Final = "Pods"
+
+
+@dataclass
+class Taken:
+    """What the API server has taken of the objects of one run, which its apps share."""
+
+    #: Namespace, kind and name → the object as it was taken, or its refusal.
+    objects: dict[tuple[str, str, str], Mapping[str, Any] | ApplyFailed] = field(
+        default_factory=dict
+    )
+    #: Namespace and name → Services as the API server answered that it has them.
+    services: dict[tuple[str, str], Mapping[str, Any]] = field(default_factory=dict)
+    #: Namespace → in which words it first refused a Service's node ports.
+    no_node_ports: dict[str, str] = field(default_factory=dict)
 
 
 class App:
@@ -56,10 +82,9 @@ class App:
         run: str,
         limits: Limits,
         late: set[str] | None = None,
-        stored: dict[tuple[str, str], Mapping[str, Any]] | None = None,
+        taken: Taken | None = None,
     ) -> None:
-        """``late`` are nodes and Services that were waited for in vain, ``stored`` (by namespace
-        and name) Services as the API server answered that it has them: apps may share both."""
+        """``late`` are nodes and Services that were waited for in vain: apps may share them."""
         self.cluster = cluster
         self.namespace = namespace
         self.run = run
@@ -67,7 +92,7 @@ class App:
         self._wanted = {_key(item): item for item in of_run(manifests, run)}
         #: Name → each Service as this run asked for it.
         self.services = _services(self.manifests)
-        self._stored = {} if stored is None else stored
+        self._taken = taken or Taken()
         self._limits = limits
         self._revision = 0
         self._late = set() if late is None else late
@@ -88,22 +113,62 @@ class App:
         self._keep(self.cluster.apply(self.manifests, namespace=self.namespace))
         self.services = _services(self.manifests)
 
-    def apply_all(self) -> dict[tuple[str, str], ApplyFailed]:
-        """The same, whatever becomes of single objects: kind and name of those that the API
-        server refused, and its words."""
-        refused: dict[tuple[str, str], ApplyFailed] = {}
-        for manifest in self.manifests:
-            try:
-                self._keep(self.cluster.apply([manifest], namespace=self.namespace))
-            except ApplyFailed as error:
-                refused[manifest["kind"], manifest["metadata"]["name"]] = error
+    def apply_all(self) -> None:
+        """The same, whatever becomes of single objects; those that another app of the run has
+        applied already are left alone.
+
+        A Service whose node ports are refused is made without: what is asked inside is judged.
+        """
+        for key, manifest in list(self._wanted.items()):
+            of_all = (self.namespace, *key)
+            if of_all not in self._taken.objects:
+                self._taken.objects[of_all] = self._apply_one(manifest)
+            taken = self._taken.objects[of_all]
+            if not isinstance(taken, ApplyFailed):
+                self._wanted[key] = taken
         self.services = _services(self.manifests)
-        return refused
+
+    def _apply_one(self, manifest: Mapping[str, Any]) -> Mapping[str, Any] | ApplyFailed:
+        """As it was taken, or its refusal."""
+        try:
+            self._keep(self.cluster.apply([manifest], namespace=self.namespace))
+        except ApplyFailed as refused:
+            no_ports, name = self._taken.no_node_ports, manifest["metadata"]["name"]
+            reason = f"the API server refuses node ports, first of Service {name}: {refused.what}"
+            inside = without_node_ports(manifest, no_ports.get(self.namespace, reason))
+            if not refused.is_forbidden or inside is None:
+                return refused
+            try:
+                self._keep(self.cluster.apply([inside], namespace=self.namespace))
+            except ApplyFailed:
+                return refused
+            no_ports.setdefault(self.namespace, reason)
+            return inside
+        return manifest
+
+    @property
+    def refused(self) -> Iterator[tuple[str, str, ApplyFailed]]:
+        """Kind and name of the objects that the API server did not take, and its words."""
+        for kind, name in self._wanted:
+            taken = self._taken.objects.get((self.namespace, kind, name))
+            if isinstance(taken, ApplyFailed):
+                yield kind, name, taken
+
+    def remove_all(self, *, but: Collection[Mapping[str, Any]] = ()) -> list[Pod]:
+        """Delete the objects that were taken, except those which are just so in ``but``; the Pods
+        that go with them, some time later. All can be applied anew."""
+        snapshot, going = self.snapshot(), []
+        for (kind, name), manifest in self._wanted.items():
+            taken = self._taken.objects.pop((self.namespace, kind, name), None)
+            if isinstance(taken, Mapping) and taken not in but:
+                going += living(manifest, snapshot)
+                self.cluster.delete(kind, name, namespace=self.namespace)
+        return going
 
     def _keep(self, stored: Iterable[Mapping[str, Any]]) -> None:
         """What an admission policy made of a Service is as this run left it."""
         for name, item in _services(stored).items():
-            self._stored[self.namespace, name] = item
+            self._taken.services[self.namespace, name] = item
 
     def wait_ready(self, *, limit: float | None = None) -> Snapshot:
         """Wait until Pods and then EndpointSlices are as wanted; the cluster as it is then.
@@ -143,7 +208,7 @@ class App:
                 node, since = last, now
             if now - began >= asked_at + self._limits.notice:
                 asked_at = now - began
-                self._refuse_forbidden(manifests, snapshot)
+                self._refuse_hopeless(manifests, snapshot, waited=asked_at)
             subject = node or f"{self.namespace}: {missing.partition(':')[0]}"
             is_known = subject in self._late
             patience = self._patience(subject, others=since - began)
@@ -162,20 +227,29 @@ class App:
             is_known=is_known,
         )
 
+    def _refuse_hopeless(
+        self, manifests: Sequence[Mapping[str, Any]], snapshot: Snapshot, *, waited: float
+    ) -> None:
+        """Raises :class:`~svcproof.errors.NotSupported` where there is nothing to wait for."""
+        self._refuse_forbidden(manifests, snapshot)
+        # Of a cluster of our own it would be news.
+        if waited >= self._limits.straggler and not self.cluster.facts.is_ours:
+            _refuse_unschedulable(manifests, snapshot)
+
     def _refuse_forbidden(self, manifests: Sequence[Mapping[str, Any]], snapshot: Snapshot) -> None:
-        """Of a workload that has not a single Pod, its controller says why."""
+        """Of a workload that has too few Pods, its controller says why."""
         if not isinstance(self.cluster, CanTellWhy):
             return
         for manifest in manifests:
             kind, name = manifest["kind"], manifest["metadata"]["name"]
-            is_missing = lacking([manifest], snapshot, but=("Service", "Endpoints"))
-            if is_missing and not living(manifest, snapshot):
+            if lacking([manifest], snapshot, but=("Service", "Endpoints")):
                 reason = self.cluster.why_no_pods(self.namespace, kind, name)
                 if reason:
+                    more = "more " if living(manifest, snapshot) else ""
                     raise NotSupported(
-                        f"{kind} {name} makes no Pods: {reason}",
+                        f"{kind} {name} makes no {more}Pods: {reason}",
                         remedy="look at the quotas, limits and policies of namespace "
-                        f"{self.namespace}",
+                        f"{self.namespace}; {_ASKED_FOR}",
                         is_prevented=True,
                     )
 
@@ -222,7 +296,7 @@ class App:
             raise
         if kind == "Service" and name in self.services:
             self.services[name] = patched(self.services[name], changes)
-            self._stored[self.namespace, name] = stored
+            self._taken.services[self.namespace, name] = stored
 
     def delete(self, kind: str, name: str) -> None:
         """Delete an object; one that is not there is no error."""
@@ -230,7 +304,7 @@ class App:
         self._wanted.pop((kind, name), None)
         if kind == "Service":
             self.services.pop(name, None)
-            self._stored.pop((self.namespace, name), None)
+            self._taken.services.pop((self.namespace, name), None)
 
     def drifts(self, snapshot: Snapshot) -> Iterator[tuple[str, Drift]]:
         """Where Services are not as this run left them: each one's name, and the field."""
@@ -249,7 +323,7 @@ class App:
         return []
 
     def _left(self, service: str) -> Mapping[str, Any]:
-        return self._stored.get((self.namespace, service), self.services[service])
+        return self._taken.services.get((self.namespace, service), self.services[service])
 
     def add(self, manifest: Mapping[str, Any]) -> None:
         """Create one more object, or change one to be this.
@@ -292,6 +366,8 @@ class App:
         self, spec: TargetSpec, service: Service, snapshot: Snapshot, port_name: str
     ) -> Target:
         facts = self.cluster.facts
+        if spec.form in ("node-port", "load-balancer"):
+            self.refuse_no_node_ports(service.name)
         if spec.entry_node in facts.node_names and snapshot.node(spec.entry_node) is None:
             raise ClusterProblem(
                 f"{spec.entry_node} was there when this run began, and is no longer: nothing can "
@@ -300,6 +376,17 @@ class App:
             )
         domain = facts.cluster_domain
         return resolve_target(spec, service, snapshot, port_name=port_name, cluster_domain=domain)
+
+    def why_no_node_ports(self, service: str) -> str:
+        """In which words the API server refused a Service's node ports; "" where it has them, or
+        was never meant to."""
+        metadata = self.services.get(service, {}).get("metadata", {})
+        return str((metadata.get("annotations") or {}).get(NO_NODE_PORTS, ""))
+
+    def refuse_no_node_ports(self, service: str) -> None:
+        """Raises :class:`~svcproof.errors.NotSupported` where they were refused."""
+        if reason := self.why_no_node_ports(service):
+            raise NotSupported(reason, is_prevented=True)
 
     def pods(self, deployment: str = "") -> list[Pod]:
         """The living Pods of a Deployment, by node."""
@@ -520,6 +607,18 @@ def _refuse_unpullable(snapshot: Snapshot, *, finally_: bool = False) -> None:
             remedy="give one that the nodes can pull: --svc-image, --svc-carrier or "
             "--svc-registry (docs/existing.md)",
         )
+
+
+def _refuse_unschedulable(manifests: Iterable[Mapping[str, Any]], snapshot: Snapshot) -> None:
+    for manifest in manifests:
+        for pod in living(manifest, snapshot):
+            if pod.waiting.startswith("Unschedulable"):
+                raise NotSupported(
+                    f"{manifest['kind']} {manifest['metadata']['name']} has a Pod on no node: "
+                    f"{pod.waiting}",
+                    remedy=_ASKED_FOR,
+                    is_prevented=True,
+                )
 
 
 def _scaled(manifest: Mapping[str, Any], replicas: int) -> Mapping[str, Any]:

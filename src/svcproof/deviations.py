@@ -11,7 +11,7 @@ so that a saved one is judged by them again. Pure.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import replace
 from functools import cache
 from importlib.resources import files
@@ -110,12 +110,19 @@ def applying(
 ) -> Iterator[KnownDeviation]:
     """The rows for this case on this cluster, as events of its history."""
     for row in rows:
-        if not _is_of(row.case, case) or (row.data_planes and data_plane not in row.data_planes):
+        if not _is_of(row.case, case) or not _may_be(data_plane, row.data_planes):
             continue
         if _is_within(version, row.versions):
             yield KnownDeviation(
                 slug=row.slug, seen=row.seen, reference=row.reference, findings=row.findings
             )
+
+
+def _may_be(data_plane: str, planes: Collection[str]) -> bool:
+    """Whether it may be one of those: what nobody knows may be any, and kube-proxies of several
+    modes (``iptables on n1, n2; nftables on n3``) are each of them."""
+    modes = {part.partition(" on ")[0] for part in data_plane.split("; ")}
+    return not planes or data_plane == "unknown" or modes <= set(planes)
 
 
 def excusing(check: Checker) -> Checker:

@@ -17,18 +17,22 @@ from svcproof.manifest_shapes import checked
 
 __all__ = [
     "CLIENT_LABEL",
+    "NO_NODE_PORTS",
     "RUN_LABEL",
     "load",
     "of_run",
     "packaged_manifests",
     "patched",
     "pod_templates",
+    "without_node_ports",
 ]
 
 #: On every object that a run applies, and on its Pods, which answer with its value.
 RUN_LABEL: Final = "svcproof.dev/run"
 #: On client Pods: the kind of position that they are.
 CLIENT_LABEL: Final = "svcproof.dev/client"
+#: On a Service that was refused with node ports: the API server's words.
+NO_NODE_PORTS: Final = "svcproof.dev/no-node-ports"
 
 
 def packaged_manifests(stem: str) -> tuple[Mapping[str, Any], ...]:
@@ -240,6 +244,32 @@ def pod_templates(manifest: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
     # An object of a kind that is not known may have anything there.
     if isinstance(template, dict) and isinstance(template.get("spec"), dict):
         yield template
+
+
+def without_node_ports(service: Mapping[str, Any], reason: str) -> dict[str, Any] | None:
+    """A Service of type ClusterIP in place of one with node ports, which says why it is none;
+    None for one that has none."""
+    if service["kind"] != "Service" or service["spec"].get("type") not in _WITH_NODE_PORTS:
+        return None
+    inside = copy.deepcopy(dict(service))
+    spec = {name: value for name, value in inside["spec"].items() if name not in _ONLY_OUTSIDE}
+    for port in spec.get("ports", ()):
+        port.pop("nodePort", None)
+    inside["spec"] = spec | {"type": "ClusterIP"}
+    inside["metadata"].setdefault("annotations", {})[NO_NODE_PORTS] = reason
+    return inside
+
+
+_WITH_NODE_PORTS: Final = ("NodePort", "LoadBalancer")
+#: Fields that the API server refuses in a Service of type ClusterIP.
+_ONLY_OUTSIDE: Final = (
+    "allocateLoadBalancerNodePorts",
+    "externalTrafficPolicy",
+    "healthCheckNodePort",
+    "loadBalancerClass",
+    "loadBalancerIP",
+    "loadBalancerSourceRanges",
+)
 
 
 def patched(old: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:

@@ -212,7 +212,16 @@ class CanTellWhy(Protocol):
     """The controllers' own words can be read."""
 
     def why_no_pods(self, namespace: str, kind: str, name: str) -> str:
-        """Why a workload makes no Pods (a quota, a policy); "" if nothing is said."""
+        """Why a workload makes no Pods, or no more (a quota, a policy); "" if nothing is said."""
+        ...
+
+
+@runtime_checkable
+class CanTellRoom(Protocol):
+    """Quotas can be read."""
+
+    def pods_left(self, namespace: str) -> int | None:
+        """How many more Pods a namespace may have; None where no quota is known."""
         ...
 
 

@@ -53,7 +53,7 @@ class Pod:
     """A Pod; ``ready`` is its Ready condition, ``terminating`` that it has a deletion time.
 
     ``waiting`` is why a container of it does not start, as ``ErrImagePull: …``, or else the
-    readiness gate that holds it up; "" if nothing does.
+    readiness gate that holds it up, or ``Unschedulable: …``; "" if nothing does.
     """
 
     name: str

@@ -15,7 +15,13 @@ from svcproof.recorder import Recorder
 from svcproof.run import Run
 from svcproof.steady import Load
 from svcproof.verdict import Checker, Verdict
-from svcproof.ways import everywhere_to, from_outside_to, keeping_ports, to_the_dns
+from svcproof.ways import (
+    also_from_outside_to,
+    everywhere_to,
+    from_outside_to,
+    keeping_ports,
+    to_the_dns,
+)
 
 __all__ = [
     "App",
@@ -31,6 +37,7 @@ __all__ = [
     "Run",
     "Target",
     "TargetSpec",
+    "also_from_outside_to",
     "client_manifests_for",
     "everywhere_to",
     "from_outside_to",

@@ -21,6 +21,7 @@ from svcproof.questions import (
 )
 
 __all__ = [
+    "also_from_outside_to",
     "at_own_node",
     "everywhere_to",
     "from_outside_to",
@@ -33,12 +34,15 @@ __all__ = [
 def everywhere_to(
     app: App, clients: Clients, service: str, *kinds: PositionKind, port_name: str = ""
 ) -> list[Pair]:
-    """Each client of these kinds: inside by ClusterIP, outside at every node's port."""
+    """Each client of these kinds: inside by ClusterIP, outside at every node's port.
+
+    Where the API server refuses node ports, clients inside are all there are.
+    """
     positions = clients.everywhere(*kinds)
     outside = [position for position in positions if position.kind == "outside"]
     inside = [position for position in positions if position.kind != "outside"]
     pairs = list(product(inside, app.targets("cluster-ip", service, port_name)))
-    if outside:
+    if outside and not (inside and app.why_no_node_ports(service)):
         pairs += product(outside, app.targets("node-port", service, port_name))
     return pairs
 
@@ -65,6 +69,17 @@ def from_outside_to(
     if not pairs:
         raise NotSupported(lacking["outside"], remedy="or give it more nodes")
     return pairs
+
+
+def also_from_outside_to(
+    app: App, clients: Clients, service: str, *, port_name: str = ""
+) -> list[Pair]:
+    """The same, beside what is asked inside; nothing where it cannot be asked, which the cases
+    that are about node ports tell."""
+    try:
+        return from_outside_to(app, clients, service, port_name=port_name)
+    except NotSupported:
+        return []
 
 
 def keeping_ports(app: App, clients: Clients, service: str, *, first_port: int) -> list[Pair]:
@@ -95,6 +110,7 @@ def at_own_node(
 
     Raises :class:`~svcproof.errors.NotSupported` where a client cannot tell what it sees.
     """
+    app.refuse_no_node_ports(service)
     positions, snapshot = tuple(positions), app.snapshot()
     found, seen = snapshot.service(service), addresses_seen(app.cluster, positions)
     known = {node.name: node.addresses for node in snapshot.nodes}

@@ -4,7 +4,8 @@ Pods are what costs time: with one namespace the clients and the web servers of
 ``webserver.yaml`` are started once for all, and all that will be needed starts at
 once. A module that changes its Pods sets ``OWN_NAMESPACE = True``; its clients are
 the same. ``APPS`` are the manifest files with the Deployments that a module's own
-manifest does not have.
+manifest does not have. Where there is one namespace for all (``--svc-namespace``), modules
+take turns (:mod:`svcproof.turns`).
 
 Cases begin before their turn and run side by side (:mod:`svcproof.fixtures.ahead`). The
 cases of a module that change what others of it ask about follow each other: it sets
@@ -14,10 +15,11 @@ disturbs all others (``ALONE = True``) waits until they have ended.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass, field
-from functools import cache
+from functools import partial
 from pathlib import Path
 from threading import Lock
 from types import ModuleType
@@ -25,32 +27,38 @@ from typing import Any, TypeGuard
 
 import pytest
 
-from svcproof.errors import ApplyFailed, NotSupported
+from svcproof.app import Taken
+from svcproof.errors import NotSupported, WaitExpired
 from svcproof.fixtures.ahead import AHEAD, Ahead, can_begin_ahead
 from svcproof.fixtures.app import ready_app
 from svcproof.fixtures.measuring import Shared, open_run
 from svcproof.limits import Limits
-from svcproof.ports import CanBalanceLoad, ClusterFacts
+from svcproof.ports import CanBalanceLoad, CanTellRoom, ClusterFacts
 from svcproof.testing import App, Clients, Cluster, Run, client_manifests_for, packaged_manifests
+from svcproof.turns import Turn, Wish, next_turn, pods_of
+from svcproof.waits import wait_for
 
-#: Modules whose cases take longest begin first.
+#: Modules whose cases take longest begin first. They are asked for in this order: the Pods of
+#: the last ones are slow to go.
 LONGEST = (
     "emptied_service",
     "deleted_service",
     "kept_port",
-    "change",
-    "roll_out",
     "endpoints",
     "affinity",
     "pinned_pod",
+    "change",
+    "roll_out",
     "node_death",
     "load_balancer",
 )
 #: The first pass has the machine for itself for so long.
 HEAD_START_SECONDS = 2.0
+#: As long as Pods that linger may take.
+_LEAVING_SECONDS = 35.0
 
 
-@dataclass(frozen=True)
+@dataclass
 class Suite:
     """The apps of all modules of this session, and the clients that send to them."""
 
@@ -58,10 +66,44 @@ class Suite:
     clients: Clients
     limits: Limits
     shared: Shared
-    start_rest: Callable[[], None]
-    refused: Mapping[tuple[str, str, str], ApplyFailed]
-    _ready: dict[str, Future[App]] = field(default_factory=dict, init=False)
-    _lock: Lock = field(default_factory=Lock, init=False)
+    room: int | None  #: for Pods of the apps
+    waiting: list[Wish]
+    turn: Turn = field(default_factory=Turn)
+    #: Whether a turn has come of which no case has begun.
+    is_fresh: bool = False
+    _ready: dict[str, Future[App]] = field(default_factory=dict)
+    _lock: Lock = field(default_factory=Lock)
+
+    def begin(self, module: str, ahead: Ahead | None) -> None:
+        """Now it is this module's turn, and that of all that may have theirs with it; those
+        before them have ended, and what they made goes."""
+        self.waiting.sort(key=lambda wish: wish.module != module)
+        if not self.waiting or self.waiting[0].module != module:
+            return
+        if ahead is not None:
+            ahead.wait()
+        ended = [self.apps[name] for name in self.turn.modules]
+        self.turn, self.is_fresh = next_turn(self.waiting, self.room), True
+        self.waiting = [wish for wish in self.waiting if wish.module not in self.turn.modules]
+        # Pods start in this order: first those of the modules whose cases take longest.
+        apps = [self.apps[name] for name in sorted(self.turn.modules, key=_is_short)]
+        kept = [item for app in apps for item in app.manifests]
+        self._await_room({pod.uid for app in ended for pod in app.remove_all(but=kept)})
+        for app in apps:
+            app.apply_all()
+
+    def _await_room(self, leaving: Collection[str]) -> None:
+        """Some take half a minute to go, and count until they are gone."""
+        if self.room is None or not leaving:
+            return
+        with suppress(WaitExpired):  # then the quota's own words say what is missing
+            wait_for(
+                "the Pods of other modules to go",
+                partial(
+                    _too_many, self.apps[self.turn.modules[0]], leaving, self.room - self.turn.pods
+                ),
+                limit=_LEAVING_SECONDS,
+            )
 
     def open_run(self, item: pytest.Function) -> Run:
         """A case of one of the modules at work, once its app is ready."""
@@ -77,29 +119,33 @@ class Suite:
         if is_first:
             try:
                 app = self.apps[module]
-                self._refuse_refused(app)
+                _refuse_refused(app)
                 ready.set_result(ready_app(app))
             except BaseException as error:
                 ready.set_exception(error)
         return ready.result()
 
-    def _refuse_refused(self, app: App) -> None:
-        """One object that the API server does not take costs the cases that need it."""
-        for manifest in app.manifests:
-            kind, name = manifest["kind"], manifest["metadata"]["name"]
-            error = self.refused.get((app.namespace, kind, name))
-            if error is not None and error.is_forbidden:
-                raise NotSupported(
-                    f"the API server refuses {kind} {name}: {error.what}", is_prevented=True
-                )
-            if error is not None:
-                raise error
+
+def _too_many(app: App, uids: Collection[str], allowed: int) -> str:
+    left = [pod.name for pod in app.snapshot().pods if pod.uid in uids]
+    return ", ".join(left) if len(left) > max(allowed, 0) else ""
+
+
+def _refuse_refused(app: App) -> None:
+    """One object that the API server does not take costs the cases that need it."""
+    for kind, name, error in app.refused:
+        if error.is_forbidden:
+            raise NotSupported(
+                f"the API server refuses {kind} {name}: {error.what}", is_prevented=True
+            )
+        raise error
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Those that end last are asked for last: pytest has taken note of all others by then."""
     here = Path(__file__).parent
-    items.sort(key=lambda item: item.path.parent == here and not _is_short(item.module))  # type: ignore[attr-defined]
+    rank = {f"test_{stem}.py": place for place, stem in enumerate(LONGEST)}
+    items.sort(key=lambda item: rank.get(item.path.name, -1) if item.path.parent == here else -1)
 
 
 @pytest.fixture(scope="session")
@@ -123,6 +169,7 @@ def namespaces(modules: list[ModuleType], new_namespace: Callable[[], str]) -> M
 
 @pytest.fixture(scope="session")
 def suite(
+    request: pytest.FixtureRequest,
     cluster: Cluster,
     modules: list[ModuleType],
     namespaces: Mapping[str, str],
@@ -134,14 +181,11 @@ def suite(
 
     So do their Services: kube-proxy takes a second to learn of one.
     """
-
     late: set[str] = set()
-    stored: dict[tuple[str, str], Mapping[str, Any]] = {}
+    taken = Taken()
 
     def app_of(namespace: str, manifests: Sequence[Mapping[str, Any]]) -> App:
-        return App(
-            cluster, namespace, manifests, run=run_id, limits=limits, late=late, stored=stored
-        )
+        return App(cluster, namespace, manifests, run=run_id, limits=limits, late=late, taken=taken)
 
     apps = {
         module.__name__: app_of(namespaces[module.__name__], _manifests(module))
@@ -149,38 +193,33 @@ def suite(
     }
     client_app = app_of(namespaces[""], client_manifests_for(cluster))
     client_app.apply()
-    refused: dict[tuple[str, str, str], ApplyFailed] = {}
-
-    def apply(app: App) -> None:
-        for (kind, name), error in app.apply_all().items():
-            refused[app.namespace, kind, name] = error
-
-    apply(apps[modules[0].__name__])
     clients = Clients(client_app)
+    one_for_all = bool(cluster.facts.namespace)
+    if not one_for_all:
+        apps[modules[0].__name__].apply_all()
     clients.wait_ready()
-
-    @cache
-    def start_rest() -> None:
-        for namespace in dict.fromkeys(namespaces.values()):
-            # Pods start in this order: first those of the modules whose cases take longest.
-            stems = dict.fromkeys(
-                stem
-                for module in sorted(modules, key=_is_short)
-                if namespaces[module.__name__] == namespace
-                for stem in _stems(module)
-            )
-            apply(app_of(namespace, [item for stem in stems for item in packaged_manifests(stem)]))
-
-    return Suite(apps, clients, limits, shared, start_rest, refused)
+    room = None
+    if one_for_all and isinstance(cluster, CanTellRoom):
+        room = cluster.pods_left(cluster.facts.namespace)
+    waiting = [
+        Wish(
+            module.__name__,
+            pods_of(apps[module.__name__].manifests),
+            alone=one_for_all and getattr(module, "OWN_NAMESPACE", False),
+        )
+        for module in modules
+    ]
+    suite = request.config.stash[SUITE] = Suite(apps, clients, limits, shared, room, waiting)
+    return suite
 
 
 @pytest.fixture(scope="session")
-def ahead(request: pytest.FixtureRequest, cluster: Cluster, suite: Suite) -> Iterator[Ahead | None]:
+def ahead(request: pytest.FixtureRequest, suite: Suite) -> Iterator[Ahead | None]:
     """Runs cases before their turn; None where pytest's own order is wanted case by case."""
     config = request.config
     is_worker = hasattr(config, "workerinput")  # others work beside it already
     by_hand = config.getoption("usepdb") or config.getoption("trace")
-    if is_worker or by_hand or cluster.facts.namespace:  # in one namespace modules take turns
+    if is_worker or by_hand:
         yield None
         return
     ahead = config.stash[AHEAD] = Ahead(suite.open_run)
@@ -209,9 +248,9 @@ def namespace(request: pytest.FixtureRequest, namespaces: Mapping[str, str]) -> 
 
 
 @pytest.fixture(scope="module")
-def echo_app(request: pytest.FixtureRequest, suite: Suite) -> App:
+def echo_app(request: pytest.FixtureRequest, suite: Suite, ahead: Ahead | None) -> App:
     """The module's app, as its manifests want it, and ready."""
-    suite.start_rest()
+    suite.begin(request.module.__name__, ahead)
     return suite.ready(request.module.__name__)
 
 
@@ -223,8 +262,8 @@ def clients(suite: Suite) -> Clients:
 
 @pytest.fixture
 def run(request: pytest.FixtureRequest, suite: Suite, ahead: Ahead | None) -> Iterator[Run]:
-    """This case at work: it has begun already, unless it is the session's first."""
-    suite.start_rest()
+    """This case at work: it has begun already, unless it is its turn's first."""
+    suite.begin(request.module.__name__, ahead)
     begun = None if ahead is None else ahead.run_of(request.node)
     if begun is not None:
         yield begun
@@ -237,18 +276,25 @@ def run(request: pytest.FixtureRequest, suite: Suite, ahead: Ahead | None) -> It
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> None:
-    """With the first case all others begin: those of the first pass at once, the rest soon."""
+    """With a turn's first case all others of it begin: those of the first pass at once, the
+    rest soon."""
     ahead = pyfuncitem.config.stash.get(AHEAD, None)
     if ahead is not None and getattr(pyfuncitem.module, "ALONE", False):
         ahead.wait()
-    if ahead is None or ahead.has_begun or not _begins_ahead(pyfuncitem):
+    if ahead is None or not _begins_ahead(pyfuncitem):
         return
+    suite = pyfuncitem.config.stash[SUITE]
+    if not suite.is_fresh:
+        return
+    suite.is_fresh = False
     first: Any = pyfuncitem.funcargs["run"]
     ahead.begin_with(pyfuncitem, first)
     items = [
         item
         for item in pyfuncitem.session.items
-        if _begins_ahead(item) and not _follows(pyfuncitem, item)
+        if _begins_ahead(item)
+        and item.module.__name__ in suite.turn.modules
+        and not _follows(pyfuncitem, item)
     ]
     quick = [item for item in items if item.get_closest_marker("svc_quick")]
     ahead.begin([[item] for item in quick])
@@ -282,11 +328,11 @@ def _lanes(items: Sequence[pytest.Function], facts: ClusterFacts) -> list[list[p
         if facts.limits_refusals and getattr(item.module, "REFUSED", False):
             lane = "refused"
         lanes.setdefault(lane, []).append(item)
-    return sorted(lanes.values(), key=lambda lane: _is_short(lane[0].module))
+    return sorted(lanes.values(), key=lambda lane: _is_short(lane[0].module.__name__))
 
 
-def _is_short(module: ModuleType) -> bool:
-    return not module.__name__.endswith(LONGEST)
+def _is_short(module: str) -> bool:
+    return not module.endswith(LONGEST)
 
 
 def _manifests(module: ModuleType) -> list[Mapping[str, Any]]:
@@ -298,3 +344,6 @@ def _stems(module: ModuleType) -> tuple[str, ...]:
     """The manifest files of a module: those of ``APPS``, and that of its own name."""
     own = module.__name__.rpartition("test_")[2]
     return (*getattr(module, "APPS", ("webserver",)), own)
+
+
+SUITE = pytest.StashKey[Suite]()

@@ -2,7 +2,7 @@
 
 from itertools import product
 
-from svcproof.testing import Judge, Pair, Run, from_outside_to
+from svcproof.testing import Judge, Pair, Run, also_from_outside_to
 
 SERVICE = "hostname-svc-affinity"
 PORTS = ("web-1", "web-2", "web-3")
@@ -21,7 +21,7 @@ def test_affinity(run: Run, judge: Judge) -> None:
     for port in PORTS:
         pairs += product(positions, run.app.targets("cluster-ip", SERVICE, port))
         # Each node remembers for itself.
-        pairs += from_outside_to(run.app, run.clients, SERVICE, port_name=port)
+        pairs += also_from_outside_to(run.app, run.clients, SERVICE, port_name=port)
     run.patch("Service", SERVICE, {"spec": {"sessionAffinity": "None"}})
     run.measure(pairs)
     run.patch("Service", SERVICE, {"spec": {"sessionAffinity": "ClientIP"}})

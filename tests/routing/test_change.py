@@ -88,6 +88,7 @@ def test_edited_selector(run: Run, judge: Judge) -> None:
 @pytest.mark.svc_slow
 def test_switched_policy(run: Run, judge: Judge) -> None:
     """externalTrafficPolicy switched under traffic: the client's address shows, then hides."""
+    run.app.refuse_no_node_ports(SERVICE)
     if {pod.node for pod in run.app.pods(DEPLOYMENT)} != set(run.app.cluster.facts.node_names):
         raise NotSupported(
             "some node has no Pod: under policy Local it loses connections, rightly",

@@ -11,6 +11,7 @@ DEPLOYMENT = "moving-deployment"
 
 def everywhere(run: Run, name: str) -> list[Pair]:
     """The client outside, at the health check port of every node."""
+    run.app.refuse_no_node_ports(name)
     (outside,) = run.clients.everywhere("outside")
     snapshot = run.app.snapshot()
     service = snapshot.service(name)

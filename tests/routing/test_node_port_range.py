@@ -38,6 +38,7 @@ def node_port_range(run: Run) -> tuple[int, int]:
     """The first and the last: the default, but on somebody else's cluster what a refusal says."""
     if run.app.cluster.facts.kind != "existing":
         return 30000, 32767
+    run.app.refuse_no_node_ports(SERVICE)
     refusal = ""
     try:
         run.app.add(asking_for(1))

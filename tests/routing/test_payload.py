@@ -8,7 +8,7 @@ where that fails smaller ones, up to the largest that passes.
 from collections.abc import Sequence
 
 from svcproof.history import History, Outcome
-from svcproof.testing import Judge, Pair, Run, everywhere_to, from_outside_to
+from svcproof.testing import Judge, Pair, Run, also_from_outside_to, everywhere_to
 
 APPS = ("ports",)
 
@@ -23,7 +23,7 @@ def ways(run: Run, port: str) -> list[Pair]:
     """From everywhere inside to the ClusterIP, and from outside to the node port at every node."""
     return [
         *everywhere_to(run.app, run.clients, SERVICE, "pod", "host-network", port_name=port),
-        *from_outside_to(run.app, run.clients, SERVICE, port_name=port),
+        *also_from_outside_to(run.app, run.clients, SERVICE, port_name=port),
     ]
 
 

@@ -155,6 +155,23 @@ def test_a_row_is_for_its_case_from_any_directory_and_with_any_parameters():
 
 
 @pytest.mark.parametrize(
+    ("data_plane", "due"),
+    [
+        ("iptables", True),
+        ("ipvs", False),
+        ("cilium", False),
+        ("unknown", True),
+        ("iptables on n1, n2; nftables on n3", True),
+        ("iptables on n1; ipvs on n2", False),
+    ],
+)
+def test_a_row_is_for_its_data_planes_and_for_what_may_be_one(data_plane, due):
+    of_kube_proxy = row(data_planes=("iptables", "nftables"))
+    assert applies(of_kube_proxy, data_plane=data_plane) is due
+    assert applies(row(), data_plane=data_plane)
+
+
+@pytest.mark.parametrize(
     ("versions", "version", "due"),
     [
         ("", "", True),

@@ -33,6 +33,7 @@ PURE = (
     "svcproof.profiles",
     "svcproof.questions",
     "svcproof.streak",
+    "svcproof.turns",
     "svcproof.unread",
     "svcproof.workloads",
     "svcproof.comparison",

@@ -197,3 +197,25 @@ def test_a_readiness_gate_that_nobody_sets_is_named(conditions, waits):
         },
     }
     assert objects.pod(item).waiting.startswith("its readiness gate example.com/lb is") is waits
+
+
+@pytest.mark.parametrize(
+    ("condition", "said"),
+    [
+        (
+            {"reason": "Unschedulable", "message": "0/3 nodes are available."},
+            "Unschedulable: 0/3 nodes are available.",
+        ),
+        ({"reason": "Unschedulable"}, "Unschedulable"),
+        ({"reason": "SchedulingGated", "message": "gated"}, ""),
+        ({}, ""),
+    ],
+)
+def test_why_a_pod_is_on_no_node(condition, said):
+    condition = {"type": "PodScheduled", "status": "False", **condition}
+    item = {
+        "metadata": {"name": "p", "namespace": "ns", "uid": "u"},
+        "spec": {},
+        "status": {"phase": "Pending", "conditions": [condition]},
+    }
+    assert objects.pod(item).waiting == said

@@ -196,12 +196,33 @@ class KubernetesCluster:
                     failed = (condition["type"], condition["status"]) == ("ReplicaFailure", "True")
                     if item["metadata"]["name"] == name and failed:
                         return str(condition.get("message", ""))
+                if item["metadata"]["name"] == name and item.get("status", {}).get("replicas"):
+                    return ""  # some were made: an event may be of long ago
             selector = urlencode({"fieldSelector": "reason=FailedCreate"})
             events = self._items(f"/api/v1/namespaces/{namespace}/events?{selector}")
         except ApiRefused:
             return ""
         mine = [each for each in events if each["involvedObject"].get("name", "").startswith(name)]
         return str(mine[-1].get("message", "")) if mine else ""
+
+    def pods_left(self, namespace: str) -> int | None:
+        """How many more Pods its quotas (``pods``, ``count/pods``) let a namespace have."""
+        try:
+            quotas = self._items(f"/api/v1/namespaces/{namespace}/resourcequotas")
+        except ApiRefused:
+            return None
+        if not quotas:
+            return None
+        from kubernetes.utils.quantity import parse_quantity
+
+        statuses = [quota.get("status", {}) for quota in quotas]
+        left = [
+            int(parse_quantity(status["hard"][name]) - parse_quantity(status["used"].get(name, 0)))
+            for status in statuses
+            for name in ("pods", "count/pods")
+            if name in status.get("hard", {}) and "used" in status
+        ]
+        return max(0, min(left)) if left else None
 
     def outside_positions(self) -> tuple[Position, ...]:
         """The clients outside the cluster."""

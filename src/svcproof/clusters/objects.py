@@ -110,7 +110,7 @@ def pod(item: Json) -> Pod:
         ready=_condition(status, "Ready"),
         terminating=bool(metadata.get("deletionTimestamp")),
         host_network=spec.get("hostNetwork") or False,
-        waiting=_waiting(status) or _gate(spec, status),
+        waiting=_waiting(status) or _gate(spec, status) or _unscheduled(status),
     )
 
 
@@ -132,6 +132,14 @@ def _gate(spec: Json, status: Json) -> str:
     gates = [gate["conditionType"] for gate in spec.get("readinessGates") or ()]
     closed = next((gate for gate in gates if not _condition(status, gate)), "")
     return closed and f"its readiness gate {closed} is not set to True: see which controller does"
+
+
+def _unscheduled(status: Json) -> str:
+    """Why the scheduler finds no node for a Pod."""
+    for condition in status.get("conditions") or ():
+        if (condition["type"], condition.get("reason")) == ("PodScheduled", "Unschedulable"):
+            return f"Unschedulable: {condition.get('message') or ''}".rstrip(": ")
+    return ""
 
 
 def service(item: Json) -> Service:

@@ -50,6 +50,13 @@ _REASONS: Final = (
         "cannot be shown the kubeconfig's certificates",
         "look at client-certificate, client-key and certificate-authority: PEM, and a pair",
     ),
+    (
+        # With TLS 1.3 a client has sent its request by then, and may never see the reason.
+        r"EOF",
+        "ends the connection while TLS begins",
+        "look whether the kubeconfig's client certificate holds, and whether a proxy or a "
+        "firewall is on the way",
+    ),
 )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 from typing import IO
 
@@ -67,6 +68,72 @@ def test_the_suites_in_a_restricted_namespace_that_stays(
     passed = {case["case"].rpartition("::")[2] for case in told["cases"]}
     assert {"test_clusterip_shares", "test_no_endpoints", "test_local_short_circuit"} <= passed
     assert left(host, restricted_namespace) == []
+
+
+def test_quotas_cost_what_they_forbid_and_nothing_else(
+    host, guest, restricted_namespace, carrier, tmp_path
+):
+    """No node ports, limits for all, and never all Pods at once: modules take turns."""
+    hard = {"services.nodeports": "0", "pods": "12", "limits.cpu": "40", "limits.memory": "20Gi"}
+    quota = {
+        "apiVersion": "v1",
+        "kind": "ResourceQuota",
+        "metadata": {"name": "tight"},
+        "spec": {"hard": hard},
+    }
+    host.apply([quota], namespace=restricted_namespace)
+    try:
+        done = run(
+            guest,
+            tmp_path,
+            f"--svc-namespace={restricted_namespace}",
+            f"--svc-carrier={carrier}",
+            f"--svc-data-plane={host.facts.proxy_mode}",
+            "--svc-requests=cpu=10m,memory=16Mi",
+            "--svc-limits=cpu=500m,memory=64Mi",
+            "-k",
+            "first_look or hairpin or topology or ports or endpoints or roll_out",
+        )
+    finally:
+        host.delete("ResourceQuota", "tight", namespace=restricted_namespace)
+    assert done.returncode == 0, done.stdout[-4000:] + done.stderr
+    found = results(tmp_path)
+    judged = {case["case"].rpartition("::")[2] for case in found["cases"]}
+    assert {"test_cluster_ip", "test_large_payload", "test_all_alone", "test_roll_out"} <= judged
+    assert {"test_nearest[zone-zoned]", "test_endpoints[1 to 5 replicas]"} <= judged
+    words = "the API server refuses node ports"
+    refused = {
+        problem["case"].rpartition("::")[2]
+        for problem in found["problems"]
+        if problem["reason"].startswith(words)
+    }
+    assert refused == {
+        "test_node_ports",
+        "test_ports_from_outside[by-number]",
+        "test_ports_from_outside[over-udp]",
+    }
+    told = " ".join(done.stdout.split())
+    assert told.count("limited: services.nodeports=0") == 1, told
+    assert left(host, restricted_namespace) == []
+
+
+def test_how_many_pods_a_quota_leaves(host):
+    host.create_namespace("room")
+    assert host.pods_left("room") is None
+    for hard, left_over in (("12", 12), ("10k", 10_000), ("0", 0)):
+        quota = {
+            "apiVersion": "v1",
+            "kind": "ResourceQuota",
+            "metadata": {"name": "room"},
+            "spec": {"hard": {"pods": hard, "requests.cpu": "4"}},
+        }
+        host.apply([quota], namespace="room")
+        wait_for("the quota's status", partial(_other_than, left_over, host), limit=30)
+    host.delete_namespace("room")
+
+
+def _other_than(pods: int, host: KubernetesCluster) -> str:
+    return "" if host.pods_left("room") == pods else f"{host.pods_left('room')} Pods left"
 
 
 def test_missing_rights_are_all_named_before_anything_is_made(host, guest, tmp_path):
