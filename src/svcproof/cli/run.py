@@ -81,7 +81,8 @@ def run(pytest_arguments: tuple[str, ...]) -> None:
             f"--config-file={package / 'cli' / 'run.ini'}",
             # Not the package's directory: nothing is to be written there.
             f"--rootdir={Path.cwd()}",
-            str(package / "suites"),
+            # Where it really is, so that the same directory by another path is no other one.
+            str((package / "suites").resolve()),
             *("--svc-quick" if word == "--quick" else word for word in pytest_arguments),
         ]
         # In this process's place: signals and the exit code are pytest's. -P: modules of the

@@ -9,7 +9,14 @@ from typing import Final
 from svcproof.clusters.kubernetes_api import Api
 from svcproof.errors import ApiRefused
 
-__all__ = ["CLUSTER_WIDE", "IN_NAMESPACE", "MAKING_NAMESPACES", "Right", "missing_rights"]
+__all__ = [
+    "CLUSTER_WIDE",
+    "HELPFUL",
+    "IN_NAMESPACE",
+    "MAKING_NAMESPACES",
+    "Right",
+    "missing_rights",
+]
 
 _REVIEWS: Final = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews"
 _WRITE: Final = ("create", "patch", "delete")
@@ -46,6 +53,8 @@ IN_NAMESPACE: Final = (
     Right("apps", "daemonsets", ("list", *_WRITE)),
     Right("discovery.k8s.io", "endpointslices", ("list",)),
 )
+#: Done without where it is not granted: for how many Pods there is room, and why none come.
+HELPFUL: Final = (Right("", "resourcequotas", ("list",)), Right("", "events", ("list",)))
 
 
 def missing_rights(api: Api, namespace: str) -> list[str]:

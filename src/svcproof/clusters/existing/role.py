@@ -5,7 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from svcproof.clusters.existing.rights import CLUSTER_WIDE, IN_NAMESPACE, MAKING_NAMESPACES, Right
+from svcproof.clusters.existing.rights import (
+    CLUSTER_WIDE,
+    HELPFUL,
+    IN_NAMESPACE,
+    MAKING_NAMESPACES,
+    Right,
+)
 
 __all__ = ["granting"]
 
@@ -22,9 +28,9 @@ def granting(user: Mapping[str, str], namespace: str = "") -> list[Manifest]:
     only; else everywhere, and namespaces can be made and deleted.
     """
     if not namespace:
-        return _pair("Cluster", (*CLUSTER_WIDE, *MAKING_NAMESPACES, *IN_NAMESPACE), user)
+        return _pair("Cluster", (*CLUSTER_WIDE, *MAKING_NAMESPACES, *IN_NAMESPACE, *HELPFUL), user)
     nodes = _pair("Cluster", CLUSTER_WIDE, user)
-    return [*nodes, *_pair("", IN_NAMESPACE, user, namespace)]
+    return [*nodes, *_pair("", (*IN_NAMESPACE, *HELPFUL), user, namespace)]
 
 
 def _pair(
