@@ -15,6 +15,7 @@ from typing import Final
 
 import msgspec
 
+from svcproof.checkers.crowd import asks_each
 from svcproof.checkers.responders import NOT_CONNECTED, rightful
 from svcproof.events import EndpointsSeen
 from svcproof.history import Cell, History, Outcome
@@ -177,7 +178,7 @@ def _asked(cell: Cell) -> Iterator[str]:
     if due.choice:
         yield "distribution"
     if due.affinity:
-        yield "affinity"
+        yield "crowd" if asks_each(cell) else "affinity"
 
 
 def _backend_lines(cell: Cell, findings: Sequence[Finding], run: str) -> Iterator[BackendLine]:

@@ -105,7 +105,9 @@ _KINDS: Final[Mapping[str, type[events.Event]]] = MappingProxyType(
 _RENAMED: Final[Mapping[str, Mapping[str, str]]] = MappingProxyType(
     {"endpoints": {"due": "ready"}, "api-answer": {"due": "expected", "said": "answer"}}
 )
-_PROMISED: Final = Promise.__struct_fields__
+_PROMISED: Final = tuple(
+    name for name in Promise.__struct_fields__ if name in ExpectationV1.__struct_fields__
+)
 _ASKED: Final = tuple(
     name for name in ExpectationV1.__struct_fields__ if name not in Promise.__struct_fields__
 )

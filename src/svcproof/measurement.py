@@ -50,7 +50,7 @@ def measure(ask: Ask, context: Context) -> History:
     record_services(services, snapshot, context)
     record_endpoints(services, snapshot, context)
     asked = ask_pairs(ask, app, snapshot, recorder)
-    if ask.affinity == "pin" and ask.settle and ready is not None:
+    if ask.affinity in ("pin", "each") and ask.settle and ready is not None:
         # Nobody asked for the twin: that its rules take a while is no news.
         limits = replace(context.limits, notice=context.limits.convergence)
         for twin, pairs in twins(ask.pairs, context):

@@ -50,6 +50,8 @@ class ClusterFacts:
     outside_names: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     #: Whether nodes limit how many refusals they send, as Linux does unless told otherwise.
     limits_refusals: bool = True
+    #: Family → the addresses that the client outside may connect from, as a prefix.
+    outside_ranges: Mapping[str, str] = field(default_factory=dict)
     #: Whether svcproof has made it: in one of somebody else's nobody knows how the Pod network and
     #: the data plane are configured (:func:`~svcproof.profiles.profile_of`).
     is_ours: bool = True
@@ -112,6 +114,8 @@ class ProbePlan:
     over TCP, 65,000 in a UDP datagram (of which a socket's buffer holds three: ask one at a
     time). The dialect ``healthz`` asks a kube-proxy health check, ``connect`` nothing: that
     the connection is made is the answer.
+    ``source_range`` is a prefix of addresses to connect from, one after the other, each of which
+    the place where the client runs must have.
     After ``finish`` no other connection begins, those under way are waited for, and
     there are fewer attempts than ``count``.
     """
@@ -124,6 +128,7 @@ class ProbePlan:
     concurrency: int = 8
     rate: float = 0.0  #: connections started per second; 0 means as fast as it goes
     source_ports: tuple[int, int] | None = None
+    source_range: str = ""
     connect_timeout: float = 4.0
     attempt_timeout: float = 6.0
     dialect: Literal["echo", "agnhost", "notes", "healthz", "connect"] = "echo"

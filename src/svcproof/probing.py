@@ -36,7 +36,8 @@ def plan_of(
 ) -> ProbePlan:
     """``count`` fresh connections to ``target``; times that are not given are ``limits``'.
 
-    A target that keeps its source port is asked from that one, one at a time.
+    A target that keeps its source port is asked from that one, one at a time; one that many
+    clients ask is asked from the addresses of all of them.
     """
     wanted = attempt_timeout or limits.attempt
     if target.source_port:
@@ -55,6 +56,7 @@ def plan_of(
         connect_timeout=connect_timeout or limits.connect,
         attempt_timeout=wanted,
         source_ports=source_ports,
+        source_range=target.source_range,
         keep_alive=keep_alive,
         payload=payload,
         finish=finish,

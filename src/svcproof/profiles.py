@@ -34,6 +34,8 @@ class Profile:
     ``node_ports_beside``: how connections to a node port end at an address of the node
     that is not its InternalIP, and ``node_ports_on_loopback`` at 127.0.0.1, as long as nothing
     else is configured (kube-proxy's nodePortAddresses); ``None`` if that is not known.
+    ``remembered_clients``: how many clients of each endpoint session affinity is kept for; 0
+    if that is not known.
     ``verified``: whether svcproof's own tests run on it; the others are from
     their documentation and sources.
     """
@@ -49,6 +51,7 @@ class Profile:
     verified: bool
     node_ports_beside: Outcome | None = None
     node_ports_on_loopback: Outcome | None = None
+    remembered_clients: int = 0
 
 
 def _kube_proxy(mode: str) -> Profile:
@@ -69,6 +72,8 @@ def _kube_proxy(mode: str) -> Profile:
         verified=True,
         node_ports_beside=anywhere,
         node_ports_on_loopback=anywhere,
+        # The length of an xt_recent list (ip_list_tot, its default), and of kube-proxy's sets.
+        remembered_clients=100 if mode == "iptables" else 65_535,
     )
 
 
@@ -101,6 +106,7 @@ PROFILES: Final = {
         verified=False,
         node_ports_beside=None,
         node_ports_on_loopback=None,
+        remembered_clients=0,
     ),
     # Its answer without a backend depends on version and settings
     # (service-no-backend-response); inside, Local may use remote backends (cilium#28157).

@@ -54,7 +54,8 @@ class Promise(
     attempt must end, or in one of the ways of ``also`` where data planes
     legitimately differ. ``allowed`` are the backends that may answer, and with
     ``cover`` each of them must; it is empty when ``outcome`` is not ``answered``.
-    ``affinity_ms`` is how long session affinity is kept without a connection.
+    ``affinity_ms`` is how long session affinity is kept without a connection, and
+    ``affinity_clients`` for how many clients of each backend (0: nobody says).
     ``sources``: the only addresses that the backend may see; ``not_sources``: those
     that it must not. ``answers``: what every answer must contain, or ``None`` where
     that is not the question; ``rcode``: the DNS response code of a ``name-failed``.
@@ -66,6 +67,7 @@ class Promise(
     allowed: tuple[Backend, ...] = ()
     cover: bool = True
     affinity_ms: int = 0
+    affinity_clients: int = 0
     sources: tuple[str, ...] = ()
     not_sources: tuple[str, ...] = ()
     answers: tuple[str, ...] | None = None

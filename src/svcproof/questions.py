@@ -21,6 +21,7 @@ __all__ = [
     "name_target",
     "nobodys_target",
     "node_port_target",
+    "of_many",
     "over_tcp",
     "pod_target",
     "reverse_target",
@@ -131,6 +132,13 @@ def kept(target: Target, source_port: int) -> Target:
     """
     return msgspec.structs.replace(
         target, name=f"{target.name} from one port", source_port=source_port
+    )
+
+
+def of_many(target: Target, addresses: str) -> Target:
+    """The same address, asked by many clients: one for each address of a prefix, in turn."""
+    return msgspec.structs.replace(
+        target, name=f"{target.name} by clients of {addresses}", source_range=addresses
     )
 
 

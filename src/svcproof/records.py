@@ -46,7 +46,7 @@ _Number = Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)]
 Family = Literal["ipv4", "ipv6"]
 Protocol = Literal["tcp", "udp"]
 Choice = Literal["", "random", "rotation"]
-Affinity = Literal["", "pin", "keep", "redraw"]
+Affinity = Literal["", "pin", "keep", "redraw", "each"]
 Form = Literal[
     "cluster-ip",
     "short-name",
@@ -94,6 +94,7 @@ class Target(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_fie
     who is asked, "" for the client's own name servers; ``server_pod`` the Pod that has it;
     ``protocol`` ``tcp`` asks by TCP at once.
     ``source_port``: the client keeps this port for all that it sends; 0: a fresh one each time.
+    ``source_range``: the client is many, each with one address of this prefix.
     """
 
     name: str
@@ -107,6 +108,7 @@ class Target(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_fie
     port_name: str = ""
     query: Literal["", "A", "AAAA", "CNAME", "SRV", "PTR"] = ""
     source_port: int = 0
+    source_range: str = ""
     server: str = ""
     server_pod: str = ""
 
@@ -183,8 +185,9 @@ class Expectation(
 
     The rest asks further questions, each where it is set. ``choice``: how a
     backend is chosen for a fresh connection. ``affinity``: ``pin`` (one backend
-    for all attempts), ``keep`` (and the same as in the pair's cell before) or
-    ``redraw`` (the pair's choice is a new one). ``control``:
+    for all attempts), ``keep`` (and the same as in the pair's cell before),
+    ``redraw`` (the pair's choice is a new one) or ``each`` (one backend for each of many
+    clients). ``control``:
     the target that the same position must reach meanwhile, so that a failure
     means something. ``outage_ms``: the
     longest time without any answer that is allowed; ``trouble_ms``: the longest from

@@ -201,6 +201,15 @@ def test_source_ports(place: Place, echo: Echo):
     assert sorted(attempt.source_port for attempt in made) == list(range(low, low + 6))
 
 
+def test_source_range(place: Place, echo: Echo):
+    made = place.ask(echo.http, 6, source_range="127.0.9.4/31")
+    if any(attempt.detail == "lost: this prober has no range of addresses" for attempt in made):
+        pytest.skip("not supported: this prober has no range of addresses")
+    assert sorted(attempt.source_address for attempt in made) == 3 * ["127.0.9.4"] + 3 * [
+        "127.0.9.5"
+    ]
+
+
 def test_refused(place: Place):
     made = place.ask(_free_port(socket.SOCK_STREAM))
     assert outcomes(made) == {Outcome.REFUSED}

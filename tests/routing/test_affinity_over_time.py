@@ -4,8 +4,9 @@ from itertools import product
 
 import pytest
 
-from svcproof.testing import Judge, Run
+from svcproof.testing import Judge, Pair, Run, also_from_outside_to
 
+SERVICE = "hostname-svc-expiry"
 PORTS = ("web-1", "web-2", "web-3")
 #: Of the manifest. Pauses stay well on one side of it; the check looks how long they were.
 TIMEOUT = 30.0
@@ -19,11 +20,11 @@ def test_expiry(run: Run, judge: Judge) -> None:
     them to draw the same Pod again by chance less than once in 10^8 runs.
     """
     positions = run.clients.everywhere("pod", "host-network")
-    pairs = [
-        pair
-        for port in PORTS
-        for pair in product(positions, run.app.targets("cluster-ip", port_name=port))
-    ]
+    pairs: list[Pair] = []
+    for port in PORTS:
+        pairs += product(positions, run.app.targets("cluster-ip", port_name=port))
+        # Each node remembers for itself.
+        pairs += also_from_outside_to(run.app, run.clients, SERVICE, port_name=port)
     run.measure(pairs, affinity="pin")
     for _ in range(2):
         # Twice, so that the second is later than the time-out would be had nothing renewed it.

@@ -456,7 +456,7 @@ class TestChecksDue:
         assert set(CHECKS) == {
             "reachability", "responders", "endpoints", "convergence", "distribution", "affinity",
             "sources", "control", "answers", "api", "outages", "steadiness",
-            "propagation", "latency", "clients", "objects",
+            "propagation", "latency", "clients", "objects", "crowd",
         }  # fmt: skip
 
     def test_a_saved_history_gives_the_same_verdict(self, story):

@@ -153,7 +153,7 @@ def test_every_field_of_an_old_expectation_is_taken_over():
         "unsettled": True, "outage_ms": 9, "trouble_ms": 10, "rate": 11.0,
     }  # fmt: skip
     assert set(fields) == set(ExpectationV1.__struct_fields__)
-    promise = {name: fields.pop(name) for name in Promise.__struct_fields__}
+    promise = {name: fields.pop(name) for name in Promise.__struct_fields__ if name in fields}
     assert upgrade(ExpectationV1(**fields, **promise)) == Expectation(
         promise=Promise(**promise), **fields
     )

@@ -291,6 +291,11 @@ class TestPlantedDefects:
                 "test_affinity.py and test_affinity",
                 "affinity: all * clients share one Pod: *",
             ),
+            (
+                "ForgetfulAffinity()",
+                "test_many_clients",
+                "crowd: * of 64 clients changed their Pod",
+            ),
             ("WrongAlias()", "test_alias[short", "answers: 10 of 10 answers are wrong: *stale*"),
             ("LyingHealthCheck()", "test_health_check", "answers: 10 of 10 answers are wrong: *"),
             ("SlowConnects()", "test_same_port", "latency: packets are lost: * of 198 *"),

@@ -31,11 +31,12 @@ const (
 
 // campaign is what the engines have in common.
 type campaign struct {
-	options  Options
-	dialect  dialect
-	requests [][]byte
-	resolver *resolve.Resolver // nil if the host is an address
-	ports    *sourcePorts      // nil if the kernel chooses
+	options   Options
+	dialect   dialect
+	requests  [][]byte
+	resolver  *resolve.Resolver // nil if the host is an address
+	ports     *sourcePorts      // nil if the kernel chooses
+	addresses *sourceAddresses  // nil if the kernel chooses
 
 	base   time.Time // all times are since then
 	baseNS int64     // the wall clock at that time
@@ -64,6 +65,9 @@ func newCampaign(options Options, resolver *resolve.Resolver) *campaign {
 		c.ports = &sourcePorts{portRange: options.SourcePorts}
 	case options.Protocol == "udp":
 		c.ports = ephemeralPorts()
+	}
+	if options.Bind.IsValid() {
+		c.addresses = &sourceAddresses{prefix: options.Bind}
 	}
 	c.requests = c.makeRequests()
 	return c

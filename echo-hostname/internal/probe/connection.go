@@ -118,14 +118,15 @@ func (e *engine) connectOnce(s *slot) (step, syscall.Errno) {
 	return connecting, sys.Connect(fd, &raw)
 }
 
-// bind gives the socket the wanted source address and the next source port.
+// bind gives the socket the next source address and the next source port, as far as they
+// are wanted.
 func (e *engine) bind(fd int, ipv4 bool) syscall.Errno {
-	if e.ports == nil && !e.options.Bind.IsValid() {
+	if e.ports == nil && e.addresses == nil {
 		return 0
 	}
-	own := netip.AddrPortFrom(e.options.Bind, 0)
-	if !e.options.Bind.IsValid() {
-		own = netip.AddrPortFrom(unspecified(ipv4), 0)
+	own := netip.AddrPortFrom(unspecified(ipv4), 0)
+	if e.addresses != nil {
+		own = netip.AddrPortFrom(e.addresses.next(), 0)
 	}
 	option, level := unix.IP_BIND_ADDRESS_NO_PORT, unix.IPPROTO_IP
 	if e.ports != nil {

@@ -23,7 +23,7 @@ type Options struct {
 	Concurrency    int
 	Rate           float64
 	SourcePorts    portRange
-	Bind           netip.Addr
+	Bind           netip.Prefix // the addresses to connect from; none is the kernel's choice
 	ConnectTimeout time.Duration
 	AttemptTimeout time.Duration
 	ResolveTimeout time.Duration
@@ -45,6 +45,8 @@ const (
 	maxPayload     = 65536
 	// maxDatagram is a round number below what fits into an IP packet.
 	maxDatagram = 65000
+	// maxSourceBits is how many bits of the source address may vary.
+	maxSourceBits = 16
 )
 
 // rangeFlag is --source-ports.
@@ -75,7 +77,7 @@ func parse(arguments []string) (Options, *flag.FlagSet, error) {
 	flags.IntVar(&o.Concurrency, "concurrency", 8, "how many attempts may be under way at once")
 	flags.Float64Var(&o.Rate, "rate", 0, "attempts started per second; 0 is as fast as it goes")
 	flags.Var(rangeFlag{&o.SourcePorts}, "source-ports", "use only source ports `LOW-HIGH`, one after the other")
-	flags.StringVar(&bind, "bind", "", "connect from this `ADDRESS`")
+	flags.StringVar(&bind, "bind", "", "connect from this `ADDRESS`, or from those of a PREFIX, one after the other")
 	flags.Var(&connect, "connect-timeout", "limit for a connection to be established, in seconds or with a unit")
 	flags.Var(&attempt, "attempt-timeout", "limit for an answer, connecting included, resolving not")
 	flags.Var(&resolving, "resolve-timeout", "limit for finding a name's address, or for the answer to --query")
@@ -135,11 +137,11 @@ func (o *Options) complete(bind string) error {
 		return errors.New("--server and --by-tcp are for --query")
 	}
 	if bind != "" {
-		address, err := o.address("--bind", bind)
+		prefix, err := o.prefix("--bind", bind)
 		if err != nil {
 			return err
 		}
-		o.Bind = address
+		o.Bind = prefix
 	}
 	if looksLikeAddress(o.Host) {
 		address, err := o.address("--host", o.Host)
@@ -166,6 +168,25 @@ func (o *Options) largest() int {
 func looksLikeAddress(host string) bool {
 	_, err := netip.ParseAddr(host)
 	return err == nil || strings.Contains(host, ":")
+}
+
+// prefix is one address, or all of a prefix, which may not have more than maxSources.
+func (o *Options) prefix(name, text string) (netip.Prefix, error) {
+	if _, _, found := strings.Cut(text, "/"); !found {
+		address, err := o.address(name, text)
+		return netip.PrefixFrom(address, address.BitLen()), err
+	}
+	prefix, err := netip.ParsePrefix(text)
+	if err != nil {
+		return prefix, fmt.Errorf("%s %q: not a prefix", name, text)
+	}
+	if _, err := o.address(name, prefix.Addr().String()); err != nil {
+		return prefix, err
+	}
+	if free := prefix.Addr().BitLen() - prefix.Bits(); free > maxSourceBits {
+		return prefix, fmt.Errorf("%s %s: give /%d or longer", name, prefix, prefix.Addr().BitLen()-maxSourceBits)
+	}
+	return prefix.Masked(), nil
 }
 
 func (o *Options) address(name, text string) (netip.Addr, error) {

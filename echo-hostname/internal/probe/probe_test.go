@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"maps"
 	"net"
 	"net/netip"
 	"os"
@@ -672,6 +673,35 @@ func TestBind(t *testing.T) {
 	}
 }
 
+func TestBindToAPrefix(t *testing.T) {
+	seen := map[string]int{}
+	for _, a := range run(t, app(t, "127.0.0.1:0"), "--bind=127.0.1.254/30", "--count=12") {
+		if a.Outcome != Answered {
+			t.Errorf("%+v", a)
+		}
+		seen[a.SourceAddress]++
+	}
+	want := map[string]int{"127.0.1.252": 3, "127.0.1.253": 3, "127.0.1.254": 3, "127.0.1.255": 3}
+	if !maps.Equal(seen, want) {
+		t.Errorf("%v, want %v", seen, want)
+	}
+}
+
+func TestSourceAddressesBeginAnew(t *testing.T) {
+	for prefix, want := range map[string][]string{
+		"10.0.0.255/32":    {"10.0.0.255", "10.0.0.255"},
+		"10.0.0.254/31":    {"10.0.0.254", "10.0.0.255", "10.0.0.254"},
+		"fd00::ffff:0/127": {"fd00::ffff:0", "fd00::ffff:1", "fd00::ffff:0"},
+	} {
+		addresses := sourceAddresses{prefix: netip.MustParsePrefix(prefix)}
+		for _, wanted := range want {
+			if got := addresses.next().String(); got != wanted {
+				t.Errorf("%s: %s, want %s", prefix, got, wanted)
+			}
+		}
+	}
+}
+
 func TestRateSpreadsTheAttempts(t *testing.T) {
 	attempts := run(t, app(t, "127.0.0.1:0"), "--count=20", "--rate=200", "--concurrency=16")
 	first, last := attempts[0].AtNS, attempts[0].AtNS
@@ -887,6 +917,9 @@ func TestFlagsThatAreWrongAreNamed(t *testing.T) {
 		"--host=1:2 --port=80":                                "not an address",
 		"--host=fe80::1%lo --port=80":                         "zones are not supported",
 		"--host=a --port=80 --bind=::1":                       "--bind ::1 is not of --family ipv4",
+		"--host=a --port=80 --bind=10.0.0.0/33":               `--bind "10.0.0.0/33": not a prefix`,
+		"--host=a --port=80 --bind=fd00::/112":                "--bind fd00:: is not of --family ipv4",
+		"--host=a --port=80 --bind=10.0.0.0/15":               "--bind 10.0.0.0/15: give /16 or longer",
 		"--host=a --port=80 --dialect=notes --protocol=udp":   "only for --protocol tcp",
 		"--host=a --port=80 --dialect=healthz --protocol=udp": "only for --protocol tcp",
 		"--query=A":                                           "--host is missing",

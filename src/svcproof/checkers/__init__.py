@@ -18,6 +18,7 @@ from svcproof.checkers.api import api
 from svcproof.checkers.clients import clients
 from svcproof.checkers.control import control, needs_control
 from svcproof.checkers.convergence import convergence
+from svcproof.checkers.crowd import asks_each, crowd
 from svcproof.checkers.distribution import distribution
 from svcproof.checkers.endpoints import endpoints
 from svcproof.checkers.latency import latency
@@ -52,6 +53,7 @@ __all__ = [
     "clients",
     "control",
     "convergence",
+    "crowd",
     "distribution",
     "endpoints",
     "judge",
@@ -77,6 +79,7 @@ CHECKS: Final[Mapping[str, Checker]] = MappingProxyType(
         "convergence": convergence,
         "distribution": undisturbed(distribution),
         "affinity": undisturbed(affinity),
+        "crowd": undisturbed(crowd),
         "sources": undisturbed(sources),
         "control": control,
         "answers": undisturbed(answers),
@@ -140,7 +143,8 @@ _DUE: Final[Mapping[str, Callable[[History], bool]]] = MappingProxyType(
         "clients": _events(ClientMissing),
         "convergence": _events(Converged, NotConverged),
         "distribution": _expected(lambda cell: bool(cell.expectation.choice)),
-        "affinity": _expected(lambda cell: bool(cell.expectation.affinity)),
+        "affinity": _expected(lambda cell: cell.expectation.affinity in ("pin", "keep", "redraw")),
+        "crowd": _expected(asks_each),
         "sources": _expected(asks_for_sources),
         "control": _expected(needs_control),
         "answers": _expected(lambda cell: cell.promise.answers is not None),

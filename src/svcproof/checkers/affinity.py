@@ -16,6 +16,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
+from svcproof.checkers.crowd import asks_each
 from svcproof.checkers.responders import describe
 from svcproof.history import Backend, Cell, History
 from svcproof.stats import CELL_ALPHA, same_again_probability, same_choice_probability
@@ -29,7 +30,7 @@ _STICKY = ("pin", "keep")
 def affinity(history: History) -> Verdict:
     """Every cell that asks for affinity keeps to it; clients do not collapse onto one Pod."""
     cells = history.cells
-    asked = [cell for cell in cells if cell.expectation.affinity]
+    asked = [cell for cell in cells if cell.expectation.affinity and not asks_each(cell)]
     previous = _previous(asked)
     findings = [
         *(found for cell in asked for found in _mistimed(cell, previous)),

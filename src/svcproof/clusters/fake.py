@@ -11,7 +11,7 @@ from __future__ import annotations
 import random
 import threading
 import time
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from typing import Final
 
 from svcproof.clusters.fake_defects import Defect
@@ -31,6 +31,7 @@ __all__ = ["LIMITS", "FakeCluster", "open_cluster"]
 LIMITS: Final = Limits(workload_ready=1.0, endpoints=1.0, convergence=3.0)
 
 _NODE_PREFIX = {"ipv4": "192.0.2.", "ipv6": "2001:db8::"}
+_CROWD: Final[Mapping[Family, str]] = {"ipv4": "198.18.0.0/20", "ipv6": "2001:db8:fffd::/112"}
 _OUTSIDE = {"ipv4": "203.0.113.1", "ipv6": "2001:db8:ffff::1"}
 _OUTSIDE_NAME = {"ipv4": "198.51.100.10", "ipv6": "2001:db8:fffe::10"}
 
@@ -58,6 +59,7 @@ class FakeCluster:
             proxy_mode=proxy_mode,
             families=tuple(families),
             node_names=tuple(node.name for node in self._model.nodes),
+            outside_ranges={family: _CROWD[family] for family in families},
             outside_names={"my.database.com": tuple(_OUTSIDE_NAME.values())},
             limits_refusals=False,
         )

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from ipaddress import ip_network
 
 import msgspec
 
@@ -23,6 +24,7 @@ __all__ = [
     "DeafClient",
     "Defect",
     "Dial",
+    "ForgetfulAffinity",
     "FrozenSlices",
     "LargePacketsLost",
     "LastingFlows",
@@ -254,6 +256,25 @@ class AffinityIgnored(Defect):
     def chosen(self, dial: Dial, among: Sequence[Backend], draw: float) -> Backend | None:
         """As if there were no affinity."""
         return among[int(draw * len(among))] if _is_sticky(dial) else None
+
+
+@dataclass
+class ForgetfulAffinity(Defect):
+    """A sticky Service remembers so many clients, and forgets the one that came first."""
+
+    clients: int = 50
+    _known: dict[str, str] = field(default_factory=dict)
+
+    def chosen(self, dial: Dial, among: Sequence[Backend], draw: float) -> Backend | None:
+        """The Pod that a client had, if it is remembered."""
+        if not dial.plan.source_range:
+            return None
+        client = str(dial.number % ip_network(dial.plan.source_range).num_addresses)
+        drawn = among[int(draw * len(among))]
+        uid = self._known.setdefault(client, drawn.uid)
+        if len(self._known) > self.clients:
+            del self._known[next(iter(self._known))]
+        return next((backend for backend in among if backend.uid == uid), drawn)
 
 
 @dataclass

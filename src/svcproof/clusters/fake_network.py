@@ -312,6 +312,7 @@ class FakeNetwork:
             _ended(position, plan, outcome),
             reply_us=200,
             backend=backend,
+            local_address=_local(dial),
             source_address=self._source(way, backend),
             source_port=self.random.randrange(32768, 61000),
         )
@@ -368,6 +369,9 @@ class FakeNetwork:
 
 
 def _local(dial: Dial) -> str:
+    if dial.plan.source_range:
+        crowd = ipaddress.ip_network(dial.plan.source_range)
+        return str(crowd[dial.number % crowd.num_addresses])
     six = dial.plan.family == "ipv6"
     return next((a for a in dial.position.addresses if (":" in a) == six), "")
 

@@ -190,6 +190,7 @@ def _answered(
         allowed=tuple(_backend(endpoint, question) for endpoint in chosen),
         cover=cover and not sticky,
         affinity_ms=question.service.affinity_timeout_seconds * 1000 if sticky else 0,
+        affinity_clients=question.profile.remembered_clients if sticky else 0,
         sources=sources if told else (),
         not_sources=not_sources if told else (),
     )

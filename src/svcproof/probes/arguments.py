@@ -56,6 +56,8 @@ def _connection_flags(plan: ProbePlan) -> list[str]:
     ]
     if plan.source_ports is not None:
         flags.append("--source-ports={}-{}".format(*plan.source_ports))
+    if plan.source_range:
+        flags.append(f"--bind={plan.source_range}")
     if plan.keep_alive:
         flags.append("--keep-alive")
     if plan.payload:

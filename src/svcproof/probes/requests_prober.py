@@ -252,8 +252,8 @@ def _lacking(plan: ProbePlan) -> str:
     """What a plan wants that this prober does not have."""
     if plan.query:
         return "DNS queries"
-    if plan.keep_alive:
-        return "kept connections"
+    if plan.keep_alive or plan.source_range:
+        return "kept connections" if plan.keep_alive else "range of addresses"
     if plan.protocol != "tcp" or plan.dialect != "echo":
         return f"{plan.protocol} in dialect {plan.dialect}"
     return ""

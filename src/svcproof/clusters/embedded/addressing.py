@@ -8,6 +8,7 @@ what                    IPv4                IPv6
 ======================  ==================  =======================
 fabric (nodes, host)    10.N.0.0/24         fd53:7663:N:0::/64
 load balancers, in it   10.N.0.128/26       fd53:7663:N::80:0/112
+many clients outside    10.N.32.0/20        fd53:7663:N:20::/112
 Pods, all nodes         10.N.64.0/18        fd53:7663:N:100::/56
 Pods of node i          10.N.(64+i).0/24    fd53:7663:N:(100+i)::/64
 Services                10.N.128.0/20       fd53:7663:N:fff0::/108
@@ -60,6 +61,12 @@ class FamilyAddresses(msgspec.Struct, frozen=True):
     def fabric_prefix(self) -> int:
         """Prefix length of the fabric."""
         return ip_network(self.fabric).prefixlen
+
+    @property
+    def clients(self) -> str:
+        """What the client outside may connect from, beside its own address."""
+        base = ip_network(self.everything).network_address
+        return f"{base + (32 << 8)}/20" if self.family == "ipv4" else f"{base + (0x20 << 64)}/112"
 
     @property
     def load_balancers(self) -> str:

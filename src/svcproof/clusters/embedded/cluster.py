@@ -72,6 +72,7 @@ class EmbeddedCluster(KubernetesCluster):
                 families=tuple(family.family for family in plan.families),
                 node_names=tuple(node.name for node in plan.nodes),
                 outside_names=OUTSIDE_NAMES,
+                outside_ranges={family.family: family.clients for family in plan.families},
                 limits_refusals=False,
             ),
             outside=[OutsideClient(outside, prober)],

@@ -33,6 +33,8 @@ OUTSIDE: Final = "outside"
 _BRIDGE: Final = "br0"
 _NO_DUPLICATE_DETECTION: Final = 0x02  # IFA_F_NODAD: the address is usable at once
 _UNREACHABLE: Final = 7  # RTN_UNREACHABLE
+#: RTN_LOCAL, RT_TABLE_LOCAL, RT_SCOPE_HOST: addresses of one's own.
+_OWN: Final = {"type": 2, "table": 255, "scope": 254}
 _EVERYWHERE: Final = {"ipv4": "0.0.0.0/0", "ipv6": "::/0"}
 
 
@@ -54,6 +56,7 @@ def build_fabric(plan: ClusterPlan, host_namespace: int) -> None:
 def build_nodes(plan: ClusterPlan) -> None:
     """The nodes and the outside client, and every node's routes to the others' Pods."""
     _make_member(plan, OUTSIDE, [family.outside for family in plan.families])
+    _make_crowd(plan)
     for node in plan.nodes:
         _make_member(plan, node.name, node.addresses)
     for node in plan.nodes:
@@ -61,6 +64,21 @@ def build_nodes(plan: ClusterPlan) -> None:
         _route_to_pods(node.name, others)
         _masquerade(plan, node.name)
     _route_to_pods(CONTROL_PLANE, plan.nodes)
+
+
+def _make_crowd(plan: ClusterPlan) -> None:
+    """All addresses of the clients' ranges are the outside client's own, without a line for each;
+    nodes reach them by the router."""
+
+    def own_all() -> None:
+        with IPRoute() as links:
+            for family in plan.families:
+                links.route("add", dst=family.clients, oif=1, **_OWN)
+
+    inside(str(namespace_path(OUTSIDE)), own_all)
+    with IPRoute() as links:
+        for family in plan.families:
+            links.route("add", dst=family.clients, gateway=family.outside)
 
 
 def _make_bridge(plan: ClusterPlan) -> None:

@@ -1,0 +1,87 @@
+"""Does each of many clients of a sticky Service keep its Pod?
+
+A data plane remembers a limited number of clients. Where that is known and there are no more,
+nobody may be forgotten; with more of them how many were is a property, and told.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator
+
+from svcproof.history import Cell, History
+from svcproof.verdict import Fact, Finding, Status, Verdict, judged
+
+__all__ = ["asks_each", "crowd"]
+
+
+def crowd(history: History) -> Verdict:
+    """In every cell that asks for it each client address has one Pod."""
+    asked = [(cell, _pods_of_clients(cell)) for cell in history.cells if asks_each(cell)]
+    return judged(
+        sum(map(len, (pods for _, pods in asked))),
+        [finding for cell, pods in asked for finding in _judge(cell, pods)],
+        [_fact(cell, pods) for cell, pods in asked if pods],
+    )
+
+
+def asks_each(cell: Cell) -> bool:
+    """Whether a cell is about many clients."""
+    return cell.expectation.affinity == "each"
+
+
+def _pods_of_clients(cell: Cell) -> dict[str, list[tuple[str, int]]]:
+    """Each client that was answered twice → who answered it (a Pod's UID), and where that is
+    written down."""
+    answers: dict[str, list[tuple[str, int]]] = defaultdict(list)
+    for each in cell.choices:
+        if each.backend is not None:
+            answers[_host(each.local_address)].append((each.backend.uid, each.index))
+    return {client: found for client, found in answers.items() if len(found) > 1}
+
+
+def _host(address: str) -> str:
+    """The address of ``10.0.0.1:80``, ``[fd00::1]:80``, or one without a port."""
+    if address.startswith("["):
+        return address[1:].partition("]")[0]
+    return address.partition(":")[0] if address.count(":") == 1 else address
+
+
+def _moved(pods: dict[str, list[tuple[str, int]]]) -> list[str]:
+    return [client for client, found in pods.items() if len({uid for uid, _ in found}) > 1]
+
+
+def _judge(cell: Cell, pods: dict[str, list[tuple[str, int]]]) -> Iterator[Finding]:
+    remembered, moved = cell.promise.affinity_clients, _moved(pods)
+    if not pods:
+        yield Finding(
+            status=Status.INCONCLUSIVE,
+            summary="no client was answered twice",
+            where=cell.where,
+            expected="two answers for each client at least",
+            seen=f"{len(cell.attempts.choices)} answers",
+            indices=(cell.expectation.index,),
+            remedy="see in the history how the other connections ended",
+        )
+    elif moved and len(pods) <= remembered:
+        yield Finding(
+            status=Status.FAIL,
+            summary=f"{len(moved)} of {len(pods)} clients changed their Pod",
+            where=cell.where,
+            expected=f"each keeps its Pod: the data plane remembers {remembered:,} of each Pod",
+            seen=f"among others {', '.join(moved[:3])}",
+            indices=tuple(index for client in moved for _, index in pods[client]),
+            remedy="look whether the rules of the entered node remember clients at all (xt_recent "
+            "lists, nftables affinity sets), and how many: ip_list_tot, the set's size",
+        )
+
+
+def _fact(cell: Cell, pods: dict[str, list[tuple[str, int]]]) -> Fact:
+    remembered, moved = cell.promise.affinity_clients, _moved(pods)
+    limit = f"; {remembered:,} of each Pod are remembered" if remembered else ""
+    return Fact(
+        "sticky clients",
+        f"{len(pods) - len(moved)} of {len(pods)} kept their Pod{limit}",
+        cell.where,
+        float(len(moved)),
+    )
