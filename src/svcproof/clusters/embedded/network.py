@@ -71,6 +71,8 @@ def _make_crowd(plan: ClusterPlan) -> None:
     nodes reach them by the router."""
 
     def own_all() -> None:
+        # IPv6 binds to what is an address of some interface; a route is enough for IPv4.
+        _write_settings({"net/ipv6/ip_nonlocal_bind": 1})
         with IPRoute() as links:
             for family in plan.families:
                 links.route("add", dst=family.clients, oif=1, **_OWN)
