@@ -14,6 +14,7 @@ from typing import Final
 from svcproof.history import Attempt
 from svcproof.ports import ProbePlan
 from svcproof.probes.arguments import probe_flags, silence_limit
+from svcproof.probes.clock import ClientClock
 from svcproof.probes.pod_session import Connection, Order, Session
 from svcproof.probes.stream import ProbeLostError, attempts
 
@@ -32,8 +33,9 @@ class AgentProber(ABC):
         self._session: Session | None = None
 
     def probe(self, plan: ProbePlan) -> Generator[Attempt, None, None]:
-        """Have the agent run the plan; yield what it says."""
-        return attempts(self._lines(plan), plan.count, finish=plan.finish)
+        """Have the agent run the plan; yield what it says, by this machine's clock."""
+        clock = ClientClock()
+        yield from attempts(self._lines(plan), plan.count, finish=plan.finish, clock=clock)
 
     def close(self) -> None:
         """End the exec, if there is one."""

@@ -15,6 +15,7 @@ import msgspec
 from svcproof.errors import BadHistory
 from svcproof.history import Attempt, Outcome, decode_attempt
 from svcproof.ports import Finish
+from svcproof.probes.clock import ClientClock
 from svcproof.recorder import now_ns
 
 __all__ = ["ProbeLostError", "attempts", "is_last"]
@@ -56,13 +57,18 @@ def is_last(line: bytes) -> bool:
 
 
 def attempts(
-    lines: Iterable[bytes], count: int, *, finish: Finish | None = None
+    lines: Iterable[bytes],
+    count: int,
+    *,
+    finish: Finish | None = None,
+    clock: ClientClock | None = None,
 ) -> Generator[Attempt, None, None]:
     """Exactly ``count`` attempts out of a client's output lines.
 
     With ``finish`` there are fewer: those that the client made until it was told, and
     if it is lost before that, one for all that it would have made.
 
+    ``clock`` is the client's, where it is not this machine's.
     ``lines`` may raise :class:`ProbeLostError` with the reason when there are
     no more. Its generator is closed when this one is.
     """
@@ -78,7 +84,7 @@ def attempts(
                 break
             if made < count:
                 made += 1
-                yield entry
+                yield clock.ours(entry) if clock else entry
     except (ProbeLostError, BadHistory) as error:
         reason = str(error)
     finally:
