@@ -15,7 +15,7 @@ from typing import Any, Final
 from svcproof.app import App
 from svcproof.asking import Pair
 from svcproof.context import Context
-from svcproof.errors import ApplyFailed
+from svcproof.errors import ApplyFailed, WaitExpired
 from svcproof.events import Other
 
 __all__ = ["twins"]
@@ -29,8 +29,8 @@ def twins(pairs: Iterable[Pair], context: Context) -> Iterator[tuple[App, list[P
     """Of each Service a twin, as an app of its own, and clients at the same form of address of
     it, one for each node.
 
-    A twin that the API server does not take is left out, and noted: then the rules are
-    believed to be complete when the EndpointSlices are.
+    A twin that the API server does not take, or that gets no EndpointSlices, is left out, and
+    noted: then the rules are believed to be complete when the EndpointSlices are.
     """
     wanted = list(pairs)
     for name in dict.fromkeys(target.service for _, target in wanted):
@@ -42,7 +42,8 @@ def twins(pairs: Iterable[Pair], context: Context) -> Iterator[tuple[App, list[P
         app = App(old.cluster, old.namespace, (twin,), run=old.run, limits=context.limits)
         try:
             app.apply()
-        except ApplyFailed as error:
+            app.wait_ready(limit=context.limits.endpoints)
+        except (ApplyFailed, WaitExpired) as error:
             why = Other(kind="no-twin", facts={"service": name, "reason": error.what})
             context.recorder.event(why)
             continue

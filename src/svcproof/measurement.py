@@ -54,7 +54,7 @@ def measure(ask: Ask, context: Context) -> History:
         # Nobody asked for the twin: that its rules take a while is no news.
         limits = replace(context.limits, notice=context.limits.convergence)
         for twin, pairs in twins(ask.pairs, context):
-            settle_pairs(pairs, replace(context, app=twin, limits=limits))
+            settle_pairs(pairs, replace(context, app=twin, limits=limits), awaits_app=False)
     settled = [Settled(each) for each in asked]
     if ask.settle:
         settled = settle_all(asked, context, is_ready=ready is not None)

@@ -281,6 +281,16 @@ class TestEndpoints:
         assert verdict.status is status
         assert ("right soon after" in verdict.findings[0].summary) is (status is not Status.FAIL)
 
+    def test_a_list_that_is_right_since_something_else_is_due_never_came(self, story):
+        """As after a selector that is turned, and back again."""
+        story.event(
+            NotConverged(position="API server", target="x", limit_seconds=9.0, last_state="y")
+        )
+        for _ in range(2):
+            story.event(EndpointsSeen(service="svc", listed=("a 1",), ready=("b 2",)))
+        story.event(EndpointsSeen(service="svc", listed=("a 1",), ready=("a 1",)))
+        assert story.verdict(endpoints).status is Status.FAIL
+
     def test_lists_are_told_in_order(self, story):
         some, others = [f"a {n}" for n in range(9)], [f"b {n}" for n in range(9)]
         story.event(EndpointsSeen(service="", listed=some[::-1], ready=others[::-1]))

@@ -472,6 +472,14 @@ class TestPlantedDefects:
         assert result.ret == 1
         result.stdout.fnmatch_lines(["*FAIL  reachability: * connections ended refused"])
 
+    def test_a_twin_that_nobody_serves_is_no_word_about_a_service(self, run, monkeypatch, pytester):
+        """As with a frozen controller: what was there before is judged all the same."""
+        plant(monkeypatch, "UnlistedService()")
+        result = run("-q", SUITES, "-k", "test_affinity.py and test_affinity")
+        assert result.ret == 0
+        told = [history.read_text() for history in histories(pytester)]
+        assert any('"kind":"no-twin"' in text for text in told)
+
     def test_a_failure_without_a_control_proves_nothing(self, run, monkeypatch):
         plant(monkeypatch, "DeafClient('pod')")
         result = run("-q", SUITES, "-k", "test_none_on_this_node")

@@ -6,7 +6,7 @@ API server gave them at one moment: see :func:`svcproof.expect.endpoint_lists`.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Final
 
 from svcproof.events import EndpointsSeen, NotConverged
@@ -22,10 +22,10 @@ def endpoints(history: History) -> Verdict:
     """All EndpointSlices that were seen list the ready Pods, no more and no less.
 
     Those that did not settle in time are looked at again after the measurement: if they are
-    right then, they were late, which proves nothing.
+    right then, they were late, which proves nothing. What is right only because something else
+    is due meanwhile never came.
     """
     events = [event for event in history.events if isinstance(event, EndpointsSeen)]
-    last = {event.service: event for event in events}
     in_vain = [
         event.index
         for event in history.events
@@ -36,11 +36,21 @@ def endpoints(history: History) -> Verdict:
         for event in events
         for finding in _judge(
             event,
-            is_late=any(index < event.index for index in in_vain)
-            and not _wrong(last[event.service]),
+            is_late=any(index < event.index for index in in_vain) and _came_right(event, events),
         )
     ]
     return judged(len(events), findings)
+
+
+def _came_right(event: EndpointsSeen, events: Iterable[EndpointsSeen]) -> bool:
+    """Whether the same list was right later, as long as the same was due."""
+    for later in events:
+        if later.service == event.service and later.index > event.index:
+            if set(later.ready) != set(event.ready):
+                return False
+            if not _wrong(later):
+                return True
+    return False
 
 
 def _wrong(event: EndpointsSeen) -> dict[str, set[str]]:

@@ -41,6 +41,7 @@ __all__ = [
     "SlowConnects",
     "StaleEndpoints",
     "Stranger",
+    "UnlistedService",
     "WrongAlias",
     "WrongRefusal",
 ]
@@ -194,6 +195,17 @@ class FrozenSlices(Defect):
         if service.name not in self._first and not endpoints:
             return endpoints
         return self._first.setdefault(service.name, endpoints)
+
+
+@dataclass
+class UnlistedService(Defect):
+    """The controller makes no EndpointSlices of Services whose names end like that."""
+
+    ending_in: str = "-twin"
+
+    def listed(self, service: Service, endpoints: Sequence[Endpoint]) -> Sequence[Endpoint]:
+        """None of such a Service, nor has anybody rules for it."""
+        return () if service.name.endswith(self.ending_in) else endpoints
 
 
 @dataclass

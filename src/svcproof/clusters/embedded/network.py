@@ -140,6 +140,9 @@ def _make_member(plan: ClusterPlan, name: str, addresses: Iterable[str]) -> None
                 # Two minutes by default: a run makes tens of thousands of connections, and
                 # kube-proxy reads all that is remembered whenever a UDP Service changes.
                 "net/netfilter/nf_conntrack_tcp_timeout_time_wait": 5,
+                # Two minutes as well: so long a connection that nobody answered leads whoever has
+                # its port again where it went (docs/decisions/0012).
+                "net/netfilter/nf_conntrack_tcp_timeout_syn_sent": 5,
                 "net/ipv4/conf/all/rp_filter": 0,
                 "net/ipv4/conf/default/rp_filter": 0,
                 "net/ipv6/conf/all/forwarding": 1,
