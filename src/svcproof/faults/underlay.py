@@ -105,10 +105,12 @@ FAULTS: Final = (
                 Topic.NODE_PORT,
                 Topic.OTHER_ADDRESSES,
                 Topic.LARGE,
-                Topic.CHANGE,
             }
         ),
-        also=frozenset({Topic.AFFINITY, Topic.POD_LESS, Topic.NAME_SERVERS, *NAMES_BY_LUCK}),
+        # What is asked last is asked when the node has been given up, or just before.
+        also=frozenset(
+            {Topic.AFFINITY, Topic.POD_LESS, Topic.NAME_SERVERS, Topic.CHANGE, *NAMES_BY_LUCK}
+        ),
         found_by=frozenset({"reachability", "distribution"}),
         inject=_node_dies,
         needs=(CanStopNodes,),
