@@ -302,6 +302,7 @@ class App:
         """Delete an object; one that is not there is no error."""
         self.cluster.delete(kind, name, namespace=self.namespace)
         self._wanted.pop((kind, name), None)
+        self._taken.objects.pop((self.namespace, kind, name), None)
         if kind == "Service":
             self.services.pop(name, None)
             self._taken.services.pop((self.namespace, name), None)
@@ -332,7 +333,7 @@ class App:
         """
         (own,) = of_run([manifest], self.run)
         self._keep(self.cluster.apply([own], namespace=self.namespace))
-        self._wanted[_key(own)] = own
+        self._wanted[_key(own)] = self._taken.objects[self.namespace, *_key(own)] = own
         self.services |= _services([own])
 
     def snapshot(self) -> Snapshot:
@@ -366,7 +367,7 @@ class App:
         self, spec: TargetSpec, service: Service, snapshot: Snapshot, port_name: str
     ) -> Target:
         facts = self.cluster.facts
-        if spec.form in ("node-port", "load-balancer"):
+        if spec.form == "node-port":
             self.refuse_no_node_ports(service.name)
         if spec.entry_node in facts.node_names and snapshot.node(spec.entry_node) is None:
             raise ClusterProblem(

@@ -247,29 +247,18 @@ def pod_templates(manifest: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
 
 
 def without_node_ports(service: Mapping[str, Any], reason: str) -> dict[str, Any] | None:
-    """A Service of type ClusterIP in place of one with node ports, which says why it is none;
-    None for one that has none."""
-    if service["kind"] != "Service" or service["spec"].get("type") not in _WITH_NODE_PORTS:
+    """A Service of type ClusterIP in place of one of type NodePort, which says why it is none;
+    None for any other."""
+    if service["kind"] != "Service" or (service.get("spec") or {}).get("type") != "NodePort":
         return None
     inside = copy.deepcopy(dict(service))
-    spec = {name: value for name, value in inside["spec"].items() if name not in _ONLY_OUTSIDE}
-    for port in spec.get("ports", ()):
+    spec, metadata = inside["spec"], inside["metadata"]
+    spec["type"] = "ClusterIP"
+    spec.pop("externalTrafficPolicy", None)  # which only makes sense with node ports
+    for port in spec.get("ports") or ():
         port.pop("nodePort", None)
-    inside["spec"] = spec | {"type": "ClusterIP"}
-    inside["metadata"].setdefault("annotations", {})[NO_NODE_PORTS] = reason
+    metadata["annotations"] = {**(metadata.get("annotations") or {}), NO_NODE_PORTS: reason}
     return inside
-
-
-_WITH_NODE_PORTS: Final = ("NodePort", "LoadBalancer")
-#: Fields that the API server refuses in a Service of type ClusterIP.
-_ONLY_OUTSIDE: Final = (
-    "allocateLoadBalancerNodePorts",
-    "externalTrafficPolicy",
-    "healthCheckNodePort",
-    "loadBalancerClass",
-    "loadBalancerIP",
-    "loadBalancerSourceRanges",
-)
 
 
 def patched(old: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:

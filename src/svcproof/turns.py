@@ -14,6 +14,8 @@ __all__ = ["Turn", "Wish", "next_turn", "pods_of"]
 
 #: Pods that come while those that they replace are still there.
 _SPARE: Final = 2
+#: Of a DaemonSet nobody knows beforehand.
+_WORKLOADS: Final = ("Deployment", "StatefulSet", "ReplicaSet", "ReplicationController", "Pod")
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,9 +53,10 @@ def next_turn(wishes: Sequence[Wish], room: int | None) -> Turn:
 
 
 def pods_of(manifests: Iterable[Mapping[str, Any]]) -> dict[tuple[str, str], int]:
-    """Kind and name of each workload that says how many Pods it has."""
-    return {
-        (item["kind"], item["metadata"]["name"]): item["spec"]["replicas"]
-        for item in manifests
-        if "replicas" in item.get("spec", {})
-    }
+    """Kind and name of each workload → how many Pods it has; one where it does not say."""
+    pods = {}
+    for item in manifests:
+        if item["kind"] in _WORKLOADS:
+            replicas = (item.get("spec") or {}).get("replicas")
+            pods[item["kind"], item["metadata"]["name"]] = 1 if replicas is None else replicas
+    return pods

@@ -67,24 +67,32 @@ class Suite:
     limits: Limits
     shared: Shared
     room: int | None  #: for Pods of the apps
-    waiting: list[Wish]
+    wishes: Mapping[str, Wish]  #: by module
     turn: Turn = field(default_factory=Turn)
     #: Whether a turn has come of which no case has begun.
     is_fresh: bool = False
+    waiting: dict[str, Wish] = field(init=False)  #: those that have not had their turn
     _ready: dict[str, Future[App]] = field(default_factory=dict)
     _lock: Lock = field(default_factory=Lock)
+
+    def __post_init__(self) -> None:
+        self.waiting = dict(self.wishes)
 
     def begin(self, module: str, ahead: Ahead | None) -> None:
         """Now it is this module's turn, and that of all that may have theirs with it; those
         before them have ended, and what they made goes."""
-        self.waiting.sort(key=lambda wish: wish.module != module)
-        if not self.waiting or self.waiting[0].module != module:
+        if module in self.turn.modules:
             return
         if ahead is not None:
             ahead.wait()
         ended = [self.apps[name] for name in self.turn.modules]
-        self.turn, self.is_fresh = next_turn(self.waiting, self.room), True
-        self.waiting = [wish for wish in self.waiting if wish.module not in self.turn.modules]
+        for name in self.turn.modules:
+            self._ready.pop(name, None)
+        # pytest may come back to a module, in an order of somebody's own.
+        first = self.waiting.pop(module, None) or self.wishes[module]
+        self.turn, self.is_fresh = next_turn([first, *self.waiting.values()], self.room), True
+        for name in self.turn.modules:
+            self.waiting.pop(name, None)
         # Pods start in this order: first those of the modules whose cases take longest.
         apps = [self.apps[name] for name in sorted(self.turn.modules, key=_is_short)]
         kept = [item for app in apps for item in app.manifests]
@@ -201,15 +209,15 @@ def suite(
     room = None
     if one_for_all and isinstance(cluster, CanTellRoom):
         room = cluster.pods_left(cluster.facts.namespace)
-    waiting = [
-        Wish(
+    wishes = {
+        module.__name__: Wish(
             module.__name__,
             pods_of(apps[module.__name__].manifests),
             alone=one_for_all and getattr(module, "OWN_NAMESPACE", False),
         )
         for module in modules
-    ]
-    suite = request.config.stash[SUITE] = Suite(apps, clients, limits, shared, room, waiting)
+    }
+    suite = request.config.stash[SUITE] = Suite(apps, clients, limits, shared, room, wishes)
     return suite
 
 
@@ -263,7 +271,6 @@ def clients(suite: Suite) -> Clients:
 @pytest.fixture
 def run(request: pytest.FixtureRequest, suite: Suite, ahead: Ahead | None) -> Iterator[Run]:
     """This case at work: it has begun already, unless it is its turn's first."""
-    suite.begin(request.module.__name__, ahead)
     begun = None if ahead is None else ahead.run_of(request.node)
     if begun is not None:
         yield begun
@@ -295,6 +302,7 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> None:
         if _begins_ahead(item)
         and item.module.__name__ in suite.turn.modules
         and not _follows(pyfuncitem, item)
+        and not ahead.knows(item)
     ]
     quick = [item for item in items if item.get_closest_marker("svc_quick")]
     ahead.begin([[item] for item in quick])

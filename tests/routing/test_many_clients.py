@@ -21,11 +21,11 @@ def crowds(run: Run, bits: int) -> list[Pair]:
         )
     (outside,) = run.clients.everywhere("outside")
     pairs = []
-    for family, addresses in ranges.items():
-        network = ip_network(addresses)
+    for target in run.app.targets("node-port"):
+        network = ip_network(ranges[target.family])
         crowd = next(network.subnets(new_prefix=network.max_prefixlen - bits))
-        target = next(t for t in run.app.targets("node-port") if t.family == family)
-        pairs.append((outside, of_many(target, str(crowd))))
+        if target.entry_node == run.app.cluster.facts.node_names[0]:
+            pairs.append((outside, of_many(target, str(crowd))))
     return pairs
 
 

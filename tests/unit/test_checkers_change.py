@@ -264,6 +264,11 @@ class TestUnsettled:
         story.at(9.9).answers("b")
         assert story.verdict(responders).status is Status.PASS
 
+    def test_what_a_clock_says_is_no_answer_where_nothing_changed(self, story):
+        story.at(10).expect("a", "b", minimum=2).answers("a", "a")
+        story.at(20).expect("a", "b", minimum=2).answers("a").at(15).answers("b")
+        assert summaries(story.verdict(responders))[0] == "never answered: b on n1"
+
     def test_one_that_answers_only_since_the_change_began_did_not(self, story):
         story.at(0).expect("a", "b", minimum=2).answers("a", "a")
         story.at(10).expect(unsettled=True, minimum=1).answers("a", "b")

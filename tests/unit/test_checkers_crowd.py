@@ -12,6 +12,8 @@ PAIR = "a Pod on n1 → svc by ClusterIP"
 
 def crowded(story, *rounds, remembered=100, family=4, has_port=True):
     """Each round: who answers the first client, the second, …"""
+    addresses = "10.0.0.0/30" if family == 4 else "fd00::/126"
+    story.dials("svc by ClusterIP", source_range=addresses)
     story.expect("a", "b", affinity="each", affinity_clients=remembered)
     for pods in rounds:
         for number, pod in enumerate(pods):
@@ -54,20 +56,38 @@ def test_of_a_data_plane_that_nobody_knows_it_is_only_told(story):
     assert (verdict.status, verdict.facts[0].value) == (Status.PASS, "0 of 4 kept their Pod")
 
 
-def test_who_asked_once_says_nothing(story):
-    verdict = crowded(story, "abab").verdict(crowd)
-    assert [found.summary for found in verdict.findings] == ["no client was answered twice"]
+@pytest.mark.parametrize(("rounds", "twice"), [(("abab",), 0), (("abab", "aba"), 3)])
+def test_too_few_that_were_answered_twice_say_nothing(story, rounds, twice):
+    verdict = crowded(story, *rounds).verdict(crowd)
+    assert [found.summary for found in verdict.findings] == [
+        f"{twice} of 4 clients were answered twice: too few to tell"
+    ]
     assert verdict.status is Status.INCONCLUSIVE
 
 
+def test_a_pod_without_a_uid_is_known_by_its_name(story):
+    story.dials("crowd", source_range="10.0.0.0/31")
+    story.expect("a", "b", affinity="each", affinity_clients=9)
+    for pod in "abba":
+        story.answers(pod, uid="", local_address=f"10.0.0.{'ab'.index(pod) if pod else 0}:1")
+    story.answers("a", "b", uid="", local_address="10.0.0.0:1")
+    assert story.verdict(crowd).status is Status.FAIL
+
+
+def test_who_does_not_say_its_address_is_no_client(story):
+    story.dials("crowd", source_range="10.0.0.0/31")
+    story.expect("a", "b", affinity="each", affinity_clients=9).answers("a", "b", "a")
+    assert story.verdict(crowd).status is Status.INCONCLUSIVE
+
+
 def test_what_was_not_answered_is_no_change(story):
-    crowded(story, "ab", "a")
+    crowded(story, "abab", "abab")
     story.ends(Outcome.TIMED_OUT, local_address="10.0.0.1:40001")
     assert story.verdict(crowd).status is Status.PASS
 
 
 def test_it_is_asked_in_the_place_of_affinity(story):
-    crowded(story, "ab", "ba")
+    crowded(story, "abab", "baba")
     assert "crowd" in checks_due(story.history)
     assert "affinity" not in checks_due(story.history)
     story.expect("a", affinity="pin").answers("a")

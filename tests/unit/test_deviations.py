@@ -161,6 +161,7 @@ def test_a_row_is_for_its_case_from_any_directory_and_with_any_parameters():
         ("ipvs", False),
         ("cilium", False),
         ("unknown", True),
+        ("iptables on n1; unknown on n2", True),
         ("iptables on n1, n2; nftables on n3", True),
         ("iptables on n1; ipvs on n2", False),
     ],

@@ -55,11 +55,10 @@ def test_a_service_with_node_ports_is_made_without():
     assert app.targets("cluster-ip", "hostname-svc-nodeport")
 
 
-@pytest.mark.parametrize("form", ["node-port", "load-balancer"])
-def test_what_is_asked_of_its_node_ports_is_not_supported_in_the_api_servers_words(form):
+def test_what_is_asked_of_its_node_ports_is_not_supported_in_the_api_servers_words():
     app = app_of(Refusing(), "nodeport")
     with pytest.raises(NotSupported) as told:
-        app.targets(form, "hostname-svc-nodeport")
+        app.targets("node-port", "hostname-svc-nodeport")
     assert told.value.is_prevented
     assert told.value.what == (
         "the API server refuses node ports, first of Service hostname-svc-nodeport: "
@@ -89,6 +88,37 @@ def test_what_is_refused_for_another_reason_is_so():
     cluster.refused = frozenset({"hostname-svc-nodeport"})
     ((kind, name, error),) = app_of(cluster, "nodeport").refused
     assert (kind, name, error.is_forbidden) == ("Service", "hostname-svc-nodeport", True)
+
+
+def test_a_service_that_is_wrong_is_not_made_another():
+    class Wrong(FakeCluster):
+        def apply(self, manifests, *, namespace):
+            if any(item["spec"].get("type") == "NodePort" for item in manifests):
+                raise ApplyFailed("spec.ports[0].nodePort: Invalid value")
+            return super().apply(manifests, namespace=namespace)
+
+    ((kind, name, error),) = app_of(Wrong(), "nodeport").refused
+    assert (kind, name, error.is_forbidden) == ("Service", "hostname-svc-nodeport", False)
+
+
+def test_of_a_load_balancer_it_is_the_refusal_that_counts():
+    """It is what the case is about."""
+    cluster = Refusing()
+    cluster.refused = frozenset({"hostname-svc-lb", "hostname-svc-lb-local"})
+    refused = {name for _, name, _ in app_of(cluster, "load_balancer").refused}
+    assert "hostname-svc-lb" in refused
+
+
+def test_what_was_added_goes_and_what_was_deleted_can_come_again():
+    taken, cluster = Taken(), FakeCluster()
+    app, other = (app_of(cluster, stem, taken) for stem in ("nodeport", "clusterip"))
+    added = {"apiVersion": "v1", "kind": "Service", "metadata": {"name": "added"}}
+    app.add({**added, "spec": {"ports": [{"port": 80}]}})
+    app.delete("Deployment", "hostname-deployment")
+    app.remove_all(but=other.manifests)
+    assert "added" not in {service.name for service in app.snapshot().services}
+    other.apply_all()
+    assert len([pod for pod in other.wait_ready().pods if not pod.terminating]) == 3
 
 
 def test_what_one_app_applied_another_does_not_apply_again():
@@ -126,9 +156,8 @@ def test_what_only_makes_sense_outside_is_left_out():
         "kind": "Service",
         "metadata": {"name": "x"},
         "spec": {
-            "type": "LoadBalancer",
+            "type": "NodePort",
             "externalTrafficPolicy": "Local",
-            "healthCheckNodePort": 30_081,
             "sessionAffinity": "ClientIP",
             "ports": [port],
         },
@@ -143,3 +172,9 @@ def test_what_only_makes_sense_outside_is_left_out():
         },
     }
     assert port["nodePort"] == 30_080  # the one that was given is as it was
+    odd = {"type": "NodePort", "ports": None}
+    made = without_node_ports(
+        {"kind": "Service", "metadata": {"name": "x", "annotations": None}, "spec": odd}, "why"
+    )
+    assert made["metadata"]["annotations"] == {"svcproof.dev/no-node-ports": "why"}
+    assert without_node_ports({"kind": "Service", "metadata": {"name": "x"}}, "why") is None

@@ -89,6 +89,14 @@ def test_a_pod_that_no_node_takes_is_told_with_what_to_do():
     assert told.value.is_prevented
 
 
+def test_it_is_given_time():
+    """Something may go, or a node come."""
+    cluster = Full()
+    cluster._facts = replace(cluster.facts, is_ours=False)
+    with pytest.raises(WaitExpired, match="Insufficient cpu"):
+        app_of(cluster, straggler=60.0, workload_ready=1.0).wait_ready()
+
+
 def test_on_a_cluster_of_our_own_that_is_no_way_out():
     with pytest.raises(WaitExpired, match="Insufficient cpu"):
         app_of(Full(), straggler=0.3, workload_ready=1.0).wait_ready()

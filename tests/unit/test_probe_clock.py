@@ -67,6 +67,21 @@ def test_the_time_of_the_connection_itself_is_none_of_the_line(monkeypatch):
     assert told - began == wire.line
 
 
+@pytest.mark.parametrize("step", ["resolve_us", "connect_us", "reply_us"])
+def test_each_step_of_a_connection_is_none_of_the_line(monkeypatch, step):
+    monkeypatch.setattr(clocks, "now_ns", lambda: START)
+    clock = ClientClock()
+    made = Attempt(at_ns=START - 20 * SECOND, outcome=Outcome.ANSWERED, **{step: 3_000_000})
+    assert clock.ours(made).at_ns == START - 3 * SECOND
+
+
+def test_no_time_is_before_all_time(monkeypatch):
+    monkeypatch.setattr(clocks, "now_ns", lambda: 5)
+    clock = ClientClock()
+    made = Attempt(at_ns=2 * SECOND, outcome=Outcome.ANSWERED, reply_us=1_000)
+    assert clock.ours(made).at_ns == 0
+
+
 @given(
     ahead=st.integers(-100 * SECOND, 100 * SECOND),
     waits=st.lists(st.tuples(st.integers(1, SECOND), st.integers(0, SECOND)), min_size=1),

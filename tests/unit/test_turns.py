@@ -6,7 +6,8 @@ from hypothesis import strategies as st
 from svcproof.manifest_files import packaged_manifests
 from svcproof.turns import Wish, next_turn, pods_of
 
-WEB, LONELY = ("Deployment", "web"), ("Deployment", "lonely")
+#: For Pods that come while those that they replace are still there.
+SPARE = 2
 
 
 def wish(module, *, alone=False, **pods):
@@ -54,6 +55,10 @@ def test_every_module_has_exactly_one_turn(drawn, room):
         assert turn.modules[0] == waiting[0].module
         alone = {each.module for each in waiting if each.alone}
         assert len(turn.modules) == 1 or not alone & set(turn.modules)
+        together = {}
+        for each in waiting:
+            together |= each.pods if each.module in turn.modules else {}
+        assert turn.pods == sum(together.values()) + SPARE
         assert room is None or turn.pods <= room or len(turn.modules) == 1
         had += turn.modules
         waiting = [each for each in waiting if each.module not in turn.modules]
@@ -64,3 +69,7 @@ def test_the_pods_of_manifests():
     assert pods_of(packaged_manifests("webserver")) == {("Deployment", "hostname-deployment"): 3}
     assert pods_of(packaged_manifests("clusterip")) == {}
     assert pods_of([{"kind": "List", "metadata": {"name": "x"}}]) == {}
+    bare = {"kind": "Deployment", "metadata": {"name": "x"}, "spec": None}
+    assert pods_of([bare]) == pods_of([{**bare, "spec": {"replicas": None}}])
+    assert pods_of([bare]) == {("Deployment", "x"): 1}
+    assert pods_of([{**bare, "spec": {"replicas": 0}}]) == {("Deployment", "x"): 0}

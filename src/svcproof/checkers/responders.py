@@ -55,7 +55,7 @@ def _late(after: Cell | None) -> Iterable[Backend]:
 
     Such attempts belong to the change that came meanwhile, since it may be what they met.
     """
-    if after is None:
+    if after is None or not after.expectation.unsettled:
         return ()
     late = after.attempts.answered
     return _by_backend(late.where(late.at_ns < after.expectation.at_ns))

@@ -196,17 +196,19 @@ class KubernetesCluster:
                     failed = (condition["type"], condition["status"]) == ("ReplicaFailure", "True")
                     if item["metadata"]["name"] == name and failed:
                         return str(condition.get("message", ""))
-                if item["metadata"]["name"] == name and item.get("status", {}).get("replicas"):
+                if item["metadata"]["name"] == name and _has_pods(item.get("status") or {}):
                     return ""  # some were made: an event may be of long ago
             selector = urlencode({"fieldSelector": "reason=FailedCreate"})
             events = self._items(f"/api/v1/namespaces/{namespace}/events?{selector}")
         except ApiRefused:
             return ""
-        mine = [each for each in events if each["involvedObject"].get("name", "").startswith(name)]
+        # A Deployment's are its ReplicaSets', which have a hash behind their names.
+        mine = [each for each in events if name in _own_names(each["involvedObject"])]
         return str(mine[-1].get("message", "")) if mine else ""
 
     def pods_left(self, namespace: str) -> int | None:
-        """How many more Pods its quotas (``pods``, ``count/pods``) let a namespace have."""
+        """How many more Pods its quotas (``pods``, ``count/pods``, of all Pods) let a namespace
+        have."""
         try:
             quotas = self._items(f"/api/v1/namespaces/{namespace}/resourcequotas")
         except ApiRefused:
@@ -215,13 +217,17 @@ class KubernetesCluster:
             return None
         from kubernetes.utils.quantity import parse_quantity
 
-        statuses = [quota.get("status", {}) for quota in quotas]
-        left = [
-            int(parse_quantity(status["hard"][name]) - parse_quantity(status["used"].get(name, 0)))
-            for status in statuses
-            for name in ("pods", "count/pods")
-            if name in status.get("hard", {}) and "used" in status
-        ]
+        left = []
+        for quota in quotas:
+            spec, status = quota.get("spec") or {}, quota.get("status") or {}
+            if spec.get("scopes") or spec.get("scopeSelector"):
+                continue  # of some kinds of Pods only
+            hard, used = status.get("hard") or {}, status.get("used") or {}
+            left += [
+                int(parse_quantity(hard[name]) - parse_quantity(used[name]))
+                for name in ("pods", "count/pods")
+                if name in hard and name in used
+            ]
         return max(0, min(left)) if left else None
 
     def outside_positions(self) -> tuple[Position, ...]:
@@ -294,3 +300,12 @@ class KubernetesCluster:
                 return "not there yet"
             raise
         return ""
+
+
+def _own_names(subject: Manifest) -> tuple[str, str]:
+    name = str(subject.get("name", ""))
+    return name, name.rpartition("-")[0]
+
+
+def _has_pods(status: Manifest) -> bool:
+    return any(status.get(name) for name in ("replicas", "currentNumberScheduled"))

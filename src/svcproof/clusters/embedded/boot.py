@@ -10,6 +10,7 @@ import os
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -95,6 +96,8 @@ class Boot:
         starting.wait("every namespace's service account", client.namespaces_state, manager)
         starting.wait("all nodes Ready", client.nodes_state)
         self._milestone(NODES_READY)
+        starting.wait("every kube-proxy", partial(client.proxies_state, self._plan))
+        client.label_zones(self._plan)
         starting.wait("the cluster DNS", client.dns_state)
         self._milestone(DNS_READY)
 

@@ -73,7 +73,8 @@ def node_object(node: NodePlan) -> dict[str, Any]:
     """The Node as it is created before its kubelet starts.
 
     kube-proxy waits for an InternalIP in the status, and with the Pod ranges
-    and labels in place the kubelet has nothing to register but its readiness.
+    and labels in place the kubelet has nothing to register but its readiness. Its zone comes
+    later: :meth:`~svcproof.clusters.embedded.objects.ControlPlaneClient.label_zones`.
     """
     return {
         "apiVersion": "v1",
@@ -83,7 +84,6 @@ def node_object(node: NodePlan) -> dict[str, Any]:
             "labels": {
                 "kubernetes.io/hostname": node.name,
                 "kubernetes.io/os": "linux",
-                "topology.kubernetes.io/zone": node.zone,
             },
         },
         "spec": {"podCIDR": node.pod_ranges[0], "podCIDRs": list(node.pod_ranges)},

@@ -79,6 +79,31 @@ class ControlPlaneClient:
                 unready.append(f"{node['metadata']['name']}: {ready['message']}")
         return "; ".join(unready)
 
+    def proxies_state(self, plan: ClusterPlan) -> str:
+        """Whether every node's kube-proxy has written its rules once."""
+        lacking = []
+        for node in plan.nodes:
+            try:
+                health = self._api.get(f"/api/v1/nodes/http:{node.name}:10256/proxy/healthz")
+            except (ApiRefused, EnvironmentProblem) as error:
+                lacking.append(f"{node.name}: {error.what}")
+                continue
+            if str(health.get("lastUpdated", "0001")).startswith("0001"):
+                lacking.append(f"{node.name}: no rules yet")
+        return "; ".join(lacking)
+
+    def label_zones(self, plan: ClusterPlan) -> None:
+        """Tell every node's zone, once the kube-proxies listen to that.
+
+        One that learns of its zone while it starts may never use it: its Node's first event can
+        come before anybody is there to hear it, and the same labels are not told again
+        (findings/zone-before-the-handler.sh).
+        """
+        for node in plan.nodes:
+            labels = {"metadata": {"labels": {"topology.kubernetes.io/zone": node.zone}}}
+            path = f"/api/v1/nodes/{node.name}"
+            self._api.call("PATCH", path, labels, content_type="application/merge-patch+json")
+
     def dns_state(self) -> str:
         """Whether the cluster DNS has a ready Pod; what its Pods say."""
         if self._api.get(_DNS_DEPLOYMENT)["status"].get("readyReplicas"):
