@@ -192,7 +192,7 @@ class App:
         """
         most = self._limits.workload_ready if limit is None else limit
         began = since = time.monotonic()
-        node, asked_at = "", 0.0
+        node, asked_at = None, 0.0
         while True:
             snapshot = self.snapshot()
             _refuse_unpullable(snapshot)
@@ -205,7 +205,9 @@ class App:
                 return
             now, last = time.monotonic(), straggler(manifests, snapshot)
             if last != node:
-                node, since = last, now
+                # Whoever is last from the first look on was never one of several.
+                since = began if node is None else now
+                node = last
             if now - began >= asked_at + self._limits.notice:
                 asked_at = now - began
                 self._refuse_hopeless(manifests, snapshot, waited=asked_at)
@@ -223,7 +225,7 @@ class App:
             limit=round(now - began, 1),
             last_state=missing,
             remedy=self._remedy,
-            node=node,
+            node=node or "",
             is_known=is_known,
         )
 
@@ -259,7 +261,8 @@ class App:
         if subject in self._late:
             return limits.recheck
         if ": " not in subject:  # on a slow machine nobody is a straggler soon
-            return max(limits.straggler, _TIMES_OTHERS * others)
+            # Where nobody else was waited for, as when one Pod is replaced, nothing says how slow.
+            return max(limits.straggler, _TIMES_OTHERS * (others or limits.straggler))
         return limits.straggler if _PODS in self._late else limits.workload_ready
 
     def scale(self, replicas: int, *, deployment: str = "") -> None:

@@ -70,6 +70,7 @@ PROMISED = {
     "allowed": st.lists(backends, max_size=2).map(tuple),
     "cover": st.booleans(),
     "affinity_ms": st.integers(0, 10**9),
+    "affinity_clients": st.integers(0, 10**5),
     "sources": several,
     "not_sources": several,
     "answers": st.none() | several,
