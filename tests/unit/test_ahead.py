@@ -99,6 +99,24 @@ def test_those_that_come_later_let_the_first_have_a_start(ahead):
     assert log == ["quick", "late"]
 
 
+def test_no_more_lanes_are_under_way_than_may_be():
+    ahead, under_way, order = Ahead(open_run, at_once=2), threading.Semaphore(2), []
+
+    def case(run):
+        assert under_way.acquire(blocking=False), "a third one"
+        order.append(run.name)
+        time.sleep(0.02)
+        under_way.release()
+
+    items = [Item(f"case {n}", case) for n in range(7)]
+    ahead.begin([[item] for item in items])
+    for item in items:
+        assert ahead.take(item).result(SOON) is None
+    assert sorted(order) == [item.name for item in items]
+    assert set(order[:2]) == {"case 0", "case 1"}
+    ahead.close()
+
+
 def test_the_end_of_a_session_stops_what_is_under_way_and_begins_nothing_else():
     ahead, log, under_way = Ahead(open_run), [], threading.Event()
 
