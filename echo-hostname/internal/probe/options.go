@@ -170,7 +170,7 @@ func looksLikeAddress(host string) bool {
 	return err == nil || strings.Contains(host, ":")
 }
 
-// prefix is one address, or all of a prefix, which may not have more than maxSources.
+// prefix is one address, or all of a prefix, of which at most maxSourceBits may vary.
 func (o *Options) prefix(name, text string) (netip.Prefix, error) {
 	if _, _, found := strings.Cut(text, "/"); !found {
 		address, err := o.address(name, text)

@@ -16,17 +16,25 @@ from svcproof.verdict import Fact, Finding, Status, Verdict, judged
 
 __all__ = ["asks_each", "crowd"]
 
+#: A client's address → who answered it, and where that is written down.
+_Answers = dict[str, list[tuple[str, int]]]
+
 #: Such a share of the clients says how all of them fare.
 _ENOUGH: Final = 0.9
 
 
 def crowd(history: History) -> Verdict:
     """In every cell that asks for it each client address has one Pod."""
-    asked = [(cell, _pods_of_clients(cell)) for cell in history.cells if asks_each(cell)]
+    asked = [
+        (cell, pods, _moved(pods))
+        for cell in history.cells
+        if asks_each(cell)
+        for pods in [_pods_of_clients(cell)]
+    ]
     return judged(
-        sum(map(len, (pods for _, pods in asked))),
-        [finding for cell, pods in asked for finding in _judge(cell, pods)],
-        [_fact(cell, pods) for cell, pods in asked if pods],
+        sum(len(pods) for _, pods, _ in asked),
+        [finding for cell, pods, moved in asked for finding in _judge(cell, pods, moved)],
+        [_fact(cell, len(pods), len(moved)) for cell, pods, moved in asked if pods],
     )
 
 
@@ -35,7 +43,7 @@ def asks_each(cell: Cell) -> bool:
     return cell.expectation.affinity == "each"
 
 
-def _pods_of_clients(cell: Cell) -> dict[str, list[tuple[str, int]]]:
+def _pods_of_clients(cell: Cell) -> _Answers:
     """Each client that was answered twice → who answered it (a Pod's UID, or else its name), and
     where that is written down."""
     answers: dict[str, list[tuple[str, int]]] = defaultdict(list)
@@ -53,12 +61,12 @@ def _host(address: str) -> str:
     return address.partition(":")[0] if address.count(":") == 1 else address
 
 
-def _moved(pods: dict[str, list[tuple[str, int]]]) -> list[str]:
+def _moved(pods: _Answers) -> list[str]:
     return [client for client, found in pods.items() if len({uid for uid, _ in found}) > 1]
 
 
-def _judge(cell: Cell, pods: dict[str, list[tuple[str, int]]]) -> Iterator[Finding]:
-    remembered, moved = cell.promise.affinity_clients, _moved(pods)
+def _judge(cell: Cell, pods: _Answers, moved: list[str]) -> Iterator[Finding]:
+    remembered = cell.promise.affinity_clients
     clients = ip_network(cell.target.source_range or "0.0.0.0/32").num_addresses
     if len(pods) < _ENOUGH * clients:
         yield Finding(
@@ -83,12 +91,12 @@ def _judge(cell: Cell, pods: dict[str, list[tuple[str, int]]]) -> Iterator[Findi
         )
 
 
-def _fact(cell: Cell, pods: dict[str, list[tuple[str, int]]]) -> Fact:
-    remembered, moved = cell.promise.affinity_clients, _moved(pods)
+def _fact(cell: Cell, clients: int, moved: int) -> Fact:
+    remembered = cell.promise.affinity_clients
     limit = f"; {remembered:,} of each Pod are remembered" if remembered else ""
     return Fact(
         "sticky clients",
-        f"{len(pods) - len(moved)} of {len(pods)} kept their Pod{limit}",
+        f"{clients - moved} of {clients} kept their Pod{limit}",
         cell.where,
-        float(len(moved)),
+        float(moved),
     )
