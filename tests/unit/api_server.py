@@ -40,7 +40,7 @@ class Listener:
         self._tls = tls
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.port = self._listener.getsockname()[1]
-        self._open: list[socket.socket] = []
+        self._taken: list[tuple[socket.socket, threading.Thread]] = []
 
     def __enter__(self):
         self._thread = threading.Thread(target=self._accept, daemon=True)
@@ -49,11 +49,14 @@ class Listener:
 
     def __exit__(self, *_: object) -> None:
         self._listener.shutdown(socket.SHUT_RDWR)
-        self._listener.close()
-        for sock in self._open:
-            with contextlib.suppress(OSError):
-                sock.close()
         self._thread.join()
+        self._listener.close()
+        # A socket is closed by its own thread alone: to anyone who is just
+        # reading from it, it only ends.
+        for handle, thread in self._taken:
+            with contextlib.suppress(OSError):
+                handle.shutdown(socket.SHUT_RDWR)
+            thread.join()
 
     def _accept(self) -> None:
         while True:
@@ -61,14 +64,17 @@ class Listener:
                 sock, _ = self._listener.accept()
             except OSError:
                 return
-            self._open.append(sock)
-            threading.Thread(target=self._take, args=(sock,), daemon=True).start()
+            handle = sock.dup()
+            thread = threading.Thread(target=self._take, args=(sock, handle), daemon=True)
+            self._taken.append((handle, thread))
+            thread.start()
 
-    def _take(self, sock: socket.socket) -> None:
-        with contextlib.suppress(OSError), contextlib.ExitStack() as stack:
+    def _take(self, sock: socket.socket, handle: socket.socket) -> None:
+        with contextlib.suppress(OSError, EOFError), contextlib.ExitStack() as stack:
+            stack.enter_context(handle)
+            stack.enter_context(sock)
             if self._tls is not None:
                 sock = stack.enter_context(self._tls.wrap_socket(sock, server_side=True))
-                self._open.append(sock)
             self.serve(sock)
 
     def serve(self, sock: socket.socket) -> None:
@@ -88,6 +94,16 @@ class Request:
         return next(iter(self.all(name)), "")
 
 
+def exactly(sock: socket.socket, length: int) -> bytes:
+    """So many bytes; :class:`EOFError` if the other side ends before."""
+    data = b""
+    while len(data) < length:
+        if not (piece := sock.recv(length - len(data))):
+            raise EOFError
+        data += piece
+    return data
+
+
 def read_request(sock: socket.socket) -> Request | None:
     data = b""
     while b"\r\n\r\n" not in data:
@@ -103,8 +119,7 @@ def read_request(sock: socket.socket) -> Request | None:
     method, path, _ = first.split(" ")
     headers = [(name, value.strip()) for name, _, value in (x.partition(":") for x in lines)]
     request = Request(method, path, headers)
-    while len(body) < int(request.first("content-length") or 0):
-        body += sock.recv(65536)
+    exactly(sock, int(request.first("content-length") or 0) - len(body))
     return request
 
 
@@ -214,12 +229,12 @@ class Socks(Listener):
         self.asked: list[tuple[int, bytes]] = []
 
     def serve(self, sock: socket.socket) -> None:
-        sock.recv(256)
+        exactly(sock, exactly(sock, 2)[1])  # the methods on offer
         sock.sendall(b"\x05\x00")
-        kind = sock.recv(4)[3]
-        length = sock.recv(1)[0] if kind == 3 else 4
-        address = sock.recv(length)
-        (port,) = struct.unpack(">H", sock.recv(2))
+        kind = exactly(sock, 4)[3]
+        length = exactly(sock, 1)[0] if kind == 3 else 4
+        address = exactly(sock, length)
+        (port,) = struct.unpack(">H", exactly(sock, 2))
         self.asked.append((kind, address))
         with socket.create_connection(("127.0.0.1", port)) as onward:
             sock.sendall(b"\x05\x00\x00\x01\x7f\x00\x00\x01\x00\x00")
