@@ -6,8 +6,8 @@ OWN_NAMESPACE = True  # its Pods are replaced
 APPS = ()
 
 DEPLOYMENT, SERVICE = "hostname-deployment", "hostname-svc-rolled"
-#: Connections of each client, a second.
-RATE = 120.0
+#: Connections of each client, a second: of six clients, one each 3 ms.
+RATE = 60.0
 
 
 def test_roll_out(run: Run, judge: Judge) -> None:
