@@ -42,7 +42,7 @@ def open_run(item: Item, *known: KnownDeviation):
 
 @pytest.fixture
 def ahead():
-    ahead = Ahead(open_run)
+    ahead = Ahead(open_run, at_once=8)
     yield ahead
     ahead.close()
 
@@ -118,7 +118,7 @@ def test_no_more_lanes_are_under_way_than_may_be():
 
 
 def test_the_end_of_a_session_stops_what_is_under_way_and_begins_nothing_else():
-    ahead, log, under_way = Ahead(open_run), [], threading.Event()
+    ahead, log, under_way = Ahead(open_run, at_once=8), [], threading.Event()
 
     def endless(run):
         under_way.set()
@@ -157,7 +157,7 @@ def test_what_is_known_of_a_cluster_is_no_news():
                 NotConverged(position="p", target=target, limit_seconds=5.0, last_state="refused")
             )
 
-    ahead = Ahead(lambda item: open_run(item, known))
+    ahead = Ahead(lambda item: open_run(item, known), at_once=8)
     item = Item("known", unsettled)
     ahead.begin([[item]])
     ahead.take(item).result(SOON)
