@@ -37,6 +37,7 @@ from tests.faults.measured import (
 )
 from tests.faults.planter import SuiteScene, contains
 from tests.faults.plantings import EXPERIMENTS, PLANTINGS, SUITES
+from tests.faults.test_faults import CLUES
 from tests.unit.test_faults_catalogue import Lab, LabFails
 
 ROOT = Path(__file__).parents[2]
@@ -57,6 +58,7 @@ SERVICES = {
 def test_all_of_the_catalogue_and_three_more_are_planted():
     assert len(PLANTINGS) == len(CATALOGUE) + 3
     assert set(CATALOGUE) < set(PLANTINGS)
+    assert set(CLUES) == set(CATALOGUE)
     assert not set(PLANTINGS) & set(EXPERIMENTS)
 
 
