@@ -48,7 +48,8 @@ class CellLine(msgspec.Struct, frozen=True, kw_only=True):
     say of it, ``checks`` what each check says that was asked of it. ``promised`` is how
     connections had to end, ``endings`` how they did, each with their number. ``minimum`` is the
     sample that
-    had to be made; ``covered``: each of the expected backends had to answer.
+    had to be made; ``covered``: each of the expected backends had to answer. ``lacking``: the DNS
+    was asked for a kind of record that the name, rightly, does not have.
     """
 
     kind: str
@@ -69,6 +70,7 @@ class CellLine(msgspec.Struct, frozen=True, kw_only=True):
     endings: dict[str, int] = {}
     minimum: int = 0
     covered: bool = True
+    lacking: bool = False
     backends: tuple[BackendLine, ...] = ()
     checks: dict[str, str] = {}
 
@@ -145,6 +147,9 @@ def _cell_line(cell: Cell, findings: Sequence[Finding], run: str) -> CellLine:
         endings=endings,
         minimum=cell.expectation.minimum,
         covered=promise.cover and not cell.expectation.unsettled,
+        lacking=promise.outcome is Outcome.ANSWERED
+        and promise.answers is not None
+        and _is_lacking(target.query, promise.answers),
         backends=tuple(_backend_lines(cell, findings, run)),
         verdict=worst([Status.PASS, *(found.status for found in findings)]).word,
         checks={
@@ -154,6 +159,11 @@ def _cell_line(cell: Cell, findings: Sequence[Finding], run: str) -> CellLine:
             for check in _asked(cell)
         },
     )
+
+
+def _is_lacking(query: str, records: Sequence[str]) -> bool:
+    """Whether none of these records (``name TYPE data``) is of the type that was asked for."""
+    return bool(query) and all(record.split()[1] != query for record in records)
 
 
 def _is_long(records: Sequence[str]) -> bool:

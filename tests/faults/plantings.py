@@ -171,7 +171,7 @@ _ALL: Final = (
     _before(CATALOGUE["large-packets-lost"]),
     _before(CATALOGUE["dns-over-tcp-dropped"], culprit=("TCP",)),
     _before(CATALOGUE["no-record-is-no-name"]),
-    _before(CATALOGUE["name-server-silent"], culprit=("coredns-",)),
+    _before(CATALOGUE["name-server-silent"], culprit=("coredns",)),
     _at_node("node-port-closed-beside", SUITES.web_port),
     _of(
         "external-name-wrong",

@@ -55,6 +55,23 @@ def test_late_connections_and_wrong_sources(story):
     assert row.checks["sources"] == "FAIL"
 
 
+@pytest.mark.parametrize(
+    ("query", "records", "outcome", "is_lacking"),
+    [
+        ("AAAA", (), Outcome.ANSWERED, True),
+        ("A", ("alias. CNAME nobody.",), Outcome.ANSWERED, True),
+        ("CNAME", ("alias. CNAME nobody.",), Outcome.ANSWERED, False),
+        ("A", ("web. A 10.0.0.1",), Outcome.ANSWERED, False),
+        ("A", (), Outcome.NAME_FAILED, False),  # there is no such name
+        ("", None, Outcome.ANSWERED, False),
+    ],
+)
+def test_what_the_name_does_not_have(story, query, records, outcome, is_lacking):
+    story.dials("q", form="dns", query=query).expect(answers=records, outcome=outcome)
+    (row,) = rows(story.history)
+    assert row.lacking == is_lacking
+
+
 def test_endpoints_are_listed_missing_or_unexpected(story):
     story.event(EndpointsSeen(service="s", listed=("a 1", "x 3"), ready=("a 1", "b 2")))
     story.event(EndpointsSeen(service="t", listed=("a 1",), ready=("a 1",)))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -446,6 +447,48 @@ def test_that_all_name_servers_are_silent_is_no_fault_of_one():
     ]
     cells += [asked(node, failed=10) for node in NODES]
     assert all("coredns" not in found.statement for found in culprits([case_of(cells)]))
+
+
+def lacking(node: str, *, told: str = "answered", family: str = "ipv6") -> CellLine:
+    """Ten questions for a record that the name does not have."""
+    red = "PASS" if told == "answered" else "FAIL"
+    return msgspec.structs.replace(
+        asked(node, failed=0 if red == "PASS" else 10),
+        family=family,
+        lacking=True,
+        verdict=red,
+        endings={told: 10},
+    )
+
+
+def test_a_node_to_whose_pods_missing_records_are_missing_names_is_named():
+    """Whatever kind of record is missing; that names have others is found everywhere."""
+    cells = [asked(node, failed=0) for node in NODES]
+    cells += [
+        lacking(node, told="name-failed" if node == "node-2" else "answered", family=family)
+        for node in NODES
+        for family in ("ipv4", "ipv6")
+    ]
+    (found,) = culprits([case_of(cells)])
+    assert found.statement == (
+        "Lookups that must find no record (NOERROR) fail for clients on node-2; no other node "
+        "shows it"
+    )
+    assert (found.nodes, found.layer) == (("node-2",), "DNS")
+
+
+def test_where_no_name_resolves_missing_records_are_no_evidence_to_the_contrary():
+    cells = [
+        each
+        for node in NODES
+        for each in (
+            asked(node, failed=10 * (node == "node-2")),
+            lacking(node, told="timed-out" if node == "node-2" else "answered"),
+        )
+    ]
+    (found,) = culprits([case_of(cells)])
+    assert found.statement.startswith("Names do not resolve")
+    assert (found.nodes, found.explains) == (("node-2",), found.of)
 
 
 def case_of(cells: list[CellLine]) -> CaseResult:

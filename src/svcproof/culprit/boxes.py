@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
-from svcproof.culprit.paths import Path
+from svcproof.culprit.paths import OF_THE_DNS, Path
 
 __all__ = ["NAMING", "SINGLE", "Box", "narrowest", "needed", "sets_apart"]
 
@@ -24,7 +24,7 @@ _FIELDS: Final = (*NAMING, "payload", "form", "kind", "protocol", "family", "fac
 #: Fields that say nothing if they have several values.
 SINGLE: Final = (*NAMING, "protocol", "family")
 #: Questions that are not about connections.
-_APART: Final = frozenset({"name", "record", "health", "endpoints", "api", "client"})
+_APART: Final = frozenset({*OF_THE_DNS, "health", "endpoints", "api", "client"})
 
 
 def narrowest(paths: Sequence[Path]) -> Box:

@@ -18,7 +18,7 @@ from typing import Final
 
 from svcproof.results import BackendLine, CaseResult, CellLine, EndpointsLine, Problem
 
-__all__ = ["LOSSES", "Evidence", "Pair", "Path", "Seen", "see"]
+__all__ = ["LOSSES", "OF_THE_DNS", "Evidence", "Pair", "Path", "Seen", "see"]
 
 #: A pair of a run: the case, and the number of its row; below 0 what is no pair of anybody.
 Pair = tuple[str, int]
@@ -29,7 +29,11 @@ _PROBLEM: Final = -101
 _NO_CLIENT: Final = re.compile(r"clients: no client on (\S+):")
 #: Some were lost, and nobody knows where: as which question the places are asked of it.
 LOSSES: Final = {"loss": "reach", "name-loss": "name"}
+#: Questions that the DNS answers.
+OF_THE_DNS: Final = ("name", "record", "absence")
 _NAMES: Final = ("short-name", "fqdn", "dns")
+#: The DNS said something, whatever it was.
+_TOLD: Final = ("answered", "name-failed")
 _LOOKUP_FAILED: Final = ("timed-out", "name-failed", "refused", "unreachable", "reset")
 #: So improbable must it be that a backend that never answered was only never chosen.
 _CHANCE: Final = 1e-4
@@ -44,9 +48,9 @@ class Path:
 
     ``facet``: ``reach`` (does the backend answer), ``refusal`` (does it fail as it must),
     ``responder`` (nobody else answers), ``name`` (does the name resolve), ``record`` (to what),
-    ``source``, ``share``, ``affinity``, ``health``, ``endpoints``, ``api``, ``client`` (can it be
-    asked); ``loss``: some of the connections failed, and this may be where, ``name-loss``: few of
-    the lookups. ``entry`` is the
+    ``absence`` (is a missing record told as that), ``source``, ``share``, ``affinity``,
+    ``health``, ``endpoints``, ``api``, ``client`` (can it be asked); ``loss``: some of the
+    connections failed, and this may be where, ``name-loss``: few of the lookups. ``entry`` is the
     node whose rules choose the backend, ``at`` the backend's node and ``namespace`` its
     namespace, ``payload`` in bytes.
     """
@@ -215,7 +219,10 @@ def _entry(cell: CellLine) -> str:
 
 
 def _name(cell: CellLine, whole: Path) -> Iterator[tuple[Path, str]]:
-    """Did the DNS answer at all? What it says is another question."""
+    """Did the DNS answer at all? What it says is another question, so what it says of a record
+    that is missing is no evidence here."""
+    if cell.lacking and "name-failed" in cell.endings:
+        return
     ends = _LOOKUP_FAILED if cell.form == "dns" else ("name-failed",)
     failed = sum(cell.endings.get(end, 0) for end in ends if end not in cell.promised)
     told = cell.judged - cell.endings.get("unknown", 0)
@@ -230,6 +237,9 @@ def _name(cell: CellLine, whole: Path) -> Iterator[tuple[Path, str]]:
 def _answer(cell: CellLine, whole: Path) -> Iterator[tuple[Path, str]]:
     """Is what it says right? Only of those that said something."""
     facet = "record" if cell.form == "dns" else "health"
+    if cell.lacking and set(cell.endings).intersection(_TOLD):
+        failed = cell.verdict == "FAIL" and cell.endings.get("name-failed", 0)
+        yield replace(whole, facet="absence"), "name-failed" if failed else ""
     if set(cell.endings) & {"answered", *cell.promised}:
         yield replace(whole, facet=facet), "wrong" if _fails(cell, "answers") else ""
     elif facet == "health" and cell.verdict == "FAIL":

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from itertools import combinations
 from typing import Final
 
-from svcproof.culprit.paths import Path
+from svcproof.culprit.paths import OF_THE_DNS, Path
 
 __all__ = ["Place", "places"]
 
@@ -126,13 +126,13 @@ def _masquerade(path: Path, node: str) -> bool | None:
 
 def _into(path: Path, node: str) -> bool | None:
     """New connections from elsewhere to the node's Pods. Where the DNS is, is not known here."""
-    if path.facet in ("name", "record"):
+    if path.facet in OF_THE_DNS:
         return None
     return path.facet == "reach" and path.at == node and _source(path) != node
 
 
 def _out_of(path: Path, node: str) -> bool | None:
-    if path.facet in ("name", "record"):
+    if path.facet in OF_THE_DNS:
         return None if path.node == node else False
     return path.facet == "reach" and path.at not in ("", node) and _source(path) == node
 
@@ -147,7 +147,7 @@ def _around(path: Path, node: str) -> bool | None:
 
 def _forwarding(path: Path, node: str) -> bool | None:
     """What is neither to nor from the node's own network. Node ports can be exempt."""
-    if path.facet in ("name", "record"):
+    if path.facet in OF_THE_DNS:
         return None
     if path.facet not in ("reach", "source", "refusal", "share") or not _touches(path, node):
         return False
@@ -190,7 +190,7 @@ def _crosses(path: Path, node: str) -> bool:
 
 def _between(one: str, other: str) -> Rule:
     def rule(path: Path) -> bool | None:
-        if path.facet in ("name", "record"):
+        if path.facet in OF_THE_DNS:
             return None if path.node in (one, other) else False
         return path.facet == "reach" and {_source(path), path.at} == {one, other}
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
 from svcproof.culprit.choice import Candidate
-from svcproof.culprit.paths import LOSSES, Evidence, Path
+from svcproof.culprit.paths import LOSSES, OF_THE_DNS, Evidence, Path
 
 __all__ = ["layer", "look", "statement"]
 
@@ -32,6 +32,7 @@ _SYMPTOMS: Final[Mapping[str, Mapping[str, str]]] = {
         "": "names do not resolve",
     },
     "record": {"": "the DNS gives wrong records"},
+    "absence": {"": "lookups that must find no record (NOERROR) fail"},
     "responder": {"": "connections are answered by {0}, which should not get them,"},
     "source": {"": "backends see a source address that they must not"},
     "share": {"": "connections are not shared equally"},
@@ -72,6 +73,7 @@ _PLACES: Final[Mapping[str, tuple[str, str]]] = {
 _LAYERS: Final = {
     "name": "DNS",
     "record": "DNS",
+    "absence": "DNS",
     "endpoints": "EndpointSlices",
     "api": "API server",
     "client": "node",
@@ -162,7 +164,7 @@ def _narrowings(found: Candidate) -> Iterator[str]:
 
 
 def _to(found: Candidate) -> str:
-    connected = _facets(found).isdisjoint(("name", "record", "endpoints", "health"))
+    connected = _facets(found).isdisjoint((*OF_THE_DNS, "endpoints", "health"))
     return "to" if connected else "of"
 
 
@@ -207,7 +209,8 @@ def _look(found: Candidate, embedded: str) -> Iterator[str]:
         yield f"kubectl get endpointslices -l kubernetes.io/service-name={service} -o yaml"
     if place.kind in ("pod", "server", "itself", "app"):
         kind = "deployment" if place.kind == "app" else "pod"
-        yield f"kubectl describe {kind} {place.objects[0]}"
+        where = "-n kube-system " if place.kind == "server" else ""
+        yield f"kubectl {where}describe {kind} {place.objects[0]}"
     boxed = [node for name in ("node", "entry", "at") for node in found.box.get(name, ())]
     for node in (*place.nodes, *boxed):
         yield from _at_node(node, what, embedded)
