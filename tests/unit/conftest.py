@@ -4,7 +4,9 @@ from collections.abc import Generator
 from typing import Any
 
 import msgspec
+import numpy  # noqa: F401  (a session in a test forgets its imports; these load once only)
 import pytest
+import scipy.special  # noqa: F401
 
 from svcproof.errors import NotSupported
 from svcproof.events import Event
