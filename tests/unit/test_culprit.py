@@ -491,6 +491,61 @@ def test_where_no_name_resolves_missing_records_are_no_evidence_to_the_contrary(
     assert (found.nodes, found.explains) == (("node-2",), found.of)
 
 
+def test_one_lookup_that_fails_is_nobodys_fault():
+    once = msgspec.structs.replace(
+        lacking("node-2", told="name-failed"), endings={"answered": 9, "name-failed": 1}, failed=1
+    )
+    cells = [*(asked(node, failed=0) for node in NODES), lacking("node-1"), once, lacking("node-3")]
+    assert culprits([case_of(cells)]) == ()
+
+
+def test_one_question_that_a_name_server_loses_is_not_its_fault():
+    cells = [
+        asked(node, failed=int(node == "node-2" and server == "one"), server=server, at="node-1")
+        for node in NODES
+        for server in ("one", "two")
+    ]
+    assert culprits([case_of(cells)]) == ()
+
+
+def refusing(cell: CellLine, names: int) -> CellLine:
+    """Of its ten questions so many get SERVFAIL."""
+    endings = {"answered": 10 - names, "name-failed": names}
+    return msgspec.structs.replace(
+        cell,
+        failed=names,
+        verdict="FAIL" if names else "PASS",
+        endings={word: number for word, number in endings.items() if number},
+    )
+
+
+def test_a_name_server_that_says_servfail_is_named_by_all_questions():
+    cells = []
+    for node in NODES:
+        cells += [
+            refusing(asked(node, failed=0, server="coredns-a-b", at="node-1"), 10),
+            asked(node, failed=0, server="coredns-a-c", at="node-3"),
+            refusing(asked(node, failed=0), 5),
+            refusing(lacking(node), 4),
+        ]
+    (found,) = culprits([case_of(cells)])
+    assert (found.objects, found.explains) == (("coredns-a-b",), found.of)
+
+
+def test_a_name_that_is_missing_rightly_is_no_sign_that_others_resolve():
+    nobody = {"promised": ("name-failed",), "endings": {"name-failed": 10}}
+    cells = [
+        each
+        for node in NODES
+        for each in (
+            refusing(asked(node, failed=0), 10 * (node == "node-2")),
+            msgspec.structs.replace(asked(node, failed=0), **nobody),
+        )
+    ]
+    (found,) = culprits([case_of(cells)])
+    assert found.statement == "Names do not resolve on node-2; no other node shows it"
+
+
 def case_of(cells: list[CellLine]) -> CaseResult:
     return CaseResult(
         case="test_dns.py::test_each_server",

@@ -219,9 +219,9 @@ def _entry(cell: CellLine) -> str:
 
 
 def _name(cell: CellLine, whole: Path) -> Iterator[tuple[Path, str]]:
-    """Did the DNS answer at all? What it says is another question, so what it says of a record
-    that is missing is no evidence here."""
-    if cell.lacking and "name-failed" in cell.endings:
+    """Did the DNS answer at all? What it says is another question: that a record or a name is
+    missing which is missing is what a DNS says, too, that fails at all names."""
+    if "name-failed" in cell.endings and (cell.lacking or "name-failed" in cell.promised):
         return
     ends = _LOOKUP_FAILED if cell.form == "dns" else ("name-failed",)
     failed = sum(cell.endings.get(end, 0) for end in ends if end not in cell.promised)
@@ -238,8 +238,10 @@ def _answer(cell: CellLine, whole: Path) -> Iterator[tuple[Path, str]]:
     """Is what it says right? Only of those that said something."""
     facet = "record" if cell.form == "dns" else "health"
     if cell.lacking and set(cell.endings).intersection(_TOLD):
-        failed = cell.verdict == "FAIL" and cell.endings.get("name-failed", 0)
-        yield replace(whole, facet="absence"), "name-failed" if failed else ""
+        failed = cell.endings.get("name-failed", 0)
+        told = sum(cell.endings.get(end, 0) for end in _TOLD)
+        if not failed or (cell.verdict == "FAIL" and _is_notable(failed, told)):
+            yield replace(whole, facet="absence"), "name-failed" if failed else ""
     if set(cell.endings) & {"answered", *cell.promised}:
         yield replace(whole, facet=facet), "wrong" if _fails(cell, "answers") else ""
     elif facet == "health" and cell.verdict == "FAIL":
@@ -253,9 +255,10 @@ def _connected(cell: CellLine, whole: Path) -> Iterator[tuple[Path, str]]:
     if cell.server_pod:
         path = replace(path, facet="name", entry="", backend=cell.server_pod, at=cell.entry_node)
     lost = {end: n for end, n in cell.endings.items() if end in _LOOKUP_FAILED}
-    if cell.verdict == "FAIL" and lost:
+    is_notable = not cell.server_pod or _is_notable(sum(lost.values()), cell.judged)
+    if cell.verdict == "FAIL" and lost and is_notable:
         yield path, "name-failed" if cell.server_pod else max(lost, key=lambda end: lost[end])
-    elif "answered" in cell.endings:
+    elif "answered" in cell.endings and not lost:
         yield path, ""
 
 

@@ -214,7 +214,7 @@ def _server(pod: str) -> Rule:
     them got it, and a resolver asks again."""
 
     def rule(path: Path) -> bool | None:
-        if path.facet != "name":
+        if path.facet not in ("name", "absence"):
             return False
         return path.backend == pod if path.backend else None
 

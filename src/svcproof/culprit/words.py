@@ -173,15 +173,22 @@ def _where(found: Candidate) -> str:
     names = {"node", "entry", "at", "service", "kind", "backend"}
     if place.kind == "everywhere" and not names.isdisjoint(found.box):
         return ""
-    if place.kind in ("rules", "clients", "node") and _facets(found) <= {"name", "client"}:
+    if place.kind in ("rules", "clients", "node") and _says_only_names(found):
         return f"on {place.nodes[0]}"
     return _PLACES[place.kind][0].format(*place.objects, *place.nodes, to=_to(found))
+
+
+def _says_only_names(found: Candidate) -> bool:
+    """Whether no name resolves there: that nothing else of the DNS is right says no more."""
+    facets = _facets(found)
+    return facets <= {"client"} or ("name" in facets and facets <= {*OF_THE_DNS, "client"})
 
 
 def _fine(found: Candidate, evidence: Evidence) -> Iterator[str]:
     """What a narrowing was needed to leave out: it was seen to be fine."""
     box, place = found.box, found.place
-    if set(box.get("facet", ())) == {"name"}:
+    only_names = "name" in box.get("facet", ()) and set(box["facet"]) <= set(OF_THE_DNS)
+    if only_names and any(path.facet == "reach" for path in evidence.well):
         yield "by address connections are answered"
     if "payload" in box:
         yield "smaller ones pass"
