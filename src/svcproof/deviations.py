@@ -132,10 +132,17 @@ def excusing(check: Checker) -> Checker:
         verdict = check(history)
         known = [event for event in history.events if isinstance(event, KnownDeviation)]
         for event in known:
-            verdict = _applied(event, verdict, {cell.where for cell in history.cells})
+            verdict = _applied(event, verdict, _measured(history))
         return verdict
 
     return judge
+
+
+def _measured(history: History) -> set[str]:
+    """The pairs that were measured to the end: any other can lack what is known, and tells
+    nothing."""
+    short = {c.where for c in history.cells if len(c.attempts) < c.expectation.minimum}
+    return {cell.where for cell in history.cells} - short
 
 
 def is_about(known: KnownDeviation, where: str) -> bool:

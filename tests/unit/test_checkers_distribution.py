@@ -34,6 +34,13 @@ class TestRandom:
             "one backend at 70.8% instead of 33.3%"
         )
 
+    def test_a_sample_that_was_cut_tells_nothing(self, story):
+        """Lines are written as connections end: those of a slow Pod are the missing ones."""
+        story.expect(*ALL, minimum=200, choice="random").answers(*"aaaaaaaaab" * 9, "c")
+        (finding,) = story.verdict(distribution).findings
+        assert finding.status is Status.INCONCLUSIVE
+        assert finding.summary.endswith("the sample was not made to its end")
+
     def test_skewed_shares_fail(self, story):
         (finding,) = (
             story.expect(*ALL, choice="random").answers(*"aaaaaaaaab" * 9, "c")
@@ -109,7 +116,7 @@ class TestRandom:
         assert verdict.facts == ()
 
     def test_two_backends_are_a_choice(self, story):
-        verdict = story.expect("a", "b", choice="random").answers(*"ab").verdict(distribution)
+        verdict = story.expect("a", "b", choice="random", minimum=2).answers(*"ab").verdict(distribution)
         assert verdict.status is Status.PASS
         assert verdict.facts[0].name == "choice"
 

@@ -41,6 +41,7 @@ class _Sample:
     backends: tuple[Backend, ...]
     choices: NDArray[np.int64]  #: numbers of Pods, by name
     first: tuple[int, ...]  #: their indices, of the first of them
+    is_whole: bool = True  #: Of one that was cut the slowest are missing, which may be one Pod's.
 
     @cached_property
     def counts(self) -> list[int]:
@@ -58,7 +59,7 @@ def distribution(history: History) -> Verdict:
     samples = [_sample(cell) for cell in cells]
     random = [s for s, c in zip(samples, cells, strict=True) if c.expectation.choice == "random"]
     rotating = [s for s, c in zip(samples, cells, strict=True) if c.expectation.choice != "random"]
-    pooled = _pooled(random)
+    pooled = _pooled([sample for sample in random if sample.is_whole])
     findings = [
         *(found for sample in (*random, *pooled) for found in _judge_shares(sample)),
         *(found for sample in rotating for found in _judge_rotation(sample)),
@@ -82,7 +83,8 @@ def _sample(cell: Cell) -> _Sample:
     pods = choices.backend_numbers(number)
     of_these = choices.where(pods != _NONE)
     first = of_these.where(slice(_SHOWN)).indices
-    return _Sample(cell.where, allowed, pods[pods != _NONE], first)
+    is_whole = len(cell.attempts) >= cell.expectation.minimum
+    return _Sample(cell.where, allowed, pods[pods != _NONE], first, is_whole)
 
 
 def _numbers(backends: Iterable[Backend]) -> dict[str, int]:
@@ -155,7 +157,9 @@ def _untellable(sample: _Sample) -> str:
     """Why nothing can be said about this choice; "" if something can."""
     if len(sample.backends) < 2:
         return "a choice among one backend is none"
-    return "" if len(sample.choices) else "nobody answered"
+    if not len(sample.choices):
+        return "nobody answered"
+    return "" if sample.is_whole else "the sample was not made to its end"
 
 
 def _undecided(sample: _Sample, why: str) -> Finding:
