@@ -77,7 +77,7 @@ def decode(content: str, *, source: str) -> tuple[Deviation, ...]:
         rows = msgspec.yaml.decode(content.encode(), type=tuple[Deviation, ...] | None) or ()
         for row in rows:
             SpecifierSet(row.versions)
-    except (msgspec.DecodeError, InvalidSpecifier, UnicodeError) as error:
+    except (msgspec.DecodeError, InvalidSpecifier, ValueError, LookupError) as error:
         raise UsageError(
             f"{source}: not a list of known deviations: {error}",
             remedy="`svcproof accept RUN` writes one; docs/known-deviations.md says what is in it",

@@ -7,6 +7,7 @@ import json
 import re
 import string
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from functools import cache
 from importlib.resources import files
 from importlib.resources.abc import Traversable
@@ -81,20 +82,37 @@ def _documents(path: Traversable) -> Iterator[tuple[int, Any]]:
     import yaml
 
     try:
-        loader = _loader()(re.sub("^\ufeff", "", path.read_text(), flags=re.MULTILINE))
+        text = re.sub("^\ufeff", "", path.read_text(), flags=re.MULTILINE)
+        if text.lstrip().startswith("{"):
+            with suppress(json.JSONDecodeError):  # YAML may begin like that, too
+                yield from list(_json_documents(text))
+                return
+        loader = _loader()(text)
         while loader.check_node():
             node = loader.get_node()
             document = loader.construct_document(node)
             if document is not None:
                 yield node.start_mark.line + 1, document
-    except (OSError, UnicodeError, yaml.YAMLError, ValueError, RecursionError) as error:
+    except (OSError, yaml.YAMLError, ValueError, LookupError, RecursionError) as error:
         raise UsageError(f"manifest {path}: {error}") from error
+
+
+def _json_documents(text: str) -> Iterator[tuple[int, Any]]:
+    """JSON as ``kubectl get -o json`` writes it, several after one another."""
+    at, decoder = 0, json.JSONDecoder()
+    while at < len(text):
+        if text[at].isspace():
+            at += 1
+            continue
+        line = text.count("\n", 0, at) + 1
+        document, at = decoder.raw_decode(text, at)
+        yield line, document
 
 
 @cache
 def _loader() -> Any:
-    """Reads YAML as Go does: 2026-01-01 and 22:22 are text, not a date and a number of base 60, and
-    no key is there twice."""
+    """Reads YAML as Go does: 2026-01-01, 22:22 and = are text, not a date, a number of base 60 and
+    a default, y is true, 3.0 is 3, and no key is there twice."""
     import yaml
 
     base: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
@@ -116,15 +134,28 @@ def _loader() -> Any:
     loader: Any = type(
         "Loader",
         (base,),
-        {"yaml_implicit_resolvers": resolvers, "construct_mapping": construct_mapping},
+        {
+            "yaml_implicit_resolvers": resolvers,
+            "construct_mapping": construct_mapping,
+            "bool_values": {**base.bool_values, "y": True, "n": False},
+        },
     )
+
+    def construct_float(self: Any, node: Any) -> float:
+        number: float = base.construct_yaml_float(self, node)
+        return int(number) if number.is_integer() else number
+
+    loader.add_constructor("tag:yaml.org,2002:float", construct_float)
+    loader.add_implicit_resolver("tag:yaml.org,2002:bool", re.compile("[yYnN]$"), [*"yYnN"])
     for kind, pattern, first in (("int", _INTEGER, "-+"), ("float", _FLOAT, "-+.")):
         tag = f"tag:yaml.org,2002:{kind}"
         loader.add_implicit_resolver(tag, re.compile(pattern), [*first, *string.digits])
     return loader
 
 
-_RESOLVED: Final = tuple(f"tag:yaml.org,2002:{kind}" for kind in ("timestamp", "int", "float"))
+_RESOLVED: Final = tuple(
+    f"tag:yaml.org,2002:{kind}" for kind in ("timestamp", "int", "float", "value")
+)
 _INTEGER: Final = r"[-+]?(?:0b[01_]+|0o?[0-7_]+|0x[0-9a-fA-F_]+|0|[1-9][0-9_]*)$"
 _FLOAT: Final = r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?$"
 
@@ -142,6 +173,8 @@ def _as_json(document: Any, where: str) -> Any:
 
 def _objects(document: Any, where: str) -> Iterator[Mapping[str, Any]]:
     kind = document.get("kind") if isinstance(document, dict) else None
+    if kind == "List" and "items" in document and document["items"] is None:
+        return
     if kind == "List" and not isinstance(document.get("items"), list):
         raise UsageError(
             f"{where}: a List without items",
@@ -229,7 +262,8 @@ def of_run(manifests: Sequence[Mapping[str, Any]], run: str) -> tuple[Mapping[st
 def _labelled(manifest: Mapping[str, Any], run: str) -> Mapping[str, Any]:
     marked = copy.deepcopy(checked(manifest, "an object of this test"))
     for item in (marked, *pod_templates(marked)):
-        item.setdefault("metadata", {}).setdefault("labels", {})[RUN_LABEL] = run
+        metadata = item["metadata"] = item.get("metadata") or {}
+        metadata["labels"] = {**(metadata.get("labels") or {}), RUN_LABEL: run}
     return marked
 
 

@@ -24,6 +24,7 @@ class _Metadata(_Shape):
     name: str | None = None
     labels: dict[str, str] | None = None
     annotations: dict[str, str] | None = None
+    owner_references: list[dict[str, Any]] | None = None
 
 
 class _Object(_Shape):

@@ -116,7 +116,9 @@ class TestRandom:
         assert verdict.facts == ()
 
     def test_two_backends_are_a_choice(self, story):
-        verdict = story.expect("a", "b", choice="random", minimum=2).answers(*"ab").verdict(distribution)
+        verdict = (
+            story.expect("a", "b", choice="random", minimum=2).answers(*"ab").verdict(distribution)
+        )
         assert verdict.status is Status.PASS
         assert verdict.facts[0].name == "choice"
 

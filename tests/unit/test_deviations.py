@@ -227,6 +227,8 @@ def test_a_row_of_the_users_own_takes_the_place_of_one_that_comes_along():
         ("- {slug: x, seen: y, case: z, findings: [], versions: new}", "Invalid specifier"),
         ("- {slug: x, seen: y, case: z, findings: []}\n" * 2, "more than one"),
         ("- [", "not a list of known deviations"),
+        ("- {slug: !!int ''}", "not a list of known deviations"),
+        ("- {slug: !!bool maybe}", "not a list of known deviations"),
     ],
 )
 def test_what_is_no_list_of_rows_is_refused_by_name(content, words):

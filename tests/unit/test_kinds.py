@@ -52,7 +52,7 @@ kind: CronJob
 metadata: {name: nightly}
 spec:
   schedule: "0 0 * * *"
-  jobTemplate: {spec: {template: {spec: {containers: [{name: n, image: busybox}]}}}}
+  jobTemplate: {spec: {template: {spec: {containers: [{name: clean, image: busybox}]}}}}
 ---
 {apiVersion: policy/v1, kind: PodDisruptionBudget, metadata: {name: web},
  spec: {minAvailable: 1, selector: {matchLabels: {app: web}}}}

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import pytest
 
@@ -23,7 +23,7 @@ from svcproof.errors import NotSupported, SvcproofError, UsageError
 from svcproof.events import Sign
 from svcproof.expect import Promise, endpoint_lists, promise
 from svcproof.history import Outcome, Position, Target
-from svcproof.manifest_files import load
+from svcproof.manifest_files import load, of_run
 from svcproof.places import TargetSpec, resolve_target
 from svcproof.profiles import PROFILES, profile_of
 from svcproof.snapshot import Endpoint, EndpointSlice, Node, Pod, Service, ServicePort, Snapshot
@@ -123,6 +123,57 @@ def test_files_that_are_refused(tmp_path: Path, text: str, message: str) -> None
         load(path)
 
 
+@pytest.mark.parametrize(
+    ("text", "read"),
+    [
+        ('{"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "a"}}\n' * 2, [{}, {}]),
+        (
+            '{"apiVersion":"v1","kind":"Secret","metadata":{"name":"a"},"d":"\\ud83d\\ude00"}',
+            [{"d": "\N{GRINNING FACE}"}],
+        ),
+        ("{apiVersion: v1, kind: Secret, metadata: {name: a}, d: 1}", [{"d": 1}]),
+        ("apiVersion: v1\nkind: Secret\nmetadata: {name: a}\nd: {e: =}", [{"d": {"e": "="}}]),
+        (
+            "apiVersion: v1\nkind: Secret\nmetadata: {name: a}\nd: [3.0, 1e2, y]",
+            [{"d": [3, 100, True]}],
+        ),
+        (
+            "apiVersion: v1\nkind: List\nitems:\n---\n"
+            "apiVersion: v1\nkind: Secret\nmetadata: {name: a}",
+            [{}],
+        ),
+    ],
+)
+def test_files_are_read_as_go_reads_them(tmp_path: Path, text: str, read: list[object]) -> None:
+    path = tmp_path / "objects.yaml"
+    path.write_text(text)
+    known = {"apiVersion", "kind", "metadata"}
+    found = [{key: each[key] for key in each.keys() - known} for each in load(path)]
+    assert found == read
+    assert "." not in str(read)  # 3 is an integer to the API server
+
+
+@pytest.mark.parametrize("labels", ["", "labels:", "labels: {a: b}"])
+def test_a_template_of_a_kind_that_nobody_knows_may_have_empty_labels(
+    tmp_path: Path, labels: str
+) -> None:
+    path = tmp_path / "objects.yaml"
+    path.write_text(
+        "apiVersion: argoproj.io/v1alpha1\nkind: Rollout\nmetadata: {name: a}\nspec:\n"
+        f"  template:\n    metadata:\n      {labels}\n    spec: {{containers: []}}\n"
+    )
+    (marked,) = of_run(load(path), "r")
+    assert marked["spec"]["template"]["metadata"]["labels"]["svcproof.dev/run"] == "r"
+
+
+@pytest.mark.parametrize("text", ["!!bool maybe", "!!int ''", "{a: !!timestamp 2024-13-45}"])
+def test_tags_that_do_not_fit_are_refused(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "objects.yaml"
+    path.write_text(text)
+    with pytest.raises(UsageError, match=str(path)):
+        load(path)
+
+
 # kubeconfigs
 
 SERVER = "https://127.0.0.1:6443"
@@ -203,6 +254,49 @@ def kubeconfig(
     ),
 )
 def test_kubeconfigs(tmp_path: Path, text: str, context: str, right: str) -> None:
+    refused_or_read(tmp_path, text, context, right)
+
+
+#: A PEM block's first line, in base64 that is broken after it.
+WRAPPED: Final = '"LS0tLS1CRUdJTiBDRVJUSUZJQ0FURS0t\\nLS0t\\n"'
+
+
+@pytest.mark.parametrize(
+    ("text", "right"),
+    [
+        (kubeconfig(current="2024-01-01").replace("name: x", "name: 2024-01-01"), TAKEN),
+        (kubeconfig().replace("https:", "HTTPS:"), TAKEN),
+        (kubeconfig(user="auth-provider: text"), "auth-provider of user u is text"),
+        (kubeconfig(user="token: t, as: a, as-groups: dev"), "as-groups is text"),
+        (kubeconfig(user='token: t, as: "a\\nb"'), "a character that no header may have"),
+        (kubeconfig().partition("users:")[0], "no user 'u'; users: none"),
+        (kubeconfig().replace("{server: 'https://127.0.0.1:6443'}", ""), "it lacks 'server'"),
+        (kubeconfig(f"certificate-authority-data: {WRAPPED}"), TAKEN),
+        (
+            kubeconfig(
+                user="auth-provider: {name: oidc, config: {client-id: a, client-secret: b, "
+                "refresh-token: c, idp-issuer-url: 'https://127.0.0.1:1', "
+                "id-token: e30.eyJleHAiOjF9.eA}}"
+            ),
+            "MaxRetryError: .*127.0.0.1",
+        ),
+    ],
+)
+def test_kubeconfigs_are_read_as_kubectl_reads_them(tmp_path: Path, text: str, right: str) -> None:
+    refused_or_read(tmp_path, text, "", right)
+
+
+def test_whom_a_kubeconfig_impersonates_is_sent_in_utf_8(tmp_path: Path) -> None:
+    path = tmp_path / "config"
+    path.write_text(kubeconfig(user="token: t, as: jürgen, as-groups: [李]"))
+    sent = load_access(path, "", tmp_path).headers()
+    names = [
+        sent[name].encode("latin-1").decode() for name in ("impersonate-user", "impersonate-group")
+    ]
+    assert names == ["jürgen", "李"]
+
+
+def refused_or_read(tmp_path: Path, text: str, context: str, right: str) -> None:
     path = tmp_path / "config"
     path.write_text(text)
     try:

@@ -116,8 +116,9 @@ def load_access(kubeconfig: Path | None, context: str, temporary_directory: Path
             return _in_cluster()
         return _from_files(kubeconfig, context, temporary_directory)
     except (ConfigException, OSError, ValueError, TypeError, KeyError, yaml.YAMLError) as error:
+        lacks = "it lacks " if isinstance(error, KeyError) else ""
         raise UsageError(
-            f"kubeconfig {kubeconfig or '(the usual one)'}: {error}",
+            f"kubeconfig {kubeconfig or '(the usual one)'}: {lacks}{error}",
             remedy="try `kubectl config view` with the same file and context",
         ) from error
 
@@ -133,6 +134,7 @@ def _in_cluster() -> Access:
 
 def _from_files(kubeconfig: Path | None, context: str, directory: Path | None) -> Access:
     from kubernetes.client import Configuration
+    from kubernetes.config import ConfigException
     from kubernetes.config.kube_config import KubeConfigLoader, KubeConfigMerger
 
     if kubeconfig is not None:
@@ -143,13 +145,14 @@ def _from_files(kubeconfig: Path | None, context: str, directory: Path | None) -
         raise ValueError(f"there is no such file: {paths}")
     context = context or str(merged.value.get("current-context") or "")
     wanted = _entry(merged.value, "contexts", context).value["context"]
-    cluster = _entry(merged.value, "clusters", wanted["cluster"])
-    cluster.value["cluster"] = _said(cluster.value["cluster"], f"cluster {wanted['cluster']}")
+    cluster = _entry(merged.value, "clusters", str(wanted["cluster"]))
+    said = _said(cluster.value["cluster"] or {}, f"cluster {wanted['cluster']}")
+    cluster.value["cluster"] = said | {"server": _lower_scheme(said["server"])}
     settings: Json = {}
     files: list[Path] = []
     expires = None
-    if wanted.get("user") and merged.value["users"]:
-        user = _entry(merged.value, "users", wanted["user"])
+    if wanted.get("user"):
+        user = _entry(merged.value, "users", str(wanted["user"]))
         settings = _said(user.value.get("user") or {}, f"user {wanted['user']}")
         user.value["user"] = settings
         at = Path(user.path).absolute().parent
@@ -165,7 +168,12 @@ def _from_files(kubeconfig: Path | None, context: str, directory: Path | None) -
         config_base_path=None,
         temp_file_path=None if directory is None else str(directory),
     )
-    loader.load_and_set(configuration)
+    try:
+        loader.load_and_set(configuration)
+    except ConfigException:
+        raise
+    except Exception as error:  # an auth-provider asks its issuer, with libraries of its own
+        raise ValueError(f"{type(error).__name__}: {error}") from error
     return _access(
         configuration,
         context,
@@ -187,13 +195,18 @@ def _said(values: Json, whose: str) -> Json:
     """
     said = {name: value for name, value in values.items() if value not in (None, "")}
     for name in ("certificate-authority-data", "client-certificate-data", "client-key-data"):
+        if name in said:  # Go passes over line breaks, and nothing else
+            said[name] = re.sub(r"[\r\n]", "", str(said[name]))
         try:
             data = base64.b64decode(said[name], validate=True) if name in said else b"-----BEGIN "
         except ValueError as error:
             raise ValueError(f"{name} of {whose} is no base64: {error}") from error
         if b"-----BEGIN " not in data:
             raise ValueError(f"{name} of {whose} has no PEM block in it")
-    provider = (said.get("auth-provider") or {}).get("name")
+    asked = said.get("auth-provider") or {}
+    if not isinstance(asked, dict):
+        raise ValueError(f"auth-provider of {whose} is text, and no mapping with a name")
+    provider = asked.get("name")
     if provider in _GONE:
         raise ValueError(
             f"{whose} has the auth-provider {provider}, which was taken out of kubectl 1.26: the "
@@ -206,12 +219,22 @@ def _said(values: Json, whose: str) -> Json:
 _FILES: Final = ("tokenFile", "client-certificate", "client-key")
 
 
+def _lower_scheme(server: Any) -> str:
+    scheme, separator, rest = str(server).partition("://")
+    return f"{scheme.lower()}://{rest}" if separator else scheme
+
+
 def _entry(config: Json, kind: str, name: str) -> Any:
-    """The cluster, context or user of this name: a ``ConfigNode``, which knows its file."""
-    for entry in config[kind]:
-        if entry["name"] == name:
+    """The cluster, context or user of this name: a ``ConfigNode``, which knows its file.
+
+    A name is text, though YAML may take it for a date.
+    """
+    entries = config.get(kind) or ()
+    for entry in entries:
+        if str(entry["name"]) == name:
+            entry.value["name"] = name
             return entry
-    known = ", ".join(sorted(str(entry["name"]) for entry in config[kind]))
+    known = ", ".join(sorted(str(entry["name"]) for entry in entries))
     what = f"no {kind[:-1]} {name!r}" if name else "no current-context"
     raise ValueError(f"{what}; {kind}: {known or 'none'}")
 
@@ -256,14 +279,28 @@ def _impersonation(settings: Json) -> Iterable[tuple[str, str]]:
     if not user and (uid or groups or extra):
         raise ValueError("as-uid, as-groups and as-user-extra need an `as`")
     if user:
-        yield "impersonate-user", str(user)
+        yield "impersonate-user", _header(user)
     if uid:
-        yield "impersonate-uid", str(uid)
-    for group in groups:
-        yield "impersonate-group", str(group)
+        yield "impersonate-uid", _header(uid)
+    for group in _texts("as-groups", groups):
+        yield "impersonate-group", group
     for key, values in extra.items():
-        for value in values:
-            yield f"impersonate-extra-{quote(key.lower(), safe='')}", str(value)
+        for value in _texts(f"{key} of as-user-extra", values):
+            yield f"impersonate-extra-{quote(key.lower(), safe='')}", value
+
+
+def _texts(name: str, values: Any) -> list[str]:
+    if isinstance(values, str):
+        raise ValueError(f"{name} is text, and no list of texts")
+    return [_header(value) for value in values or ()]
+
+
+def _header(value: Any) -> str:
+    """As Go sends it, in UTF-8, for Python takes what it is given for Latin-1."""
+    text = str(value)
+    if not text.isprintable():
+        raise ValueError(f"{text!r} has a character that no header may have")
+    return text.encode().decode("latin-1")
 
 
 def _access(
