@@ -40,7 +40,9 @@ __all__ = [
 #: Facts: what is known and seen, and a row that does not show itself any more.
 _SEEN: Final = "known deviation"
 _NO_LONGER_SEEN: Final = "known deviation no longer seen"
-_CONVERGENCE: Final = "convergence: "
+#: What cannot be told of a pair because it does not answer as it should: it belongs to what does
+#: not.
+_FOLLOWS: Final = ("convergence: ", "responders: never answered")
 _OF: Final = re.compile(r"(\d[\d,]*) of (\d[\d,]*)")
 #: One that stands for itself: not of a name or an address.
 _NUMBER: Final = re.compile(r"(?<![\w.:-])\d[\d,]*(\.\d+)?(?![\w.:-])")
@@ -181,7 +183,12 @@ def _applied(known: KnownDeviation, verdict: Verdict, pairs: set[str]) -> Verdic
     places = {found.where for found in explained}
     findings = tuple(
         _known(found, known)
-        if found in explained or (found.where in places and found.summary.startswith(_CONVERGENCE))
+        if found in explained
+        or (
+            found.where in places
+            and found.status is Status.INCONCLUSIVE
+            and found.summary.startswith(_FOLLOWS)
+        )
         else found
         for found in verdict.findings
     )

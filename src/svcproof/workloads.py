@@ -61,11 +61,12 @@ def unpullable(snapshot: Snapshot, *, finally_: bool = False) -> str:
     """The first Pod whose image cannot be had, and why; "" if there is none.
 
     The first attempt may be a hiccup of a registry: it counts once the kubelet pauses
-    between attempts, or ``finally_``, when nobody will wait any longer.
+    between attempts, or ``finally_``, when nobody will wait any longer. One that goes is nobody's
+    any more, or that of a run before.
     """
     reasons = (*_UNPULLABLE, "ErrImagePull") if finally_ else _UNPULLABLE
     for pod in snapshot.pods:
-        if pod.waiting.startswith(reasons):
+        if pod.waiting.startswith(reasons) and not pod.terminating:
             return f"Pod {pod.name} on {pod.node}: {pod.waiting}"
     return ""
 

@@ -10,8 +10,9 @@ import sys
 import click
 import pytest
 
-from svcproof.cli import group
-from svcproof.clusters.options import choices, cluster_options
+from svcproof.cli import cluster, group, main
+from svcproof.clusters.automatic import chosen
+from svcproof.clusters.options import ClusterOptions, ExistingOptions, choices, cluster_options
 from svcproof.errors import UsageError
 from svcproof.faults import CATALOGUE
 from svcproof.fixtures.options import OPTIONS
@@ -171,6 +172,33 @@ def test_a_completion_script_has_no_mistake_of_syntax(shell, tmp_path):
     if shutil.which(shell) is None:
         pytest.skip(f"no {shell} on this machine")
     subprocess.run([shell, "-n", script], check=True, timeout=10)
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "told"),
+    [
+        (PermissionError(13, "Permission denied", "/var/lib/x"), 4, "svcproof: /var/lib/x: Perm"),
+        (AttributeError("a fault of ours"), 3, "AttributeError: a fault of ours"),
+    ],
+)
+def test_what_is_no_verdict_does_not_end_as_one(monkeypatch, capsys, error, code, told):
+    """Python's own exit code for a traceback is that of a FAIL."""
+
+    def status(**_):
+        raise error
+
+    monkeypatch.setattr(cluster.status, "callback", status)
+    monkeypatch.setattr(sys, "argv", ["svcproof", "status"])
+    with pytest.raises(SystemExit) as ended:
+        main()
+    assert ended.value.code == code
+    assert told in capsys.readouterr().err
+
+
+def test_a_name_and_a_kubeconfig_are_two_clusters():
+    options = ClusterOptions(kind="auto", name="a", existing=ExistingOptions(context="b"))
+    with pytest.raises(UsageError, match="cluster a is named, and a kubeconfig"):
+        chosen(options, print)
 
 
 def completed(line: str) -> list[str]:

@@ -1,5 +1,6 @@
 """Known deviations: exactly what a row says is known; more, less and elsewhere fails."""
 
+from dataclasses import replace
 from types import SimpleNamespace
 
 import msgspec
@@ -108,6 +109,14 @@ def test_less_than_a_row_says_fails(less: list[Finding]):
     assert set(less) <= set(given.findings)
     assert "only a part of what udp says" in given.findings[-1].summary
     assert given.findings[-1].where == PAIRS[1]
+
+
+def test_that_its_backend_never_answered_belongs_to_it():
+    summary = "responders: never answered: web-1 (but 48 answers are too few to tell)"
+    beside = Finding(status=Status.INCONCLUSIVE, summary=summary, where=PAIRS[0])
+    assert verdict(*map(silent, PAIRS), beside).status is Status.KNOWN
+    certain = replace(beside, status=Status.FAIL, summary="responders: never answered: web-1")
+    assert verdict(*map(silent, PAIRS), certain).status is Status.FAIL
 
 
 def test_a_pair_that_was_not_measured_to_the_end_lacks_nothing():

@@ -8,6 +8,7 @@ from svcproof.clusters.existing.opening import _asks_proxies
 from svcproof.clusters.existing.preflight import survey
 from svcproof.clusters.kubernetes_api import Api
 from svcproof.clusters.options import ExistingOptions
+from svcproof.errors import EnvironmentProblem
 from tests.unit.api_server import ApiServer, closing, kubeconfig, reply
 
 NODE = {
@@ -104,3 +105,15 @@ def test_dry_runs_are_all_that_is_asked_to_be_made(cluster, tmp_path):
     assert all(each.path.endswith("?dryRun=All") for each in made), json.dumps(
         [each.path for each in made]
     )
+
+
+def test_a_namespace_that_is_not_there_is_named(cluster, tmp_path):
+    listed = cluster.answer
+    cluster.answer = lambda request: (
+        reply(404, {"message": 'namespaces "typo" not found'})
+        if "/namespaces/typo/pods" in request.path
+        else listed(request)
+    )
+    with pytest.raises(EnvironmentProblem, match="there is no namespace typo") as told:
+        surveyed(cluster, tmp_path, namespace="typo")
+    assert "kubectl create namespace typo" in str(told.value)

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from svcproof.snapshot import Endpoint, EndpointSlice, Node, Pod, Service, ServicePort, Snapshot
-from svcproof.workloads import lacking
+from svcproof.workloads import lacking, unpullable
 
 DEPLOYMENT = {
     "kind": "Deployment",
@@ -175,3 +175,10 @@ def test_the_first_lack_is_told_and_other_kinds_are_not_waited_for():
     config = {"kind": "ConfigMap", "metadata": {"name": "c"}}
     assert lacking([config, SERVICE, DEPLOYMENT], snapshot()).startswith("Deployment web")
     assert lacking([config], snapshot()) == ""
+
+
+@pytest.mark.parametrize(("terminating", "told"), [(False, "Pod a on n1: ImagePull"), (True, "")])
+def test_a_pod_of_a_run_before_is_no_reason_to_give_up(terminating, told):
+    waiting = replace(pod("a", ready=False, terminating=terminating), waiting="ImagePullBackOff: x")
+    assert unpullable(snapshot(waiting)).startswith(told)
+    assert bool(unpullable(snapshot(waiting))) == bool(told)

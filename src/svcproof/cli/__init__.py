@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import traceback
 from importlib import import_module
 from typing import Final, cast
 
@@ -41,6 +42,7 @@ _COMMANDS: Final = {
 
 _USAGE_OR_ENVIRONMENT: Final = 4
 _INTERRUPTED: Final = 2
+_INCONCLUSIVE: Final = 3
 
 
 class _LazyGroup(Group):
@@ -89,10 +91,22 @@ def main() -> None:
     except SvcproofError as error:
         click.echo(f"svcproof: {error}", err=True)
         sys.exit(_USAGE_OR_ENVIRONMENT)
+    except PermissionError as error:
+        click.echo(
+            f"svcproof: {error.filename}: {error.strerror}\n  what to do: run it as root, whose "
+            "embedded clusters are, or set HOME to a directory of yours",
+            err=True,
+        )
+        sys.exit(_USAGE_OR_ENVIRONMENT)
     except click.exceptions.Abort:
         click.echo("svcproof: interrupted", err=True)
         sys.exit(_INTERRUPTED)
     except click.ClickException as error:
         error.show()
         sys.exit(_USAGE_OR_ENVIRONMENT)
+    except (
+        Exception
+    ):  # a fault of ours says nothing of a cluster: Python's own code would be FAIL's
+        traceback.print_exc()
+        sys.exit(_INCONCLUSIVE)
     sys.exit(code if isinstance(code, int) else 0)

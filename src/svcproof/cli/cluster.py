@@ -99,7 +99,8 @@ def kubectl(name: str, arguments: tuple[str, ...]) -> None:
 @click.command(
     epilog=examples(
         "svcproof kubeconfig",
-        'svcproof run --svc-kubeconfig "$(svcproof kubeconfig)"   # as a guest of it',
+        'svcproof run --svc-kubeconfig "$(svcproof kubeconfig)" --svc-image '
+        "svcproof.dev/echo-hostname:1   # as a guest of it",
     )
 )
 @name_option

@@ -9,6 +9,7 @@ from dataclasses import replace
 from importlib.util import find_spec
 
 from svcproof.clusters.options import ClusterOptions
+from svcproof.errors import UsageError
 from svcproof.ports import Cluster
 
 __all__ = ["chosen", "open_cluster"]
@@ -35,9 +36,15 @@ def chosen(options: ClusterOptions, report: Callable[[str], None]) -> ClusterOpt
 
 def _choice(options: ClusterOptions) -> tuple[str, str]:
     """A kubeconfig given → existing; Docker runs and kind is there → kind; else embedded."""
+    is_given = options.existing.kubeconfig is not None or options.existing.context
+    if options.name and is_given:
+        raise UsageError(
+            f"cluster {options.name} is named, and a kubeconfig or a context is given",
+            remedy="give --svc-name, or else --svc-kubeconfig and --svc-context",
+        )
     if options.name:
         return "embedded", "a name was given, as `svcproof up` has them"
-    if options.existing.kubeconfig is not None or options.existing.context:
+    if is_given:
         return "existing", "a kubeconfig or a context was given"
     lacking = _lacking_for_kind()
     if lacking:

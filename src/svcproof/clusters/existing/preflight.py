@@ -29,6 +29,7 @@ _SYSTEM_MAPS: Final = "/api/v1/namespaces/kube-system/configmaps"
 _PROXY_MAPS: Final = ("kube-proxy", "cilium-config")
 _FAMILIES: Final[Mapping[str, Family]] = {"IPv4": "ipv4", "IPv6": "ipv6"}
 _UNAUTHORISED: Final = 401
+_NOT_FOUND: Final = 404
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,6 +181,11 @@ def _no_host_network(api: Api, options: ExistingOptions) -> str:
     except ApiRefused as error:
         if "host namespaces" in str(error):
             return f"namespace {namespace} allows no Pods in the host network: {error}"
+        if error.status == _NOT_FOUND:
+            raise EnvironmentProblem(
+                f"there is no namespace {namespace}",
+                remedy=f"make it, or give another: kubectl create namespace {namespace}",
+            ) from error
         raise EnvironmentProblem(
             f"namespace {namespace} takes no Pods: {error}",
             remedy=f"look at `kubectl get namespace {namespace} -o yaml` and its quotas; what "
