@@ -7,7 +7,7 @@ than chance and a busy machine would move it; it decides nothing.
 from __future__ import annotations
 
 import re
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Final
 
@@ -97,8 +97,10 @@ class _Said(msgspec.Struct, frozen=True):
 
 
 def compare(before: RunResult, after: RunResult) -> Comparison:
-    """What changed from one run to the other."""
-    old, new = _said(before), _said(after)
+    """What changed from one run to the other. A case is the same wherever its module lies: the
+    suites are in ``tests/routing``, or where each environment has installed them."""
+    new = _said(after)
+    old = _named_alike(_said(before), new)
     both = [name for name in old if name in new]
     changed = [(name, old[name], new[name]) for name in both]
     return Comparison(
@@ -114,6 +116,22 @@ def compare(before: RunResult, after: RunResult) -> Comparison:
         moves=tuple(move for each in changed for move in _moves(*each)),
         same=sum(_step(*each) == 0 for each in changed),
     )
+
+
+def _named_alike(old: Mapping[str, _Said], new: Mapping[str, _Said]) -> dict[str, _Said]:
+    """The first by the names of the second, where no other case of either could be meant."""
+    counted = Counter(_without_directory(name) for names in (old, new) for name in names)
+    there = {_without_directory(name): name for name in new}
+    alone = {short: name for short, name in there.items() if counted[short] <= 2}
+    return {
+        name if name in new else alone.get(_without_directory(name), name): said
+        for name, said in old.items()
+    }
+
+
+def _without_directory(name: str) -> str:
+    module, separator, case = name.partition("::")
+    return f"{module.rpartition('/')[2]}{separator}{case}"
 
 
 def _is_said(culprit: Culprit, among: Iterable[Culprit]) -> bool:

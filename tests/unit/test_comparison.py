@@ -115,6 +115,21 @@ def test_new_and_gone():
     assert compare(run(), run(case("z", "FAIL"))).got_worse
 
 
+def test_a_case_is_the_same_from_wherever_its_module_was_installed():
+    before = run(case("tests/routing/test_x.py::test_a[at a/b]"), case("own/test_y.py::test_c"))
+    after = run(
+        case("../.venv/lib/suites/test_x.py::test_a[at a/b]", "FAIL"),
+        case("other/test_y.py::test_c"),
+        case("test_y.py::test_c"),
+    )
+    found = compare(before, after)
+    assert [each.case for each in found.worse] == ["../.venv/lib/suites/test_x.py::test_a[at a/b]"]
+    assert [each.case for each in found.gone] == [
+        "own/test_y.py::test_c"
+    ]  # of two it may be either
+    assert len(found.new) == 2
+
+
 def test_a_run_that_broke_off_is_worse():
     found = compare(run(case("x")), run(code=2))
     assert found.got_worse
