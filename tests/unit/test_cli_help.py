@@ -9,6 +9,7 @@ import sys
 
 import click
 import pytest
+from click.testing import CliRunner
 
 from svcproof.cli import cluster, group, main
 from svcproof.clusters.automatic import chosen
@@ -193,6 +194,12 @@ def test_what_is_no_verdict_does_not_end_as_one(monkeypatch, capsys, error, code
         main()
     assert ended.value.code == code
     assert told in capsys.readouterr().err
+
+
+def test_an_option_of_runs_that_is_nearly_right_is_said():
+    ended = CliRunner().invoke(group, ["run", "--svc-porxy-mode", "nftables", "-k", "x"])
+    assert str(ended.exception).startswith("there is no option --svc-porxy-mode")
+    assert "did you mean --svc-proxy-mode?" in str(ended.exception)
 
 
 def test_a_name_and_a_kubeconfig_are_two_clusters():

@@ -230,6 +230,14 @@ def test_a_cut_last_line_is_told_and_not_judged(tmp_path):
     assert "the run noted no verdict, its last line is cut" in done.output
 
 
+def test_of_several_it_is_told_how_many_said_what(tmp_path):
+    record(tmp_path / "a.jsonl", Outcome.ANSWERED, said="PASS")
+    record(tmp_path / "b.jsonl", Outcome.ANSWERED, said="PASS")
+    record(tmp_path / "c.jsonl", Outcome.ANSWERED, Outcome.RESET, said="PASS")
+    last = judge(tmp_path).output.splitlines()[-1]
+    assert last == "3 histories: 2 PASS, 1 FAIL; 1 otherwise than in the run"
+
+
 def test_a_directory_without_histories_says_so(tmp_path):
     assert isinstance(judge(tmp_path).exception, UsageError)
 

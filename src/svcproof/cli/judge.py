@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import sys
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from os import SEEK_END
@@ -206,6 +206,8 @@ class _Said:
     _data: list[dict[str, Any]] = field(default_factory=list)
     _runs: dict[str, list[CaseResult]] = field(default_factory=lambda: defaultdict(list))
     _files: int = 0
+    _words: Counter[str] = field(default_factory=Counter)
+    _differ: int = 0
 
     def take(self, path: Path) -> None:
         """Judge one file."""
@@ -215,7 +217,10 @@ class _Said:
         except BadHistory as error:
             self.unreadable.append(error)
             self._data.append({"file": str(path), "error": str(error)})
+            self._words["unreadable"] += 1
             return
+        self._words["not supported" if item.not_asked else item.verdict.status.word] += 1
+        self._differ += item.comparison.startswith("DIFFERENT")
         if not item.not_asked:
             self.codes.append(item.exit_code)
         if self.as_json:
@@ -226,12 +231,16 @@ class _Said:
             self._runs[item.history.header.run].append(_as_case(item))
 
     def end(self) -> None:
-        """What explains the findings of each run, or all of it as JSON."""
+        """What explains the findings of each run, and how many said what; or all of it as JSON."""
         if self.as_json:
             click.echo(json.dumps(self._data, indent=1))
-        for cases in self._runs.values() if self._files > 1 else ():
-            for line in culprit_lines(culprits(cases), width=0):
-                click.echo(line)
+        elif self._files > 1:
+            for cases in self._runs.values():
+                for line in culprit_lines(culprits(cases), width=0):
+                    click.echo(line)
+            counted = ", ".join(f"{number} {word}" for word, number in self._words.items())
+            differ = f"; {self._differ} otherwise than in the run" if self._differ else ""
+            click.echo(f"{self._files} histories: {counted}{differ}")
 
 
 def _histories(files: Sequence[Path]) -> list[Path]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from difflib import get_close_matches
 from importlib.resources import as_file, files
 from pathlib import Path
 from typing import Final
@@ -12,6 +13,7 @@ import click
 from click.shell_completion import CompletionItem
 
 from svcproof.cli.options import examples
+from svcproof.errors import UsageError
 
 __all__ = ["run"]
 
@@ -76,6 +78,7 @@ def run(pytest_arguments: tuple[str, ...]) -> None:
 
     All arguments are pytest's, the ``--svc-…`` options among them.
     """
+    _refuse_misspelt(pytest_arguments)
     with as_file(files("svcproof")) as package:
         arguments = [
             f"--config-file={package / 'cli' / 'run.ini'}",
@@ -88,3 +91,13 @@ def run(pytest_arguments: tuple[str, ...]) -> None:
         # In this process's place: signals and the exit code are pytest's. -P: modules of the
         # current directory are not meant, whatever their names are.
         os.execv(sys.executable, [sys.executable, "-P", "-m", "pytest", *arguments])
+
+
+def _refuse_misspelt(words: tuple[str, ...]) -> None:
+    """Of an option that is nearly one of ours pytest would only say that it does not know it."""
+    for name in (word.partition("=")[0] for word in words if word.startswith("--svc-")):
+        from svcproof.fixtures.options import OPTIONS  # pytest comes with it
+
+        near = get_close_matches(name, OPTIONS, n=1, cutoff=0.8)
+        if name not in OPTIONS and near:
+            raise UsageError(f"there is no option {name}", remedy=f"did you mean {near[0]}?")
