@@ -3,9 +3,7 @@
 from dataclasses import replace
 from pathlib import Path
 
-import numpy as np  # noqa: F401  (pytester forgets what a run imports, and this loads once only)
 import pytest
-import scipy.stats  # noqa: F401
 
 from svcproof.clusters import fake, registry
 from svcproof.clusters.fake import FakeCluster

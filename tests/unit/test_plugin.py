@@ -10,9 +10,7 @@ from importlib.resources import files
 from pathlib import Path
 from xml.etree import ElementTree
 
-import numpy as np  # noqa: F401  (pytester forgets what a run imports, and this loads once only)
 import pytest
-import scipy.stats  # noqa: F401
 
 from svcproof.cli.judge import judge_file
 from svcproof.clusters import fake, fake_defects, registry

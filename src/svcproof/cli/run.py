@@ -95,9 +95,12 @@ def run(pytest_arguments: tuple[str, ...]) -> None:
 
 def _refuse_misspelt(words: tuple[str, ...]) -> None:
     """Of an option that is nearly one of ours pytest would only say that it does not know it."""
-    for name in (word.partition("=")[0] for word in words if word.startswith("--svc-")):
-        from svcproof.fixtures.options import OPTIONS  # pytest comes with it
+    given = [word.partition("=")[0] for word in words if word.startswith("--svc-")]
+    if not given:
+        return
+    from svcproof.fixtures.options import OPTIONS  # pytest comes with it
 
-        near = get_close_matches(name, OPTIONS, n=1, cutoff=0.8)
-        if name not in OPTIONS and near:
+    for name in given:
+        near = [] if name in OPTIONS else get_close_matches(name, OPTIONS, n=1, cutoff=0.8)
+        if near:
             raise UsageError(f"there is no option {name}", remedy=f"did you mean {near[0]}?")
